@@ -1,0 +1,176 @@
+"""Every AWS name and every S3 key of an app, made in one place (no I/O).
+
+The rules are those of the platform this one succeeds, so that its apps can move here, and the limits
+of the services that the names end up in.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from the_sink.errors import InputError
+
+ENVIRONMENTS = ("stage", "uat", "prod")
+"""In promotion order; ``stage`` is mandatory and comes first."""
+
+DEFAULT_TAGS = {"stage": "latest", "uat": "uat", "prod": "prod"}
+"""Which archive (``<app>/<tag>.zip``) an environment follows unless ``sink.toml`` says otherwise."""
+
+RESERVED_APP_NAMES = frozenset({"stacks", "platform", "runtimes", "the-sink"})
+"""Prefixes and stack names that the platform uses in the same bucket and account."""
+
+
+def check_app_name(name: str) -> str:
+    """Return ``name`` if it can name an app.
+
+    5 to 24 characters, lowercase letters, digits and hyphens. Load balancer names may not begin with
+    ``internal-`` and stack names begin with a letter; a double hyphen is refused because target group
+    and role names are cut at hyphens.
+
+    Raises:
+        InputError: quoting the name and saying which rule it breaks.
+    """
+    problem = _app_name_problem(name)
+    if problem:
+        raise InputError(
+            f"{name!r} cannot name an app: {problem}.",
+            "Use 5 to 24 lowercase letters, digits and single hyphens, beginning with a letter.",
+        )
+    return name
+
+
+def _app_name_problem(name: str) -> str:
+    if not 5 <= len(name) <= 24:
+        return f"it has {len(name)} characters, 5 to 24 are allowed"
+    if not re.fullmatch(r"[a-z0-9-]+", name):
+        return "only lowercase letters, digits and hyphens are allowed"
+    if not name[0].isalpha():
+        return "it must begin with a letter"
+    if name.endswith("-"):
+        return "it may not end with a hyphen"
+    if "--" in name:
+        return "it may not contain two hyphens in a row"
+    if name.startswith("internal-"):
+        return "load balancer names may not begin with 'internal-'"
+    if name in RESERVED_APP_NAMES:
+        return "the platform uses that name itself"
+    return ""
+
+
+def check_environment(env: str, allowed: tuple[str, ...] = ENVIRONMENTS) -> str:
+    """Return ``env`` if it is one of ``allowed``.
+
+    Raises:
+        InputError: naming the environments that exist.
+    """
+    if env not in allowed:
+        raise InputError(f"There is no environment {env!r}.", f"Choose one of: {', '.join(allowed)}.")
+    return env
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of one app in one environment."""
+
+    app: str
+    env: str
+
+    @property
+    def app_stack(self) -> str:
+        """The CloudFormation stack that the pipeline deploys from the app's ``aws/cfn-template.yml``."""
+        return f"{self.app}-{self.env}"
+
+    @property
+    def pipeline_stack(self) -> str:
+        """The CloudFormation stack of ``stacks/python/pipeline.yml``: the app's delivery."""
+        return f"{self.app}-{self.env}-pipeline"
+
+    @property
+    def pipeline(self) -> str:
+        """The CodePipeline pipeline."""
+        return f"{self.app}-{self.env}-pipeline"
+
+    @property
+    def build_project(self) -> str:
+        """The CodeBuild project of the Build stage."""
+        return f"{self.app}-{self.env}-build"
+
+    @property
+    def cluster(self) -> str:
+        """The ECS cluster."""
+        return f"{self.app}-{self.env}-ecs-cluster"
+
+    @property
+    def service(self) -> str:
+        """The ECS service."""
+        return f"{self.app}-{self.env}-ecs-service"
+
+    @property
+    def container(self) -> str:
+        """The one container of the task definition, as ``imagedefinitions.json`` names it."""
+        return f"{self.app}-{self.env}-app"
+
+    @property
+    def task_family(self) -> str:
+        """The task definition family."""
+        return f"{self.app}-{self.env}-app"
+
+    @property
+    def repository(self) -> str:
+        """The ECR repository: one per app and environment."""
+        return f"{self.app}-{self.env}"
+
+    @property
+    def log_group(self) -> str:
+        """The CloudWatch log group of the tasks."""
+        return f"/the-sink/{self.app}/{self.env}/app"
+
+    @property
+    def build_log_group(self) -> str:
+        """The CloudWatch log group of the builds."""
+        return f"/the-sink/{self.app}/{self.env}/build"
+
+    @property
+    def secret(self) -> str:
+        """The Secrets Manager secret whose keys become the app's ``.env``."""
+        return f"{self.app}-{self.env}-secret-core"
+
+    def file_secret(self, name: str) -> str:
+        """A further secret that holds one file."""
+        return f"{self.app}-{self.env}-secret-{name}"
+
+
+def release_key(app: str, commit: str) -> str:
+    """The S3 key of a release's archive; ``commit`` is the full 40-digit SHA."""
+    return f"{app}/{commit}.zip"
+
+
+def tag_key(app: str, tag: str) -> str:
+    """The S3 key whose new versions start the pipelines that follow ``tag``."""
+    return f"{app}/{tag}.zip"
+
+
+def platform_stack(platform: str) -> str:
+    """The CloudFormation stack of ``stacks/platform/cfn-template.yml``."""
+    return f"{platform}-platform"
+
+
+def platform_export(platform: str, name: str) -> str:
+    """An export of the platform stack, for example ``PipelineS3Bucket``."""
+    return f"{platform}-{name}"
+
+
+def runtime_repository(platform: str) -> str:
+    """The ECR repository of the platform's Python runtime images, tagged ``3.10`` to ``3.14``."""
+    return f"{platform}-python-runtime"
+
+
+def stack_template_key(version: str) -> str:
+    """The immutable S3 key of an app's default resources at a platform version such as ``1.0.0``."""
+    return f"stacks/python/cfn-template-v{version}.yml"
+
+
+def stack_channel_key(major: int, env: str) -> str:
+    """The moving S3 key that app templates of that major name: what ``env`` deploys at its next run."""
+    return f"stacks/python/cfn-template-v{major}-{env}.yml"

@@ -1,0 +1,1 @@
+"""The embedded AWS: one process on loopback that runs the real templates and the real buildspec."""

@@ -1,0 +1,1 @@
+"""The Invoke surface: read arguments, call a verb, hand its events to ``report``."""
