@@ -1,1 +1,1 @@
-"""The verbs: bootstrap, deploy, status, publish. They plan, apply and watch, yield events and print nothing."""
+"""The verbs: bootstrap, deploy, status, publish. They plan, apply, watch and yield events."""
