@@ -1,0 +1,34 @@
+"""``python -m the_sink.sandbox``: the server process that ``lifecycle.start`` launches."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def main() -> int:
+    """Serve until SIGTERM; a refusal is one line on standard error and exit code 2."""
+    from the_sink.errors import SinkError
+    from the_sink.sandbox.lifecycle import DEFAULT_PORT, default_name
+
+    parser = argparse.ArgumentParser(prog="python -m the_sink.sandbox", description=__doc__)
+    parser.add_argument("--name", default=default_name())
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT)
+    arguments = parser.parse_args()
+    try:
+        from the_sink.sandbox.server import serve
+    except ModuleNotFoundError as error:
+        sys.stderr.write(
+            f"The package {error.name!r} is missing; install the-sink with its extra 'sandbox'.\n"
+        )
+        return 2
+    try:
+        serve(arguments.name, arguments.port)
+    except SinkError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

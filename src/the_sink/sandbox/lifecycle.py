@@ -1,0 +1,328 @@
+"""Start, find and stop a sandbox from any folder: the client's side of the server process.
+
+Imported by task files on every invocation, so it stays on the standard library and imports its heavier
+parts where they are used. What is running is decided by a lock that the server holds for its lifetime,
+never by a process id alone: ids are reused, locks are released by the kernel however a process ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from the_sink.errors import InputError, SandboxUnavailable
+
+DEFAULT_PORT = 4566
+HOST = "127.0.0.1"
+
+ACCOUNT_ID = "000000000000"
+"""The one account of a sandbox; as an access key it also selects that account in the emulator."""
+
+SECRET_ACCESS_KEY = "sandbox"  # noqa: S105 - the emulator accepts any; this one says where it belongs
+
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running sandbox."""
+
+    name: str
+    state_dir: Path
+    port: int
+    pid: int
+    endpoint_url: str
+    compute: str
+
+
+def default_name() -> str:
+    """Return the sandbox that commands use: ``THE_SINK_SANDBOX``, else ``default``."""
+    return os.environ.get("THE_SINK_SANDBOX") or "default"
+
+
+def state_dir(name: str) -> Path:
+    """Return where the sandbox called ``name`` keeps everything it knows.
+
+    Raises:
+        InputError: the name cannot be a folder's name.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", name):
+        raise InputError(
+            f"{name!r} cannot name a sandbox: use 1 to 40 lowercase letters, digits and hyphens.",
+            "Set THE_SINK_SANDBOX to another name, or unset it.",
+        )
+    base = os.environ.get("XDG_STATE_HOME")
+    root = Path(base) if base else Path.home() / ".local" / "state"
+    return root / "the-sink" / name
+
+
+def start(name: str, *, port: int | None = None, timeout_s: float = 60) -> Sandbox:
+    """Start the sandbox ``name`` as a process of its own and wait until it answers.
+
+    A sandbox that is already running is returned as it is. One that was stopped or killed comes back with
+    its state, and on its former port, so that addresses printed before still open.
+
+    Raises:
+        SandboxUnavailable: the port belongs to somebody else, or the process ended before it answered.
+    """
+    home = state_dir(name)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _exclusive(home / "start.lock", timeout_s):
+        running = find(name)
+        if running is not None:
+            if port is not None and port != running.port:
+                raise SandboxUnavailable(
+                    f"The sandbox {name!r} is already running on port {running.port}, not {port}.",
+                    f"Stop it first (invoke sandbox.stop), then: invoke sandbox.start --port {port}",
+                )
+            return running
+        wanted = port or _former_port(home) or DEFAULT_PORT
+        _check_port(name, wanted)
+        return _launch(name, home, wanted, timeout_s)
+
+
+def find(name: str) -> Sandbox | None:
+    """Return the sandbox ``name`` if it is running and ready."""
+    home = state_dir(name)
+    entry = _read_entry(home)
+    if entry is None or not _is_held(home / "server.lock"):
+        return None
+    return Sandbox(
+        name=name,
+        state_dir=home,
+        port=entry["port"],
+        pid=entry["pid"],
+        endpoint_url=entry["endpoint_url"],
+        compute=entry["compute"],
+    )
+
+
+def require(name: str) -> Sandbox:
+    """Return the running sandbox ``name``.
+
+    Raises:
+        SandboxUnavailable: saying whether it was never started, stopped, or killed.
+    """
+    running = find(name)
+    if running is not None:
+        return running
+    home = state_dir(name)
+    entry = _read_entry(home)
+    if entry is not None:
+        raise SandboxUnavailable(
+            f"The sandbox {name!r} was killed: its process {entry['pid']} is gone.",
+            "Bring it back with its state: invoke sandbox.start",
+        )
+    known = "stopped" if (home / "port").exists() else "not running"
+    raise SandboxUnavailable(f"The sandbox {name!r} is {known}.", "Start it: invoke sandbox.start")
+
+
+def stop(name: str, *, timeout_s: float = 30) -> bool:
+    """Stop the sandbox ``name``, keeping its state; False when it was not running.
+
+    A process that does not end in time is killed: its state was saved after the last change.
+    """
+    home = state_dir(name)
+    entry = _read_entry(home)
+    if entry is None or not _is_held(home / "server.lock"):
+        return False
+    _signal(entry["pid"], "SIGTERM")
+    if not _wait_until(lambda: not _is_held(home / "server.lock"), timeout_s):
+        _signal(entry["pid"], "SIGKILL")
+        _wait_until(lambda: not _is_held(home / "server.lock"), 5)
+        (home / "sandbox.json").unlink(missing_ok=True)
+    return True
+
+
+def reset(name: str) -> None:
+    """Empty the sandbox ``name``, running or not; a running one stays running."""
+    running = find(name)
+    if running is not None:
+        _request(running.port, "POST", "/_sandbox/reset", timeout_s=60)
+        return
+    home = state_dir(name)
+    for kept in home.iterdir() if home.is_dir() else ():
+        if kept.name in ("start.lock", "server.lock", "port"):
+            continue
+        if kept.is_dir() and not kept.is_symlink():
+            shutil.rmtree(kept, ignore_errors=True)
+        else:
+            kept.unlink(missing_ok=True)
+
+
+def status(name: str) -> dict[str, Any]:
+    """Return what the running sandbox ``name`` says of itself: version, compute, what is simulated.
+
+    Raises:
+        SandboxUnavailable: it is not running.
+    """
+    answer = _request(require(name).port, "GET", "/_sandbox/status", timeout_s=10)
+    if not isinstance(answer, dict):
+        raise SandboxUnavailable(f"The sandbox {name!r} does not answer.", "invoke sandbox.stop")
+    return answer
+
+
+def _launch(name: str, home: Path, port: int, timeout_s: float) -> Sandbox:
+    log = home / "server.log"
+    (home / "sandbox.json").unlink(missing_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "the_sink.sandbox", "--name", name, "--port", str(port)],
+            cwd=home,
+            env=_server_environment(home),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C in the terminal that started it must not reach it
+        )
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        running = find(name)
+        if running is not None:
+            return running
+        if process.poll() is not None:
+            raise SandboxUnavailable(
+                f"The sandbox {name!r} did not start: {_last_line(log)}", f"Its log: {log}"
+            )
+        time.sleep(_POLL_S)
+    _signal(process.pid, "SIGKILL")
+    raise SandboxUnavailable(
+        f"The sandbox {name!r} did not answer within {timeout_s:g} s.", f"Its log: {log}"
+    )
+
+
+def _server_environment(home: Path) -> dict[str, str]:
+    """The caller's environment without its AWS settings: nothing in a sandbox may reach an account."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+    environment.pop("VIRTUAL_ENV", None)
+    environment.pop("PYTHONHOME", None)
+    environment["XDG_STATE_HOME"] = str(home.parent.parent)
+    environment["PYTHONUNBUFFERED"] = "1"
+    return environment
+
+
+def _check_port(name: str, port: int) -> None:
+    if not 1 <= port <= 65535:
+        raise InputError(f"{port} is not a port.", "Use a number from 1 to 65535.")
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except PermissionError as error:
+            raise SandboxUnavailable(
+                f"Port {port} needs privileges that this user does not have.",
+                f"Choose one from 1024 on: invoke sandbox.start --port {DEFAULT_PORT}",
+            ) from error
+        except OSError as error:
+            raise SandboxUnavailable(
+                f"The sandbox {name!r} cannot start: port {port} is taken by {_occupant(port)}.",
+                "Choose another: invoke sandbox.start --port 4567",
+            ) from error
+
+
+def _occupant(port: int) -> str:
+    answer = _request(port, "GET", "/_sandbox/status", timeout_s=2)
+    if isinstance(answer, dict) and "sandbox" in answer:
+        return f"the sandbox {answer['sandbox']!r}"
+    return "another program"
+
+
+def _request(port: int, method: str, path: str, timeout_s: float) -> Any:
+    """The decoded JSON answer, or None when there is none."""
+    from http.client import HTTPConnection, HTTPException
+
+    connection = HTTPConnection(HOST, port, timeout=timeout_s)
+    try:
+        connection.request(method, path)
+        response = connection.getresponse()
+        return json.loads(response.read()) if response.status == 200 else None
+    except (OSError, HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+
+
+def _read_entry(home: Path) -> dict[str, Any] | None:
+    try:
+        entry = json.loads((home / "sandbox.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return (
+        entry
+        if isinstance(entry, dict) and {"pid", "port", "endpoint_url", "compute"} <= set(entry)
+        else None
+    )
+
+
+def _former_port(home: Path) -> int | None:
+    try:
+        return int((home / "port").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _last_line(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "it ended without a word."
+
+
+def _signal(pid: int, name: str) -> None:
+    import signal
+
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, getattr(signal, name))
+
+
+def _wait_until(condition: Any, timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(_POLL_S)
+    return bool(condition())
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a live process holds the lock file."""
+    import fcntl
+
+    try:
+        handle = path.open("rb")
+    except OSError:
+        return False
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+@contextlib.contextmanager
+def _exclusive(path: Path, timeout_s: float) -> Iterator[None]:
+    """Hold the lock file, waiting for another start of the same sandbox to finish."""
+    import fcntl
+
+    with path.open("wb") as handle:
+
+        def acquired() -> bool:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return False
+            return True
+
+        if not _wait_until(acquired, timeout_s):
+            raise SandboxUnavailable("Another command is still starting this sandbox.", "Try again.")
+        yield

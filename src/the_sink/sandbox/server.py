@@ -1,0 +1,175 @@
+"""The server process: ministack's application, extended, served on loopback only.
+
+Holds ``server.lock`` in the state folder while it lives (that is how clients know), answers
+``/_sandbox/status`` and ``/_sandbox/reset``, passes everything else on, and has the state saved soon after
+each request that may have changed it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import socket
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from the_sink.errors import SandboxUnavailable
+from the_sink.resources import platform_version
+from the_sink.sandbox import emulator, lifecycle
+from the_sink.sandbox.saver import Saver, write_atomically
+
+COMPUTE = "processes"
+
+
+def serve(name: str, port: int) -> None:
+    """Serve the sandbox ``name`` until SIGTERM or SIGINT.
+
+    Raises:
+        SandboxUnavailable: another process serves it, or the port is taken.
+    """
+    home = lifecycle.state_dir(name)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = _hold_lock(home, name)
+    listener = _listen(name, port)
+    # AWS clients in this process must never find somebody's profile.
+    os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+    emulator.configure(home, port)
+
+    from hypercorn.asyncio import serve as serve_asgi
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.keep_alive_timeout = 75
+    config.accesslog = None
+    config.loglevel = "WARNING"
+    application = Application(name, home, port)
+    try:
+        asyncio.run(serve_asgi(application, config))
+    finally:
+        (home / "sandbox.json").unlink(missing_ok=True)
+        lock.close()
+
+
+class Application:
+    """The ASGI application: our routes and the life of the whole around ministack's."""
+
+    def __init__(self, name: str, home: Path, port: int) -> None:
+        from the_sink.sandbox.emulator import application
+
+        self._emulated = application
+        self._name = name
+        self._home = home
+        self._port = port
+        self._endpoint_url = f"http://{lifecycle.HOST}:{port}"
+        self._saver = Saver(application.snapshot, Path(application.state_dir()))
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection, as the ASGI specification says."""
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith("/_sandbox/"):
+            await self._answer(scope, send)
+        else:
+            try:
+                await self._emulated.application(scope, receive, send)
+            finally:
+                # Reads may change state too (stacks and services settle in the background), and an
+                # unchanged service is not written again, so every request counts.
+                self._saver.touch()
+
+    async def _live(self, scope: Any, receive: Any, send: Any) -> None:
+        async def receive_and_stop() -> Any:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                await asyncio.to_thread(self._stop)
+            return message
+
+        async def start_and_send(message: Any) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                await asyncio.to_thread(self._start)
+            await send(message)
+
+        await self._emulated.application(scope, receive_and_stop, start_and_send)
+
+    def _start(self) -> None:
+        self._saver.start()
+        entry = {
+            "pid": os.getpid(),
+            "port": self._port,
+            "endpoint_url": self._endpoint_url,
+            "compute": COMPUTE,
+            "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "version": platform_version(),
+        }
+        write_atomically(self._home / "port", str(self._port).encode())
+        write_atomically(self._home / "sandbox.json", json.dumps(entry).encode())
+
+    def _stop(self) -> None:
+        self._saver.stop()
+
+    async def _answer(self, scope: Any, send: Any) -> None:
+        route = (scope["method"], scope["path"])
+        if route == ("GET", "/_sandbox/status"):
+            await _send_json(send, 200, self._status())
+        elif route == ("POST", "/_sandbox/reset"):
+            await asyncio.to_thread(self._reset)
+            await _send_json(send, 200, {"reset": True})
+        else:
+            await _send_json(send, 404, {"message": f"The sandbox has no {scope['method']} {scope['path']}."})
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "sandbox": self._name,
+            "version": platform_version(),
+            "emulator": f"ministack {self._emulated.version()}",
+            "pid": os.getpid(),
+            "endpoint_url": self._endpoint_url,
+            "compute": COMPUTE,
+            "saved": self._saver.is_settled,
+            "simulated": [],
+        }
+
+    def _reset(self) -> None:
+        with self._saver.paused():
+            self._emulated.reset()
+
+
+def _hold_lock(home: Path, name: str) -> IO[bytes]:
+    handle = (home / "server.lock").open("wb")
+    for _ in range(40):  # a client that looks whether it is held holds it for a moment
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return handle
+    handle.close()
+    raise SandboxUnavailable(f"The sandbox {name!r} is already running.", "invoke sandbox.status")
+
+
+def _listen(name: str, port: int) -> socket.socket:
+    """Take the port before the slow imports, so that a taken one is said at once."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((lifecycle.HOST, port))
+    except OSError as error:
+        listener.close()
+        raise SandboxUnavailable(
+            f"The sandbox {name!r} cannot start: port {port} is taken.",
+            "Choose another: invoke sandbox.start --port 4567",
+        ) from error
+    return listener
+
+
+async def _send_json(send: Any, status: int, content: dict[str, Any]) -> None:
+    body = json.dumps(content).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

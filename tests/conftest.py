@@ -1,0 +1,78 @@
+"""What every tier shares: no test sees the developer's AWS settings or sandboxes, and one real sandbox."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from the_sink.sandbox import lifecycle
+
+REGION = "eu-west-1"
+
+
+@pytest.fixture(autouse=True)
+def isolated_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dummy credentials, no ``~/.aws``, and a state folder of this test's own."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "THE_SINK_"))]:
+        monkeypatch.delenv(name)
+    nowhere = tmp_path / "no-aws"
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(nowhere / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(nowhere / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", lifecycle.ACCOUNT_ID)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", lifecycle.SECRET_ACCESS_KEY)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Any:
+    """A function that returns a port nobody listens on."""
+
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def _sandbox_server(tmp_path_factory: pytest.TempPathFactory, free_port: Any) -> Iterator[lifecycle.Sandbox]:
+    """The sandbox of this test run, under a state folder of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("sandbox-state")))
+        server = lifecycle.start("default", port=free_port())
+        yield server
+        lifecycle.stop("default")
+
+
+@pytest.fixture
+def sandbox(_sandbox_server: lifecycle.Sandbox, monkeypatch: pytest.MonkeyPatch) -> lifecycle.Sandbox:
+    """The run's one real sandbox, emptied; commands find it as their default."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(_sandbox_server.state_dir.parent.parent))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", _sandbox_server.endpoint_url)
+    lifecycle.reset("default")
+    return _sandbox_server
+
+
+@pytest.fixture
+def aws(sandbox: lifecycle.Sandbox) -> Any:
+    """A function that makes a boto3 client of the sandbox: ``aws("s3")``."""
+    import boto3
+
+    session = boto3.Session(
+        aws_access_key_id=lifecycle.ACCOUNT_ID,
+        aws_secret_access_key=lifecycle.SECRET_ACCESS_KEY,
+        region_name=REGION,
+    )
+
+    def client(service: str) -> Any:
+        return session.client(service, endpoint_url=sandbox.endpoint_url)
+
+    return client

@@ -1,0 +1,135 @@
+"""The sandbox as a process: started, found, stopped, killed, and what survives of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from the_sink.errors import InputError, SandboxUnavailable
+from the_sink.sandbox import lifecycle
+
+
+@pytest.fixture
+def own(free_port: Callable[[], int]) -> Iterator[lifecycle.Sandbox]:
+    """A sandbox of this test's own, stopped however the test ends."""
+    server = lifecycle.start("mine", port=free_port())
+    yield server
+    lifecycle.stop("mine")
+
+
+def client(server: lifecycle.Sandbox, service: str) -> Any:
+    import boto3
+
+    return boto3.client(
+        service,
+        endpoint_url=server.endpoint_url,
+        region_name="eu-west-1",
+        aws_access_key_id=lifecycle.ACCOUNT_ID,
+        aws_secret_access_key=lifecycle.SECRET_ACCESS_KEY,
+    )
+
+
+def kill(server: lifecycle.Sandbox) -> None:
+    os.kill(server.pid, signal.SIGKILL)
+    wait_until(lambda: lifecycle.find(server.name) is None)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_state_survives_a_stop_and_a_kill(own: lifecycle.Sandbox) -> None:
+    s3 = client(own, "s3")
+    s3.create_bucket(Bucket="kept", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3.put_bucket_versioning(Bucket="kept", VersioningConfiguration={"Status": "Enabled"})
+    version = s3.put_object(Bucket="kept", Key="a.zip", Body=b"\x00bytes")["VersionId"]
+    client(own, "ecr").create_repository(repositoryName="images")
+    client(own, "secretsmanager").create_secret(Name="core", SecretString="{}")
+    wait_until(lambda: lifecycle.status("mine")["saved"])
+
+    kill(own)
+    with pytest.raises(SandboxUnavailable, match="was killed") as raised:
+        lifecycle.require("mine")
+
+    assert "invoke sandbox.start" in raised.value.hint
+    for _ in ("after the kill", "after the stop"):
+        again = lifecycle.start("mine")
+        assert again.port == own.port
+        stored = client(again, "s3").get_object(Bucket="kept", Key="a.zip", VersionId=version)
+        assert stored["Body"].read() == b"\x00bytes"
+        assert client(again, "ecr").describe_repositories()["repositories"][0]["repositoryName"] == "images"
+        assert client(again, "secretsmanager").get_secret_value(SecretId="core")["SecretString"] == "{}"
+        lifecycle.stop("mine")
+
+
+def test_starting_twice_is_the_same_sandbox(own: lifecycle.Sandbox) -> None:
+    assert lifecycle.start("mine").pid == own.pid
+    assert lifecycle.require("mine") == own
+    assert lifecycle.status("mine")["compute"] == "processes"
+
+
+def test_it_listens_on_loopback_only(own: lifecycle.Sandbox) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.2", own.port))  # fails if the server had taken every address
+
+
+def test_a_port_taken_by_another_sandbox_names_it(own: lifecycle.Sandbox) -> None:
+    with pytest.raises(SandboxUnavailable, match="taken by the sandbox 'mine'"):
+        lifecycle.start("other", port=own.port)
+
+
+def test_a_port_taken_by_another_program_is_said() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(SandboxUnavailable, match="taken by another program"):
+            lifecycle.start("other", port=taken.getsockname()[1])
+
+
+def test_a_stopped_sandbox_is_not_called_killed(own: lifecycle.Sandbox) -> None:
+    assert lifecycle.stop("mine") is True
+    assert lifecycle.stop("mine") is False
+    with pytest.raises(SandboxUnavailable, match="is stopped"):
+        lifecycle.require("mine")
+
+
+def test_a_sandbox_that_never_was_is_not_running() -> None:
+    with pytest.raises(SandboxUnavailable, match="is not running") as raised:
+        lifecycle.require("never")
+
+    assert raised.value.exit_code == 2
+
+
+def test_reset_empties_a_running_and_a_stopped_sandbox(own: lifecycle.Sandbox) -> None:
+    ecr = client(own, "ecr")
+    ecr.create_repository(repositoryName="images")
+    lifecycle.reset("mine")
+    assert ecr.describe_repositories()["repositories"] == []
+
+    ecr.create_repository(repositoryName="images")
+    lifecycle.stop("mine")
+    lifecycle.reset("mine")
+    again = lifecycle.start("mine")
+    assert client(again, "ecr").describe_repositories()["repositories"] == []
+
+
+@pytest.mark.parametrize("name", ["", "../up", "Big", "a b", "x" * 41])
+def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="cannot name a sandbox"):
+        lifecycle.state_dir(name)
+
+
+def test_the_default_name_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert lifecycle.default_name() == "default"
+    monkeypatch.setenv("THE_SINK_SANDBOX", "second")
+    assert lifecycle.default_name() == "second"
