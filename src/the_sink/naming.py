@@ -21,6 +21,28 @@ RESERVED_APP_NAMES = frozenset({"stacks", "platform", "runtimes", "the-sink"})
 """Prefixes and stack names that the platform uses in the same bucket and account."""
 
 
+PYTHON_RUNTIMES = ("3.10", "3.11", "3.12", "3.13", "3.14")
+"""The runtime images that the platform builds: what ``RuntimeVersion`` may be."""
+
+RETIRED_RUNTIMES = {"3.10": "October 2026"}
+"""Runtimes that Python itself supports no longer, and since when (https://devguide.python.org/versions/).
+They still build and deploy, with a warning."""
+
+
+def check_platform_name(name: str) -> str:
+    """Return ``name`` if it can name a platform: it begins a stack's, a repository's and exports' names.
+
+    Raises:
+        InputError: quoting the name.
+    """
+    if not re.fullmatch(r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?", name) or "--" in name:
+        raise InputError(
+            f"{name!r} cannot name a platform.",
+            "Use 1 to 30 lowercase letters, digits and single hyphens, beginning with a letter.",
+        )
+    return name
+
+
 def check_app_name(name: str) -> str:
     """Return ``name`` if it can name an app.
 

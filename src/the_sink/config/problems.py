@@ -1,0 +1,45 @@
+"""A problem found in a file of an app: what ``validate`` lists and what loading a file refuses with."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from the_sink.errors import ConfigError
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing wrong with one file.
+
+    Attributes:
+        file: Relative to the app's root, as a reader would type it.
+        message: What is wrong, naming the key or parameter. One sentence, without the file.
+        hint: The edit or command that repairs it.
+        is_warning: Worth knowing, and no reason to refuse.
+    """
+
+    file: str
+    message: str
+    hint: str = ""
+    is_warning: bool = False
+
+    def __str__(self) -> str:
+        """Return the one line that is printed."""
+        return f"{self.file}: {self.message}"
+
+
+def refusal(problems: Iterable[Problem]) -> ConfigError:
+    """Return the first problem that is no warning as an error that says how many more there are."""
+    errors = [problem for problem in problems if not problem.is_warning]
+    first, more = errors[0], len(errors) - 1
+    rest = "" if not more else f" ({more} more problem{'s' * (more > 1)}: invoke validate lists them)"
+    return ConfigError(f"{first}{rest}", first.hint)
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the nearest known word, or ``""``."""
+    lowered = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    return f" Did you mean {lowered[near[0]]!r}?" if near else ""
