@@ -16,7 +16,7 @@ REGION_PATTERN = r"[a-z]{2}(-[a-z]+)+-\d"
 ACCOUNT_PATTERN = r"(\d{12})?"
 ARN_PATTERN = r"(arn:.+)?"
 """Empty means none, here and for the account: what a template renders where a question stayed open."""
-SANDBOX_NAME_PATTERN = r"[a-z0-9][a-z0-9._-]{0,62}"
+SANDBOX_NAME_PATTERN = r"[a-z0-9][a-z0-9-]{0,39}"
 """It becomes a folder's name."""
 
 _REGION = "an AWS region such as eu-west-1"

@@ -1,0 +1,98 @@
+"""Running programs of this machine: their output caught, or shown as it comes.
+
+A program that is not there is one sentence. Arguments are lists; no shell reads them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from the_sink.errors import InputError
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A program that has ended."""
+
+    code: int
+    output: bytes
+    error_text: str
+
+    @property
+    def text(self) -> str:
+        """What it wrote to standard output, without the last line's end."""
+        return self.output.decode("utf-8", "replace").rstrip("\n")
+
+
+def run(
+    command: Sequence[str], cwd: Path, *, env: Mapping[str, str] | None = None, stdin: bytes | None = None
+) -> Completed:
+    """Run a program to its end and return what it said; its exit code is the caller's to judge.
+
+    Raises:
+        InputError: there is no such program.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env=env,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise _missing(command[0], cwd) from error
+    return Completed(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace").strip())
+
+
+def show(command: Sequence[str], cwd: Path, *, env: Mapping[str, str] | None = None) -> int:
+    """Run a program with its output going where ours goes, and return its exit code.
+
+    Ctrl-C reaches it too, through the terminal; it is given the time to end in its own way, and its
+    exit code counts.
+
+    Raises:
+        InputError: there is no such program.
+    """
+    try:
+        process = subprocess.Popen(command, cwd=cwd, env=env)
+    except FileNotFoundError as error:
+        raise _missing(command[0], cwd) from error
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+        except BaseException:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+            raise
+
+
+def with_path_first(folder: Path, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment with ``folder`` first on its PATH and no virtual environment active."""
+    env = dict(os.environ if environment is None else environment)
+    env["PATH"] = os.pathsep.join([str(folder), env.get("PATH", os.defpath)])
+    # Of the environment that the tasks run in, which is not the one that is being entered.
+    env.pop("VIRTUAL_ENV", None)
+    env.pop("PYTHONHOME", None)
+    return env
+
+
+def _missing(program: str, cwd: Path) -> InputError:
+    if not cwd.is_dir():
+        return InputError(f"There is no folder {cwd}.")
+    name = Path(program).name
+    if shutil.which(program):
+        return InputError(
+            f"{name} cannot be started: the interpreter in its first line is missing.", "Install it again."
+        )
+    return InputError(f"{name} is not installed, or not on the PATH.", f"Install {name}.")
