@@ -184,11 +184,35 @@ def load_platform(start: Path) -> PlatformSettings:
         account=table.text("account", pattern=ACCOUNT_PATTERN, expected=_ACCOUNT) or None,
         profile=table.text("profile") or None,
     )
+    document.table("sandbox")
     table.no_more()
     document.no_more()
     if problems:
         raise refusal(problems)
     return settings
+
+
+def sandbox_name(start: Path) -> str | None:
+    """Return the sandbox that ``[sandbox]`` of the nearest ``sink.toml`` names, an app's or the platform's.
+
+    Raises:
+        ConfigError: the file or that name is malformed; whatever else is wrong is no matter here.
+    """
+    try:
+        root = find_root(start)
+    except ConfigError:
+        return None
+    values, problems = read_toml(root / FILE, FILE)
+    name = _sandbox_name(Table(FILE, "", values, problems).table("sandbox"))
+    if problems:
+        raise refusal(problems)
+    return name
+
+
+def _sandbox_name(table: Table) -> str | None:
+    return (
+        table.text("name", pattern=SANDBOX_NAME_PATTERN, expected="1 to 40 of a-z, 0-9 and hyphens") or None
+    )
 
 
 def _settings(root: Path, document: Table) -> Settings:
@@ -206,8 +230,7 @@ def _settings(root: Path, document: Table) -> Settings:
         secrets_delivery=app.text(
             "secrets_delivery", pattern="task|image", expected='"task" or "image"', default="task"
         ),
-        sandbox=sandbox.text("name", pattern=SANDBOX_NAME_PATTERN, expected="a name that can be a folder's")
-        or None,
+        sandbox=_sandbox_name(sandbox),
     )
     for table in (app, platform, package, sandbox, document):
         table.no_more()

@@ -1,0 +1,105 @@
+"""``invoke sandbox.*``: the embedded AWS of this machine, from an app's folder or the platform's.
+
+Imported by ``invoke --list``: whatever is more than Invoke and the errors is imported inside the tasks.
+"""
+
+from __future__ import annotations
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from the_sink.errors import SandboxUnavailable
+from the_sink.tasks import flags
+from the_sink.tasks.asking import confirm
+from the_sink.tasks.decorator import task
+
+
+@task
+def start(_c: Context, port: str = "", timeout: str = "", json: bool = False) -> None:
+    """Start the sandbox, or bring it back with its state.
+
+    Args:
+        port: The port of its endpoint on 127.0.0.1 (default: the former one, else 4566).
+        timeout: Give up when it does not answer within this many seconds (default: 60).
+    """
+    from the_sink.report import lines
+    from the_sink.sandbox import lifecycle
+
+    wanted, seconds = flags.port(port), flags.seconds(timeout, default=60.0)
+    sandbox = lifecycle.start(chosen_name(), port=wanted, timeout_s=seconds or 60.0)
+    if json:
+        lines.data_as_json(lifecycle.status(sandbox.name))
+        return
+    lines.data(
+        f"The sandbox {sandbox.name!r} is ready: {sandbox.endpoint_url}\n"
+        f"State: {sandbox.state_dir}\n"
+        f"Compute: {sandbox.compute}"
+    )
+
+
+@task
+def status(_c: Context, json: bool = False) -> None:
+    """Show whether the sandbox runs, where, and what it only simulates."""
+    from the_sink.report import lines
+    from the_sink.sandbox import lifecycle
+
+    name = chosen_name()
+    try:
+        found = lifecycle.status(name)
+    except SandboxUnavailable as error:
+        if json:
+            lines.data_as_json({"sandbox": name, "running": False, "reason": error.message})
+            raise Exit(code=1) from None
+        # An answer, not a refusal: not running is what was asked about.
+        raise Exit(f"{error.message}\n{error.hint}", code=1) from None
+    if json:
+        lines.data_as_json({**found, "running": True})
+        return
+    titles = {"endpoint_url": "Endpoint", "pid": "Process", "compute": "Compute", "emulator": "Emulator"}
+    lines.data(f"The sandbox {name!r} is running.")
+    lines.data(f"State: {lifecycle.state_dir(name)}")
+    for key, title in titles.items():
+        lines.data(f"{title}: {found.get(key, 'unknown')}")
+    for what in found.get("simulated", ()):
+        lines.data(f"Simulated: {what}")
+
+
+@task
+def stop(_c: Context) -> None:
+    """Stop the sandbox and everything that runs in it; its state stays."""
+    from the_sink.report import lines
+    from the_sink.sandbox import lifecycle
+
+    name = chosen_name()
+    if lifecycle.stop(name):
+        lines.data(f"The sandbox {name!r} is stopped; its state stays in {lifecycle.state_dir(name)}.")
+    else:
+        lines.data(f"The sandbox {name!r} was not running.")
+
+
+@task
+def reset(_c: Context, yes: bool = False, dry_run: bool = False) -> None:
+    """Throw away everything in the sandbox; one that runs goes on, empty."""
+    from the_sink.report import lines
+    from the_sink.sandbox import lifecycle
+
+    name = chosen_name()
+    if dry_run:
+        lines.data(f"Would throw away everything in {lifecycle.state_dir(name)}.")
+        return
+    confirm(f"Throw away everything in the sandbox {name!r}", yes=yes)
+    lifecycle.reset(name)
+    lines.data(f"The sandbox {name!r} is empty.")
+
+
+def chosen_name() -> str:
+    """Return which sandbox is meant here: ``THE_SINK_SANDBOX``, else ``sink.toml``'s, else ``default``."""
+    import os
+    from pathlib import Path
+
+    from the_sink.config.settings import sandbox_name
+    from the_sink.sandbox import lifecycle
+
+    if os.environ.get("THE_SINK_SANDBOX"):
+        return lifecycle.default_name()
+    return sandbox_name(Path.cwd()) or lifecycle.default_name()
