@@ -1,0 +1,86 @@
+"""ECR: what a tag points at, and a sign-in for ``docker``."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from the_sink.aws.target import Target
+from the_sink.aws.translation import error_code, translated
+from the_sink.models import Image
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
+
+_MISSING = frozenset({"ImageNotFoundException", "RepositoryNotFoundException"})
+
+
+@dataclass(frozen=True)
+class RegistrySignIn:
+    """A password for ``docker login`` that is good for some hours."""
+
+    host: str
+    user: str
+    password: str = field(repr=False)
+
+
+@translated("ECR")
+class Registry:
+    """The image registry of an account and region."""
+
+    def __init__(self, client: ECRClient, target: Target) -> None:
+        self._client = client
+        self._target = target
+
+    def exists(self, repository: str) -> bool:
+        """Whether a repository of that name exists."""
+        try:
+            self._client.describe_repositories(repositoryNames=[repository])
+        except ClientError as error:
+            if error_code(error) in _MISSING:
+                return False
+            raise
+        return True
+
+    def image(self, repository: str, *, tag: str = "", digest: str = "") -> Image | None:
+        """Return the image that a tag or a digest names, or None."""
+        reference = {"imageTag": tag} if tag else {"imageDigest": digest}
+        try:
+            answer = self._client.describe_images(repositoryName=repository, imageIds=[reference])  # type: ignore[list-item]
+        except ClientError as error:
+            if error_code(error) in _MISSING:
+                return None
+            raise
+        found = answer.get("imageDetails", [])
+        return _image(found[0]) if found else None
+
+    def images(self, repository: str) -> tuple[Image, ...]:
+        """Return every tagged image of a repository; none if the repository does not exist."""
+        try:
+            pages = self._client.get_paginator("describe_images").paginate(
+                repositoryName=repository, filter={"tagStatus": "TAGGED"}
+            )
+            return tuple(_image(each) for page in pages for each in page["imageDetails"])
+        except ClientError as error:
+            if error_code(error) in _MISSING:
+                return ()
+            raise
+
+    def sign_in(self) -> RegistrySignIn:
+        """Ask for a password for this account's registry."""
+        granted = self._client.get_authorization_token()["authorizationData"][0]
+        user, _, password = base64.b64decode(granted["authorizationToken"]).decode().partition(":")
+        host = granted.get("proxyEndpoint", "").removeprefix("https://").removeprefix("http://")
+        return RegistrySignIn(host=host, user=user, password=password)
+
+
+def _image(detail: object) -> Image:
+    fields = dict(detail)  # type: ignore[call-overload]
+    return Image(
+        digest=fields.get("imageDigest", ""),
+        tags=tuple(fields.get("imageTags", [])),
+        pushed_at=fields.get("imagePushedAt"),
+    )

@@ -1,0 +1,122 @@
+"""ECS: how a service's deployment goes, and what its tasks run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import ClientError
+
+from the_sink.aws.target import Target
+from the_sink.aws.translation import error_code, translated
+from the_sink.models import Service, ServiceDeployment, Task
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs import ECSClient
+
+_TASKS_PER_REQUEST = 100
+"""https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html"""
+
+
+@translated("ECS")
+class Services:
+    """The ECS services of an account and region."""
+
+    def __init__(self, client: ECSClient, target: Target) -> None:
+        self._client = client
+        self._target = target
+
+    def describe(self, cluster: str, service: str) -> Service | None:
+        """Return a service, or None if there is none (or only a deleted one)."""
+        try:
+            answer = self._client.describe_services(cluster=cluster, services=[service])
+        except ClientError as error:
+            if error_code(error) in {"ClusterNotFoundException", "ServiceNotFoundException"}:
+                return None
+            raise
+        found = [each for each in answer.get("services", []) if each.get("status") != "INACTIVE"]
+        if not found:
+            return None
+        service_now = found[0]
+        primary: Any = next(
+            (each for each in service_now.get("deployments", []) if each.get("status") == "PRIMARY"), {}
+        )
+        return Service(
+            name=service,
+            cluster=cluster,
+            desired=service_now.get("desiredCount", 0),
+            running=service_now.get("runningCount", 0),
+            pending=service_now.get("pendingCount", 0),
+            task_definition=service_now.get("taskDefinition", ""),
+            rollout_state=primary.get("rolloutState", ""),
+            rollout_reason=primary.get("rolloutStateReason", ""),
+            events=tuple(each.get("message", "") for each in service_now.get("events", [])),
+        )
+
+    def deployments(self, cluster: str, service: str) -> tuple[ServiceDeployment, ...]:
+        """Return the service's latest deployments as it judges them itself, newest first.
+
+        ``DescribeServices`` shows no roll-back for what it is; the service deployments do:
+        https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ServiceDeployment.html
+        """
+        briefs = self._client.list_service_deployments(cluster=cluster, service=service, maxResults=20)
+        arns = [each["serviceDeploymentArn"] for each in briefs.get("serviceDeployments", [])]
+        if not arns:
+            return ()
+        answer = self._client.describe_service_deployments(serviceDeploymentArns=arns)
+        found = [
+            ServiceDeployment(
+                arn=each.get("serviceDeploymentArn", ""),
+                status=each.get("status", ""),
+                reason=each.get("statusReason", ""),
+                created_at=each.get("createdAt"),
+            )
+            for each in answer.get("serviceDeployments", [])
+        ]
+        return tuple(sorted(found, key=lambda each: arns.index(each.arn)))
+
+    def tasks(
+        self, cluster: str, service: str, container: str, status: Literal["RUNNING", "STOPPED"] = "RUNNING"
+    ) -> tuple[Task, ...]:
+        """Return a service's tasks; stopped ones are kept for about an hour.
+
+        The image, exit code and reason of each are those of the container named ``container``.
+        """
+        arns: list[str] = []
+        pages = self._client.get_paginator("list_tasks").paginate(
+            cluster=cluster, serviceName=service, desiredStatus=status
+        )
+        try:
+            for page in pages:
+                arns += page["taskArns"]
+        except ClientError as error:
+            if error_code(error) in {"ClusterNotFoundException", "ServiceNotFoundException"}:
+                return ()
+            raise
+        tasks: list[Task] = []
+        for start in range(0, len(arns), _TASKS_PER_REQUEST):
+            answer = self._client.describe_tasks(
+                cluster=cluster, tasks=arns[start : start + _TASKS_PER_REQUEST]
+            )
+            tasks += [_task(each, container) for each in answer.get("tasks", [])]
+        return tuple(tasks)
+
+    def images(self, task_definition: str) -> dict[str, str]:
+        """Return the image of each container of a task definition, by container name."""
+        answer = self._client.describe_task_definition(taskDefinition=task_definition)
+        containers = answer["taskDefinition"].get("containerDefinitions", [])
+        return {each.get("name", ""): each.get("image", "") for each in containers}
+
+
+def _task(task: Any, container: str) -> Task:
+    ours: Any = next((each for each in task.get("containers", []) if each.get("name") == container), {})
+    return Task(
+        arn=task["taskArn"],
+        status=task.get("lastStatus", ""),
+        task_definition=task.get("taskDefinitionArn", ""),
+        digest=ours.get("imageDigest", ""),
+        health=task.get("healthStatus", ""),
+        stopped_reason=task.get("stoppedReason", ""),
+        exit_code=ours.get("exitCode"),
+        container_reason=ours.get("reason", ""),
+        stopped_at=task.get("stoppedAt"),
+    )

@@ -1,0 +1,46 @@
+"""CloudWatch Logs: the last lines of a build or a task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from the_sink.aws.target import Target
+from the_sink.aws.translation import error_code, translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+
+@translated("CloudWatch Logs")
+class Logs:
+    """The log groups of an account and region."""
+
+    def __init__(self, client: CloudWatchLogsClient, target: Target) -> None:
+        self._client = client
+        self._target = target
+
+    def last_lines(self, group: str, stream: str, limit: int = 20) -> tuple[str, ...]:
+        """Return the newest lines of a stream, oldest first; none if the stream does not exist."""
+        try:
+            answer = self._client.get_log_events(
+                logGroupName=group, logStreamName=stream, limit=limit, startFromHead=False
+            )
+        except ClientError as error:
+            if error_code(error) == "ResourceNotFoundException":
+                return ()
+            raise
+        lines = [event.get("message", "").rstrip("\n") for event in answer.get("events", [])]
+        return tuple(line for message in lines for line in message.split("\n"))[-limit:]
+
+    def streams(self, group: str, prefix: str = "") -> tuple[str, ...]:
+        """Return the names of a group's streams; none if the group does not exist."""
+        options: Any = {"logStreamNamePrefix": prefix} if prefix else {}
+        try:
+            pages = self._client.get_paginator("describe_log_streams").paginate(logGroupName=group, **options)
+            return tuple(each.get("logStreamName", "") for page in pages for each in page["logStreams"])
+        except ClientError as error:
+            if error_code(error) == "ResourceNotFoundException":
+                return ()
+            raise

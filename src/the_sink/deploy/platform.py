@@ -1,0 +1,187 @@
+"""The platform engineer's verbs: what all apps share, and the templates that apps deploy from."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+
+from the_sink.aws.session import Aws
+from the_sink.deploy import stacks
+from the_sink.deploy.templates import load_template
+from the_sink.errors import InputError
+from the_sink.models import Event, Said, Stack, StackApplied
+from the_sink.naming import (
+    ENVIRONMENTS,
+    platform_stack,
+    runtime_repository,
+    stack_channel_key,
+    stack_template_key,
+)
+from the_sink.plan import (
+    ApplyStack,
+    DeleteStack,
+    MoveChannel,
+    PublishObserved,
+    PutOnce,
+    Step,
+    WaitForStack,
+    check_platform,
+    plan_publish,
+    plan_stack,
+)
+from the_sink.resources import resource_path
+
+PLATFORM_TEMPLATE = "stacks/platform/cfn-template.yml"
+APP_TEMPLATE = "stacks/python/cfn-template.yml"
+
+EARLIER_CHANNEL = "stacks/python/cfn-template-v1.1.yml"
+"""What apps of the earlier platform name in every environment: the prod channel under its old name."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What apps need to know of the platform's stack."""
+
+    name: str
+    bucket: str
+    runtime_repository: str
+    runtime_uri: str
+
+
+def describe_platform(aws: Aws, name: str) -> Platform:
+    """Return the platform of an account.
+
+    Raises:
+        NotFound: there is none, or it is half-made.
+    """
+    stack = check_platform(name, aws.stacks.describe(platform_stack(name)), aws.account, aws.target.region)
+    return platform_of(name, stack)
+
+
+def platform_of(name: str, stack: Stack) -> Platform:
+    """Read what apps need from the platform's stack."""
+    return Platform(
+        name=name,
+        bucket=stack.outputs.get("PipelineS3Bucket", ""),
+        runtime_repository=stack.outputs.get("RuntimeRepositoryName", runtime_repository(name)),
+        runtime_uri=stack.outputs.get("RuntimeRepositoryUri", ""),
+    )
+
+
+def plan_bootstrap(
+    aws: Aws, name: str, version: str, parameters: Mapping[str, str], *, may_delete: bool
+) -> tuple[Step, ...]:
+    """Return the steps that create the platform's stack or bring it up to date.
+
+    Args:
+        aws: The account.
+        name: The platform's name.
+        version: Of the templates.
+        parameters: Parameters to set besides the name; what is not named keeps its value.
+        may_delete: Whether a stack whose creation failed may be deleted to start over.
+
+    Raises:
+        InputError: the template has no such parameter.
+    """
+    template = load_template(PLATFORM_TEMPLATE)
+    for key in parameters:
+        if key not in template.parameters:
+            raise InputError(
+                f"{PLATFORM_TEMPLATE} has no parameter {key!r}.",
+                f"It has: {', '.join(sorted(template.parameters))}.",
+            )
+    stack = platform_stack(name)
+    return plan_stack(
+        stack,
+        aws.stacks.describe(stack),
+        template=PLATFORM_TEMPLATE,
+        declared=template.parameters,
+        parameters={"PlatformName": name, **parameters},
+        tags={"the-sink:platform": name, "the-sink:template-version": version},
+        may_delete=may_delete,
+    )
+
+
+def apply_bootstrap(aws: Aws, name: str, steps: tuple[Step, ...]) -> Generator[Event, None, StackApplied]:
+    """Carry the steps out; return what became of the stack."""
+    applied: StackApplied | None = None
+    template = load_template(PLATFORM_TEMPLATE)
+    for step in steps:
+        match step:
+            case WaitForStack(stack):
+                yield from stacks.wait_for_stack(aws, stack)
+            case DeleteStack(stack):
+                if found := aws.stacks.describe(stack):
+                    yield from stacks.delete_stack(aws, found)
+            case ApplyStack():
+                yield Said(f"{'Creating' if step.is_new else 'Comparing'} stack {step.stack}.")
+                bucket = ""
+                if not step.is_new and (found := aws.stacks.describe(step.stack)):
+                    bucket = platform_of(name, found).bucket
+                change = stacks.plan_change(aws, step, template, bucket)
+                applied = yield from stacks.apply_change(aws, step, change)
+    if applied is None:
+        raise AssertionError("a plan for a stack ends with the stack")
+    return applied
+
+
+def describe_publish(aws: Aws, bucket: str, version: str) -> PublishObserved:
+    """Compare what is published with the template of this version."""
+    content = _app_template()
+
+    def is_equal(key: str) -> bool | None:
+        stored = aws.objects.describe(bucket, key)
+        return None if stored is None else aws.objects.holds(bucket, stored, content)
+
+    return PublishObserved(
+        version_is_equal=is_equal(stack_template_key(version)),
+        channels={key: is_equal(key) for key in channel_keys(version)},
+    )
+
+
+def plan_template(aws: Aws, bucket: str, version: str) -> tuple[PutOnce | MoveChannel, ...]:
+    """Return the steps that publish this version's template and move the stage channel.
+
+    Raises:
+        InputError: this version was published with other bytes.
+    """
+    observed = describe_publish(aws, bucket, version)
+    return plan_publish(bucket, version, stack_template_key(version), observed)
+
+
+def apply_publish(aws: Aws, steps: tuple[PutOnce | MoveChannel, ...]) -> Generator[Event, None, None]:
+    """Carry the steps of a publish out.
+
+    Raises:
+        InputError: someone else published the same version with other bytes meanwhile.
+    """
+    content = _app_template()
+    for step in steps:
+        match step:
+            case PutOnce(bucket, key):
+                if not aws.objects.put_once(bucket, key, content, {}):
+                    stored = aws.objects.describe(bucket, key)
+                    if stored is None or not aws.objects.holds(bucket, stored, content):
+                        raise InputError(
+                            f"s3://{bucket}/{key} was published by someone else at this moment.",
+                            "Run the same command again.",
+                        )
+                yield Said(f"Published s3://{bucket}/{key}")
+            case MoveChannel(bucket, key, is_new=True):
+                # Never over a channel that someone promoted meanwhile.
+                aws.objects.put_once(bucket, key, content, {})
+                yield Said(f"Created channel s3://{bucket}/{key}")
+            case MoveChannel(bucket, key):
+                aws.objects.put(bucket, key, content)
+                yield Said(f"Moved channel s3://{bucket}/{key}")
+
+
+def channel_keys(version: str) -> tuple[str, ...]:
+    """Return the channels that a version belongs to, the one that a publish moves first."""
+    major = int(version.split(".", 1)[0])
+    earlier = (EARLIER_CHANNEL,) if major == 1 else ()
+    return (*(stack_channel_key(major, env) for env in ENVIRONMENTS), *earlier)
+
+
+def _app_template() -> bytes:
+    return resource_path(APP_TEMPLATE).read_bytes()

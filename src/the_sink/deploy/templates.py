@@ -1,0 +1,43 @@
+"""CloudFormation templates that travel with the package: their text, and what they declare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from the_sink.config.stack_template import parse_template
+from the_sink.resources import resource_path
+
+
+@dataclass(frozen=True)
+class Template:
+    """A template of ours.
+
+    Attributes:
+        path: Where it lies under the repository's root, for example ``stacks/python/pipeline.yml``.
+        text: Its bytes as text.
+        parameters: The names that it declares.
+        resources: Resource type of each logical id.
+    """
+
+    path: str
+    text: str
+    parameters: frozenset[str]
+    resources: Mapping[str, str]
+
+    def logical_id(self, resource_type: str) -> str:
+        """Return the logical id of the only resource of a type, "" if there is not exactly one."""
+        found = [name for name, kind in self.resources.items() if kind == resource_type]
+        return found[0] if len(found) == 1 else ""
+
+
+def load_template(path: str) -> Template:
+    """Read a shipped template."""
+    text = resource_path(path).read_text(encoding="utf-8")
+    document, _problems = parse_template(text, path)
+    return Template(
+        path=path,
+        text=text,
+        parameters=frozenset(document.get("Parameters", {})),
+        resources={name: each.get("Type", "") for name, each in document.get("Resources", {}).items()},
+    )

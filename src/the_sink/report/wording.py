@@ -1,0 +1,104 @@
+"""Models and events as sentences (pure; no terminal, no colours)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from the_sink.models import (
+    ActionChanged,
+    Deployed,
+    Event,
+    PhaseChanged,
+    ResourceChanged,
+    Said,
+    StackApplied,
+    TasksChanged,
+    Warned,
+)
+
+_QUIET_PHASES = frozenset({"SUBMITTED", "QUEUED", "COMPLETED"})
+
+
+def render_event(event: Event) -> str:
+    """Return the one line for an event, "" for one that is no news in a log."""
+    match event:
+        case Said(text):
+            return text
+        case Warned(text):
+            return f"Warning: {text}"
+        case ActionChanged():
+            return _render_action(event)
+        case PhaseChanged(phase, status, duration_s):
+            if phase in _QUIET_PHASES or not status or status == "IN_PROGRESS":
+                return ""
+            return f"    {phase.lower()}: {status.lower()} ({format_duration(duration_s)})"
+        case ResourceChanged():
+            return _render_resource(event)
+        case TasksChanged(running, pending, desired):
+            waiting = f", {pending} starting" if pending else ""
+            return f"    tasks: {running} of {desired} running{waiting}"
+    return ""
+
+
+def _render_action(event: ActionChanged) -> str:
+    name = event.action if event.action == event.stage else f"{event.stage}/{event.action}"
+    detail = f": {event.detail}" if event.detail else ""
+    if event.status == "InProgress":
+        usual = f" (usually {format_duration(event.expected_s)})" if event.expected_s else ""
+        return f"  {name} …{usual}{detail}"
+    word = {"Succeeded": "done", "Failed": "FAILED", "Abandoned": "abandoned"}.get(event.status, event.status)
+    return f"  {name} {word} in {format_duration(event.elapsed_s)}{detail if word != 'done' else ''}"
+
+
+def _render_resource(event: ResourceChanged) -> str:
+    status = event.status
+    if status.is_in_progress and "ROLLBACK" not in status.name:
+        return ""
+    reason = f": {event.reason}" if event.reason and status.is_failure else ""
+    kind = event.resource_type.removeprefix("AWS::")
+    return f"    {status.name.lower().replace('_', ' ')}: {event.logical_id} ({kind}){reason}"
+
+
+def render_applied(applied: StackApplied) -> str:
+    """Return what became of a stack."""
+    if applied.action == "unchanged":
+        return f"Stack {applied.stack.name} is up to date."
+    return f"Stack {applied.stack.name} is {applied.action}."
+
+
+def render_deployed(deployed: Deployed) -> str:
+    """Return the one line that says what serves where: commit, digest, tasks, address, time."""
+    serving = deployed.serving
+    verb = "already serves" if deployed.was_serving_already else "serves"
+    release = deployed.release
+    address = f", {serving.url}" if serving.url else ""
+    return (
+        f"{release.app} {deployed.env} {verb} {release.short} ({shorten_digest(serving.digest)}), "
+        f"{serving.running}/{serving.desired} tasks{address}, {format_duration(deployed.duration_s)}."
+    )
+
+
+def render_steps(steps: Iterable[object]) -> str:
+    """Return a plan as ``--dry-run`` prints it."""
+    listed = [f"  {number}. {step}" for number, step in enumerate(steps, 1)]
+    return "\n".join(["Nothing was changed. This would be done:", *listed]) if listed else "Nothing to do."
+
+
+def shorten_digest(digest: str) -> str:
+    """Return a digest as people quote it: the algorithm and twelve digits."""
+    algorithm, _, value = digest.partition(":")
+    return f"{algorithm}:{value[:12]}" if value else digest
+
+
+def format_duration(seconds: float) -> str:
+    """Return seconds as people say them: ``0.4 s``, ``42 s``, ``3 min 5 s``, ``1 h 2 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"

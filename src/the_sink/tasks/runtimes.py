@@ -1,0 +1,148 @@
+"""``invoke runtimes.*``: the Python runtime images that apps build from.
+
+Imported by ``invoke --list``: whatever is more than Invoke and the errors is imported inside the tasks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+
+from the_sink.tasks.decorator import task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from the_sink.local.docker import Docker
+
+
+@task(name="list")
+def list_(_c: Context, sandbox: bool = False, json: bool = False) -> None:
+    """Show the runtimes: which Python still supports, which are published."""
+    from dataclasses import asdict
+    from pathlib import Path
+
+    from the_sink.config import load_platform
+    from the_sink.deploy.platform import describe_platform
+    from the_sink.deploy.runtimes import describe_runtimes
+    from the_sink.report import lines, tables
+    from the_sink.tasks.connection import connect_to
+
+    settings = load_platform(Path.cwd())
+    aws = connect_to(settings, sandbox=sandbox)
+    found = describe_runtimes(aws, describe_platform(aws, settings.name))
+    if json:
+        lines.data_as_json([asdict(runtime) for runtime in found])
+        return
+    lines.data(
+        tables.render_table(
+            ("Python", "support", "published", "digest"),
+            [
+                (
+                    each.version,
+                    f"ended {each.retired_since}" if each.retired_since else "yes",
+                    f"{each.pushed_at:%Y-%m-%d %H:%M}" if each.pushed_at else "yes" if each.digest else "no",
+                    each.digest,
+                )
+                for each in found
+            ],
+        )
+    )
+
+
+@task(iterable=("runtime", "build_arg"))
+def build(
+    _c: Context,
+    runtime: list[str] | None = None,
+    build_arg: list[str] | None = None,
+    sandbox: bool = False,
+) -> None:
+    """Build runtime images on this machine, without publishing them.
+
+    Args:
+        runtime: A Python version such as 3.13 (default: all that Python supports).
+        build_arg: A build argument, as NAME=value; for example another base image.
+        sandbox: Build with the sandbox's docker.
+    """
+    from pathlib import Path
+
+    from the_sink.config import load_platform
+    from the_sink.deploy.runtimes import apply_build, choose_runtimes
+    from the_sink.naming import runtime_repository
+    from the_sink.report import lines
+    from the_sink.report.events import watch
+    from the_sink.resources import platform_version
+
+    settings = load_platform(Path.cwd())
+    versions = choose_runtimes(runtime or [])
+    images = {version: f"{runtime_repository(settings.name)}:{version}" for version in versions}
+    with _docker(sandbox) as docker:
+        watch(apply_build(docker, images, platform_version(), build_arg or []))
+    for image in images.values():
+        lines.data(f"Built {image}")
+
+
+@task(iterable=("runtime", "build_arg"))
+def publish(
+    _c: Context,
+    runtime: list[str] | None = None,
+    build_arg: list[str] | None = None,
+    sandbox: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Build runtime images and push them to the platform's registry.
+
+    Args:
+        runtime: A Python version such as 3.13 (default: all that Python supports).
+        build_arg: A build argument, as NAME=value; for example another base image.
+    """
+    from pathlib import Path
+
+    from the_sink.config import load_platform
+    from the_sink.deploy import runtimes
+    from the_sink.deploy.platform import describe_platform
+    from the_sink.report import lines, wording
+    from the_sink.report.events import watch
+    from the_sink.resources import platform_version
+    from the_sink.tasks.connection import connect_to
+
+    settings = load_platform(Path.cwd())
+    versions = runtimes.choose_runtimes(runtime or [])
+    aws = connect_to(settings, sandbox=sandbox)
+    platform = describe_platform(aws, settings.name)
+    if dry_run:
+        lines.data(wording.render_steps(f"build and push {platform.runtime_uri}:{each}" for each in versions))
+        return
+    with _docker(sandbox) as docker:
+        watch(runtimes.apply_publish(aws, platform, docker, versions, platform_version(), build_arg or []))
+    for published in runtimes.describe_runtimes(aws, platform):
+        if published.version in versions:
+            lines.data(f"Published {platform.runtime_uri}:{published.version} ({published.digest})")
+
+
+def _docker(sandbox: bool) -> AbstractContextManager[Docker]:
+    """Return the docker to use: the machine's, or the sandbox's where its compute is processes."""
+    import tempfile
+    from contextlib import contextmanager
+    from pathlib import Path
+
+    from the_sink.local.docker import Docker
+
+    @contextmanager
+    def opened() -> Iterator[Docker]:
+        with tempfile.TemporaryDirectory(prefix="the-sink-docker-") as config:
+            folder = None
+            if sandbox:
+                from the_sink.sandbox import lifecycle
+                from the_sink.tasks.sandbox import chosen_name
+
+                running = lifecycle.require(chosen_name())
+                if running.compute == "processes":
+                    from the_sink.sandbox.compute import install_docker_command
+
+                    folder = install_docker_command(running.state_dir, running.endpoint_url)
+            yield Docker(config=Path(config), folder=folder)
+
+    return opened()
