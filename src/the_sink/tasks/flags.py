@@ -7,10 +7,15 @@ value arrives here as the string that was typed and leaves as what the verbs nee
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+import shlex
+import sys
+from typing import TYPE_CHECKING, NamedTuple
 
 from the_sink.errors import InputError
 from the_sink.naming import ENVIRONMENTS
+
+if TYPE_CHECKING:
+    from invoke.context import Context
 
 
 class Flag(NamedTuple):
@@ -95,3 +100,15 @@ def port(value: str, flag: str = "--port", default: int | None = None) -> int | 
     if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
         raise InputError(f"{flag} {value}: a port is a number from 1 to 65535.", f"For example: {flag} 8080.")
     return int(value)
+
+
+def passed_on(context: Context) -> list[str]:
+    """Return the arguments after ``--``, as they were typed.
+
+    Invoke joins them with spaces, which loses where one ended: ``-k "a or b"`` would become three.
+    """
+    if not context.remainder:
+        return []
+    if "--" in sys.argv and " ".join(sys.argv[sys.argv.index("--") + 1 :]) == context.remainder:
+        return sys.argv[sys.argv.index("--") + 1 :]
+    return shlex.split(context.remainder)

@@ -1,0 +1,124 @@
+"""What ``validate`` has to ask programs about: git at the template's source, and cfn-lint.
+
+The other half of it only reads files and is :mod:`the_sink.config.validation`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from the_sink.config import answers, platform_pin
+from the_sink.config.problems import Problem, did_you_mean
+from the_sink.config.stack_template import FILE as TEMPLATE_FILE
+from the_sink.config.stack_template import parse_template, read_parameters
+from the_sink.local.process import run
+from the_sink.resources import resource_path
+
+
+def check_source(root: Path) -> list[Problem]:
+    """Look for the app's template version at its source, where that is a repository on this machine.
+
+    Copier names a commit of its own making when it renders uncommitted changes; nothing in the name
+    shows it, and no update can start from a commit that exists nowhere.
+    """
+    found = _read(root / answers.FILE)
+    parsed = answers.parse_answers(found) if found else None
+    if parsed is None or not parsed.commit or not Path(parsed.source).expanduser().is_dir():
+        return []
+    source = Path(parsed.source).expanduser()
+    revision = parsed.commit.rpartition("-g")[2] if "-g" in parsed.commit else parsed.commit
+    done = run(
+        ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"], source
+    )
+    if done.code:
+        return [
+            Problem(
+                answers.FILE,
+                f"_commit is {parsed.commit!r}, which {source} has not: uncommitted changes were rendered.",
+                "Write the newest released tag that the app was made from as _commit, and commit.",
+            )
+        ]
+    pin = platform_pin.parse_pin(_read(root / platform_pin.FILE))
+    if pin is None or pin.commit == done.text:
+        return []
+    message = f"it pins commit {pin.commit[:8]}, the template's {parsed.commit} is {done.text[:8]}."
+    return [Problem(platform_pin.FILE, message, "Both move together: copier update.")]
+
+
+def check_nested(root: Path) -> list[Problem]:
+    """Hold what the app passes to the platform's nested stack against that stack's parameters.
+
+    CloudFormation fails the update on a parameter too many or too few; cfn-lint does not look inside a
+    template that lies in a bucket. The stack is the installed package's own, so of the pinned version.
+    """
+    template, problems = parse_template(_read(root / TEMPLATE_FILE))
+    if problems:
+        return []  # said by whoever reads that file first
+    shipped, _ = parse_template(resource_path("stacks/python/cfn-template.yml").read_text(encoding="utf-8"))
+    declared, _ = read_parameters(shipped)
+    found: list[Problem] = []
+    for name, resource in _mapping(template.get("Resources")).items():
+        properties = _mapping(_mapping(resource).get("Properties"))
+        if "stacks/python/cfn-template-v1-" not in json.dumps(properties.get("TemplateURL", ""), default=str):
+            continue
+        passed = _mapping(properties.get("Parameters"))
+        found += [
+            Problem(
+                TEMPLATE_FILE,
+                f"{name} passes {key}, no parameter of the platform's stack.{did_you_mean(key, declared)}",
+            )
+            for key in passed
+            if key not in declared
+        ]
+        found += [
+            Problem(TEMPLATE_FILE, f"{name} does not pass {key}, which the platform's stack needs.")
+            for key, parameter in declared.items()
+            if parameter.is_required and key not in passed
+        ]
+    return found
+
+
+def find_cfn_lint() -> str | None:
+    """Return the cfn-lint beside this interpreter, else the one on the PATH, else None."""
+    beside = Path(sys.executable).parent / "cfn-lint"
+    return str(beside) if beside.is_file() else shutil.which("cfn-lint")
+
+
+def lint_template(root: Path, cfn_lint: str) -> list[Problem]:
+    """Return what cfn-lint says of the app's template, informational findings aside."""
+    if not (root / TEMPLATE_FILE).is_file():
+        return []
+    done = run([cfn_lint, "--format", "json", TEMPLATE_FILE], root)
+    try:
+        matches = json.loads(done.text or "[]")
+    except json.JSONDecodeError:
+        reason = (done.error_text or done.text).strip().splitlines()
+        message = f"cfn-lint ended with exit code {done.code}: {reason[-1] if reason else 'no word'}"
+        return [Problem(TEMPLATE_FILE, message)]
+    return [_lint_problem(match) for match in matches if match["Level"] in {"Error", "Warning"}]
+
+
+def _lint_problem(match: Mapping[str, Any]) -> Problem:
+    start = match["Location"]["Start"]
+    return Problem(
+        file=TEMPLATE_FILE,
+        message=f"line {start['LineNumber']}: {match['Message'].rstrip('.')} ({match['Rule']['Id']}).",
+        hint=match["Rule"].get("Source", ""),
+        is_warning=match["Level"] == "Warning",
+    )
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""

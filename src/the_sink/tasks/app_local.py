@@ -1,0 +1,177 @@
+"""The tasks of an app that need no AWS: its files checked, its code served, tested, linted and locked.
+
+Imported by ``invoke --list``: whatever is more than Invoke and the errors is imported inside the tasks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from the_sink.errors import ConfigError, InputError, SinkError
+from the_sink.tasks import flags
+from the_sink.tasks.decorator import task
+
+if TYPE_CHECKING:
+    from the_sink.config import Settings
+
+DEFAULT_PORT = 8080
+"""The runtime's own, so that addresses look alike."""
+
+
+@task
+def validate(_c: Context, json: bool = False) -> None:
+    """Check the app's files and list every problem in them: sink.toml, aws/, Procfile, the platform's pin."""
+    from pathlib import Path
+
+    from the_sink.config.settings import find_root
+    from the_sink.config.validation import check_app
+    from the_sink.local import checks
+    from the_sink.report import lines
+
+    root = find_root(Path.cwd())
+    problems = check_app(root) + checks.check_nested(root) + checks.check_source(root)
+    cfn_lint = checks.find_cfn_lint()
+    if cfn_lint is not None:
+        problems += checks.lint_template(root, cfn_lint)
+    errors = [problem for problem in problems if not problem.is_warning]
+    if json:
+        found = [
+            {
+                "file": problem.file,
+                "message": problem.message,
+                "hint": problem.hint,
+                "severity": "warning" if problem.is_warning else "error",
+            }
+            for problem in problems
+        ]
+        lines.data_as_json({"valid": not errors, "cfn_lint": cfn_lint is not None, "problems": found})
+    else:
+        for problem in problems:
+            lines.data(
+                f"{'warning: ' if problem.is_warning else ''}{problem}{problem.hint and f' {problem.hint}'}"
+            )
+        if cfn_lint is None:
+            lines.say("cfn-lint is not installed: aws/cfn-template.yml was read, not linted.")
+        if not errors:
+            lines.data("The app's files are in order.")
+    if errors:
+        counted = "1 problem" if len(errors) == 1 else f"{len(errors)} problems"
+        raise Exit("" if json else f"{counted}; nothing was changed.", code=ConfigError.exit_code)
+
+
+@task
+def serve(_c: Context, port: str = "") -> None:
+    """Serve the app on this machine as its container would start it, again at each change of its source.
+
+    Args:
+        port: The port on 127.0.0.1 (default: 8080).
+    """
+    import os
+    import sys
+
+    from the_sink.local import app_environment as local
+    from the_sink.local.serving import container_init, require_free, serving_variables
+    from the_sink.report import lines
+
+    settings = _settings()
+    number = flags.port(port, default=DEFAULT_PORT) or DEFAULT_PORT
+    web = local.read_procfile(settings.root)["web"]
+    require_free(number)
+    environment = local.prepare(settings.root, _runtime(settings), lines.say)
+    local.prepare_env_file(settings.root, lines.say)
+    variables, reloads = serving_variables(settings.root, environment, number, web)
+    lines.say(f"Serving {settings.app} on http://127.0.0.1:{number} (Ctrl-C stops it)")
+    if not reloads:
+        lines.say("Its web command is neither uvicorn nor gunicorn: start it again after a change.")
+    python = environment / "bin" / "python"
+    sys.stdout.flush()
+    os.chdir(settings.root / "app")
+    # Becomes the server, so that signals and exit code are the server's own and nothing is left behind.
+    os.execve(python, [str(python), str(container_init())], variables)  # noqa: S606 (no shell is wanted)
+
+
+@task
+def test(c: Context) -> None:
+    """Run the app's tests: pytest in app/.venv, with whatever follows -- passed on."""
+    from the_sink.local import app_environment as local
+    from the_sink.local.process import show
+    from the_sink.report import lines
+
+    settings = _settings()
+    environment = local.prepare(settings.root, _runtime(settings), lines.say)
+    command = [str(environment / "bin" / "python"), "-m", "pytest", *flags.passed_on(c)]
+    variables = local.environment_variables(settings.root, environment)
+    if code := show(command, settings.root / "app", env=variables):
+        raise SinkError(f"The app's tests failed (pytest ended with exit code {code}).")
+
+
+@task
+def lint(_c: Context, fix: bool = False) -> None:
+    """Check the app's code: ruff check and ruff format --check.
+
+    Args:
+        fix: Repair and format instead, as far as ruff can.
+    """
+    from the_sink.local import app_environment as local
+    from the_sink.local.process import show
+    from the_sink.report import lines
+
+    settings = _settings()
+    environment = local.prepare(settings.root, _runtime(settings), lines.say)
+    variables = local.environment_variables(settings.root, environment)
+    ruff = str(environment / "bin" / "ruff")
+    commands = [
+        [ruff, "check", *(["--fix"] if fix else []), "."],
+        [ruff, "format", *([] if fix else ["--check"]), "."],
+    ]
+    # Both are run, whatever the first one says: everything that is wrong is seen at once.
+    codes = [show(command, settings.root / "app", env=variables) for command in commands]
+    if any(codes):
+        raise SinkError(
+            "The app's code is not clean.", "" if fix else "Repair what can be: invoke lint --fix."
+        )
+
+
+@task
+def lock(_c: Context, upgrade: bool = False, dry_run: bool = False) -> None:
+    """Resolve the app's dependencies again into its locked requirements, and show what changes.
+
+    Args:
+        upgrade: Take the newest versions that app/pyproject.toml allows, not those that are locked.
+    """
+    from the_sink.local.uv import resolve_lock
+    from the_sink.report import lines
+
+    project = _settings().root / "app"
+    resolved = {
+        name: resolve_lock(project, name, groups=groups, upgrade=upgrade)
+        for name, groups in {"requirements.lock": (), "requirements-dev.lock": ("dev",)}.items()
+    }
+    # Written only after both have been resolved: half a lock is none.
+    for name, (content, changes) in resolved.items():
+        lines.data(f"app/{name}: {'nothing changes' if not changes else f'{len(changes)} changed'}")
+        for change in changes:
+            lines.data(f"  {change}")
+        if not dry_run:
+            (project / name).write_text(content, encoding="utf-8")
+
+
+def _settings() -> Settings:
+    from pathlib import Path
+
+    from the_sink.config import load_app
+
+    return load_app(Path.cwd())
+
+
+def _runtime(settings: Settings) -> str:
+    """The Python of the environment that is deployed first."""
+    from the_sink.config.validation import load_environment_file
+
+    version = load_environment_file(settings, "stage").parameters.get("RuntimeVersion", "")
+    if not version:
+        raise InputError("aws/cfn-template-configuration-stage.json: RuntimeVersion is missing.")
+    return version
