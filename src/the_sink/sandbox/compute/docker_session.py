@@ -1,0 +1,72 @@
+"""What every ``docker`` command of one sandbox shares: the image store, the registry, who is logged in."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from functools import cached_property
+from pathlib import Path
+
+from the_sink.errors import AccessError
+from the_sink.sandbox.compute.locks import exclusive, write_atomically
+from the_sink.sandbox.compute.references import Reference
+from the_sink.sandbox.compute.registry import Registry
+from the_sink.sandbox.compute.store import ImageStore
+
+
+class Session:
+    """One command's view of the sandbox.
+
+    Logins are remembered in ``DOCKER_CONFIG`` where it is set, else in the sandbox's state: the registry's
+    name only, never a password.
+    """
+
+    def __init__(self, state_dir: Path, endpoint_url: str) -> None:
+        self.state_dir = state_dir
+        self.endpoint_url = endpoint_url
+        self._config = Path(os.environ.get("DOCKER_CONFIG") or state_dir / "docker") / "logins.json"
+
+    @cached_property
+    def store(self) -> ImageStore:
+        """The images of this machine."""
+        return ImageStore(self.state_dir)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The sandbox's registry."""
+        return Registry(self.store, self.endpoint_url)
+
+    def remember_login(self, host: str, present: bool) -> None:
+        """Note that ``docker login`` or ``docker logout`` succeeded."""
+        with exclusive(self._config.with_suffix(".lock")):
+            hosts = self._logins() | {host} if present else self._logins() - {host}
+            write_atomically(self._config, json.dumps(sorted(hosts)).encode(), mode=0o600)
+
+    def require_login(self, reference: Reference) -> None:
+        """Refuse what a registry refuses to strangers.
+
+        Raises:
+            AccessError: nobody logged in to the reference's registry.
+        """
+        if reference.is_ecr and reference.host not in self._logins():
+            raise AccessError(
+                f"{reference.host}: no basic auth credentials.",
+                "Pipe `aws ecr get-login-password` into `docker login --username AWS --password-stdin`.",
+            )
+
+    def _logins(self) -> set[str]:
+        try:
+            return set(json.loads(self._config.read_bytes()))
+        except (OSError, ValueError):
+            return set()
+
+
+def say(line: str) -> None:
+    """Print a line of progress."""
+    print(line, flush=True)  # noqa: T201 - a command prints
+
+
+def say_aside(line: str) -> None:
+    """Print a line that is no result, to standard error."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201

@@ -1,0 +1,72 @@
+"""What a Dockerfile asks for, judged before anything is built: one FROM, and RUN lines that can be run."""
+
+from __future__ import annotations
+
+import re
+
+from the_sink.errors import InputError
+from the_sink.sandbox.compute.dockerfile import Instruction, split_words
+from the_sink.sandbox.compute.references import Reference
+
+_NO_ENGINE = "without a Docker Engine"
+
+
+def split_stages(
+    instructions: list[Instruction], source: str
+) -> tuple[list[Instruction], Instruction, list[Instruction]]:
+    """Return the ARGs before FROM, FROM, and what follows it.
+
+    Raises:
+        InputError: no FROM, more than one, or something else than ARG before it.
+    """
+    starts = [index for index, found in enumerate(instructions) if found.keyword == "FROM"]
+    if not starts:
+        raise InputError(f"{source} has no FROM.")
+    if len(starts) > 1:
+        raise instructions[starts[1]].refuse(
+            f"a second FROM (a multi-stage build) is not built {_NO_ENGINE}."
+        )
+    before = instructions[: starts[0]]
+    for instruction in before:
+        if instruction.keyword != "ARG":
+            raise instruction.refuse(f"only ARG may stand before FROM, not {instruction.keyword}.")
+    return before, instructions[starts[0]], instructions[starts[0] + 1 :]
+
+
+def base_python(base: Instruction, reference: Reference) -> str:
+    """Return the minor version that a Python base image's tag promises, "" if it promises none.
+
+    Raises:
+        InputError: the base is not a Python image; this machine stands for no other.
+    """
+    if "python" not in reference.repository.rsplit("/", 1)[-1]:
+        raise base.refuse(
+            f"FROM {reference.canonical} cannot be had {_NO_ENGINE}.",
+            "Here this machine stands for a base image, and only for a Python one.",
+        )
+    match = re.match(r"\d+\.\d+", reference.tag)
+    return match[0] if match else ""
+
+
+def app_init_words(instruction: Instruction) -> list[str]:
+    """Return the command of ``RUN app-init …``.
+
+    Raises:
+        InputError: for any other command; nobody can run it without the image's operating system.
+    """
+    refusal = instruction.refuse(
+        f"{instruction.text} needs a Docker Engine: of an app's RUN lines only app-init can be run here.",
+        "Move it into the platform's runtime, or deploy with a Docker Engine on this machine.",
+    )
+    for name, value in instruction.flags:
+        # A cache mount only makes a build faster; here the package cache is this machine's own.
+        if name != "mount" or "type=cache" not in value.split(","):
+            raise refusal
+    words = instruction.exec_form()
+    if words is None:
+        if re.search(r"[;&|<>`$()\n]", instruction.rest):
+            raise refusal
+        words = split_words(instruction.rest, instruction)
+    if not words or words[0].rsplit("/", 1)[-1] != "app-init":
+        raise refusal
+    return words
