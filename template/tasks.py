@@ -1,0 +1,28 @@
+"""The tasks of this service: the platform's, and the team's own below them. See `invoke --list`."""
+
+import sys
+
+try:
+    from the_sink.tasks import app_namespace
+except ModuleNotFoundError as error:
+    if (error.name or "").split(".")[0] != "the_sink":
+        raise
+    print(
+        "The platform's package is not installed where this invoke runs: "
+        "python3 -m venv .venv && .venv/bin/pip install -r requirements-platform.txt, then use .venv/bin/invoke.",
+        file=sys.stderr,
+    )
+    sys.exit(2)
+
+ns = app_namespace()
+
+# The team's own tasks; `copier update` keeps them. For example:
+#
+#     from invoke import task
+#
+#     @task
+#     def seed(c):
+#         """Fill the local service with examples."""
+#         c.run("python3 scripts/seed.py")
+#
+#     ns.add_task(seed)
