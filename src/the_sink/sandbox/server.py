@@ -21,6 +21,7 @@ from the_sink.errors import SandboxUnavailable
 from the_sink.resources import platform_version
 from the_sink.sandbox import emulator, lifecycle
 from the_sink.sandbox.saver import Saver, write_atomically
+from the_sink.sandbox.services import Services
 
 COMPUTE = "processes"
 
@@ -67,7 +68,8 @@ class Application:
         self._home = home
         self._port = port
         self._endpoint_url = f"http://{lifecycle.HOST}:{port}"
-        self._saver = Saver(application.snapshot, Path(application.state_dir()))
+        self._services = Services(home, self._endpoint_url)
+        self._saver = Saver(self._snapshot, Path(application.state_dir()))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection, as the ASGI specification says."""
@@ -98,6 +100,7 @@ class Application:
         await self._emulated.application(scope, receive_and_stop, start_and_send)
 
     def _start(self) -> None:
+        self._services.start(Path(self._emulated.state_dir()))
         self._saver.start()
         entry = {
             "pid": os.getpid(),
@@ -111,7 +114,11 @@ class Application:
         write_atomically(self._home / "sandbox.json", json.dumps(entry).encode())
 
     def _stop(self) -> None:
+        self._services.stop()
         self._saver.stop()
+
+    def _snapshot(self) -> dict[str, bytes]:
+        return {**self._emulated.snapshot(), **self._services.snapshot()}
 
     async def _answer(self, scope: Any, send: Any) -> None:
         route = (scope["method"], scope["path"])
@@ -137,6 +144,7 @@ class Application:
 
     def _reset(self) -> None:
         with self._saver.paused():
+            self._services.reset()
             self._emulated.reset()
 
 

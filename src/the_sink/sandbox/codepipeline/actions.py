@@ -1,0 +1,102 @@
+"""What passes between the engine and who plays an action: the run, its outcome, its failure."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from the_sink.sandbox.codepipeline.errors import ServiceError
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where an artifact lies."""
+
+    bucket: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Revision:
+    """What a source action fetched."""
+
+    revision_id: str
+    summary: str
+    created: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an action succeeded."""
+
+    summary: str = ""
+    variables: dict[str, str] = field(default_factory=dict)
+    artifacts: dict[str, Location] = field(default_factory=dict)
+    revision: Revision | None = None
+
+
+@dataclass(frozen=True)
+class ActionRun:
+    """One run of one action, as the player sees it.
+
+    ``report`` makes the id and the summary of what the action started visible while it runs;
+    ``cancelled`` is set when the execution is abandoned, and the player should return soon.
+    """
+
+    pipeline: str
+    region: str
+    execution_id: str
+    stage: str
+    action: dict[str, Any]
+    configuration: dict[str, str]
+    artifact_store: str
+    inputs: dict[str, Location]
+    source_revision: str | None
+    cancelled: threading.Event
+    report: Callable[..., None]
+
+
+class ActionFailed(Exception):
+    """The action failed as AWS would record it: an error code of its API and a message."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Cancelled(Exception):
+    """The player stopped because the run was cancelled."""
+
+
+Player = Callable[[ActionRun], Outcome]
+
+_VARIABLE = re.compile(r"#\{([A-Za-z0-9@_-]+)\.([A-Za-z0-9@_-]+)\}")
+
+
+def resolve_variables(text: str, namespaces: dict[str, dict[str, str]]) -> str:
+    """Return ``text`` with ``#{namespace.name}`` replaced.
+
+    Raises:
+        ActionFailed: a variable is named that no earlier action has put out.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        found = namespaces.get(match[1], {}).get(match[2])
+        if found is None:
+            raise ActionFailed(
+                "InvalidActionConfiguration",
+                f"The variable {match[0]} could not be resolved: nothing has set it.",
+            )
+        return found
+
+    return _VARIABLE.sub(value, text)
+
+
+def check_approval_result(result: dict[str, str]) -> None:
+    """Refuse an approval that is neither."""
+    if result.get("status") not in ("Approved", "Rejected"):
+        raise ServiceError("ValidationException", "result.status must be Approved or Rejected.")

@@ -1,0 +1,246 @@
+"""Pipeline definitions: from CloudFormation's spelling to the API's, and what AWS refuses in them (pure).
+
+The rules are those of https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-pipeline-structure.html
+and of the action references beside it. Action types that the sandbox cannot play are refused here, by
+name, and not when an execution reaches them.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from the_sink.sandbox.codepipeline.errors import ServiceError
+
+Declaration = dict[str, Any]
+"""A pipeline as the API's ``PipelineDeclaration``."""
+
+
+@dataclass(frozen=True)
+class ActionType:
+    """Which configuration keys an action type takes, and how many artifacts."""
+
+    required: frozenset[str]
+    optional: frozenset[str]
+    inputs: tuple[int, int]
+    outputs: tuple[int, int]
+
+
+def _type(required: str, optional: str, inputs: tuple[int, int], outputs: tuple[int, int]) -> ActionType:
+    return ActionType(frozenset(required.split()), frozenset(optional.split()), inputs, outputs)
+
+
+ACTION_TYPES = {
+    ("Source", "AWS", "S3"): _type(
+        "S3Bucket S3ObjectKey", "PollForSourceChanges AllowOverrideForS3ObjectKey", (0, 0), (1, 1)
+    ),
+    ("Build", "AWS", "CodeBuild"): _type(
+        "ProjectName", "PrimarySource EnvironmentVariables BatchEnabled CombineArtifacts", (1, 5), (0, 5)
+    ),
+    ("Test", "AWS", "CodeBuild"): _type(
+        "ProjectName", "PrimarySource EnvironmentVariables BatchEnabled CombineArtifacts", (1, 5), (0, 5)
+    ),
+    ("Deploy", "AWS", "CloudFormation"): _type(
+        "ActionMode StackName",
+        "Capabilities OutputFileName ParameterOverrides RoleArn TemplateConfiguration TemplatePath",
+        (0, 10),
+        (0, 1),
+    ),
+    ("Deploy", "AWS", "ECS"): _type("ClusterName ServiceName", "FileName DeploymentTimeout", (1, 1), (0, 0)),
+    ("Approval", "AWS", "Manual"): _type(
+        "", "CustomData ExternalEntityLink NotificationArn ApproverInstruction", (0, 0), (0, 0)
+    ),
+    ("Compute", "AWS", "Commands"): _type("", "", (1, 10), (0, 1)),
+}
+"""What the sandbox can play, by category, owner and provider."""
+
+_VERBATIM = frozenset({"Configuration"})
+"""Properties whose content is the user's own keys."""
+
+_RENAMED = {"OutputVariables": "outputVariables", "S3ObjectKey": "s3ObjectKey"}
+
+
+def from_cloudformation(properties: dict[str, Any], name: str) -> tuple[Declaration, dict[str, str]]:
+    """Return the declaration that ``AWS::CodePipeline::Pipeline`` properties mean, and what they close.
+
+    Args:
+        properties: The resource's properties with their intrinsic functions resolved.
+        name: The pipeline's name where the properties have none.
+
+    Returns:
+        The declaration, and the reason why each stage's inbound transition is disabled, by stage name.
+    """
+    wanted = {key: value for key, value in properties.items() if key not in _NOT_DECLARED}
+    declaration = _camel(wanted)
+    declaration["name"] = properties.get("Name") or name
+    declaration.setdefault("pipelineType", "V1")  # the property's default in CloudFormation
+    declaration["version"] = 1
+    for _, action in actions(declaration):
+        if "runOrder" in action:
+            action["runOrder"] = _integer(action["runOrder"], f"RunOrder of the action {action.get('name')}")
+        if "timeoutInMinutes" in action:
+            action["timeoutInMinutes"] = _integer(action["timeoutInMinutes"], "TimeoutInMinutes")
+        action["configuration"] = {
+            key: value if isinstance(value, str) else _scalar(value)
+            for key, value in (action.get("configuration") or {}).items()
+        }
+    closed = {
+        entry["StageName"]: entry.get("Reason", "")
+        for entry in properties.get("DisableInboundStageTransitions") or []
+    }
+    return declaration, closed
+
+
+_NOT_DECLARED = frozenset({"Tags", "DisableInboundStageTransitions", "RestartExecutionOnUpdate"})
+
+
+def complete(declaration: Declaration) -> Declaration:
+    """Return the declaration with the defaults that AWS fills in."""
+    full = copy.deepcopy(declaration)
+    full.setdefault("pipelineType", "V1")
+    full.setdefault("executionMode", "SUPERSEDED")
+    for _, action in actions(full):
+        action.setdefault("runOrder", 1)
+        action.setdefault("configuration", {})
+        action.setdefault("inputArtifacts", [])
+        action.setdefault("outputArtifacts", [])
+    return full
+
+
+def actions(declaration: Declaration) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield each stage with each of its actions, in order."""
+    for stage in declaration.get("stages") or []:
+        for action in stage.get("actions") or []:
+            yield stage, action
+
+
+def check(declaration: Declaration) -> None:
+    """Refuse what AWS refuses, and what the sandbox cannot play.
+
+    Raises:
+        ServiceError: with AWS's exception name.
+    """
+    name = str(declaration.get("name", ""))
+    if not re.fullmatch(r"[A-Za-z0-9.@\-_]{1,100}", name):
+        raise _structure(
+            f"The pipeline name {name!r} must match [A-Za-z0-9.@\\-_] and have 1 to 100 characters."
+        )
+    stages = declaration.get("stages") or []
+    if len(stages) < 2:
+        raise _structure("Pipeline should have at least two stages.")
+    names = [stage["name"] for stage in stages]
+    if len(set(names)) != len(names):
+        raise _structure("Stage names must be unique within a pipeline.")
+    if "artifactStore" not in declaration and "artifactStores" not in declaration:
+        raise _structure("The pipeline has no artifact store.")
+    if declaration.get("executionMode") == "PARALLEL":
+        raise _structure("The sandbox does not play the execution mode PARALLEL.")
+    if declaration.get("executionMode") == "QUEUED" and declaration.get("pipelineType") != "V2":
+        raise _structure("The execution mode QUEUED needs the pipeline type V2.")
+    produced: set[str] = set()
+    for index, stage in enumerate(stages):
+        for entry in ("beforeEntry", "onSuccess", "onFailure", "blockers"):
+            if stage.get(entry):
+                raise _structure(f"The sandbox does not play {entry} of the stage {stage['name']}.")
+        _check_stage(stage, is_first=index == 0, produced=produced)
+
+
+def _check_stage(stage: dict[str, Any], *, is_first: bool, produced: set[str]) -> None:
+    found = stage.get("actions") or []
+    if not found:
+        raise ServiceError("InvalidStageDeclarationException", f"Stage {stage['name']} has no actions.")
+    names = [action["name"] for action in found]
+    if len(set(names)) != len(names):
+        raise ServiceError(
+            "InvalidStageDeclarationException",
+            f"Action names must be unique within the stage {stage['name']}.",
+        )
+    for action in sorted(found, key=lambda action: action["runOrder"]):
+        is_source = action["actionTypeId"]["category"] == "Source"
+        if is_source != is_first:
+            raise _structure(
+                f"Pipeline should start with a stage that only contains source actions, and only that one: "
+                f"action {action['name']} in stage {stage['name']}."
+            )
+        _check_action(action)
+        for artifact in action["inputArtifacts"]:
+            if artifact["name"] not in produced:
+                raise _action(
+                    action, f"input artifact {artifact['name']} is not an output of an action before it"
+                )
+        for artifact in action["outputArtifacts"]:
+            if artifact["name"] in produced:
+                raise _action(
+                    action, f"output artifact {artifact['name']} is already produced by another action"
+                )
+            produced.add(artifact["name"])
+
+
+def _check_action(action: dict[str, Any]) -> None:
+    kind = action["actionTypeId"]
+    found = ACTION_TYPES.get((kind["category"], kind["owner"], kind["provider"]))
+    if found is None:
+        raise _action(
+            action,
+            f"the action type (Category: {kind['category']}, Owner: {kind['owner']}, Provider: "
+            f"{kind['provider']}, Version: {kind.get('version')}) is not played by the sandbox",
+        )
+    if not 1 <= action["runOrder"] <= 999:
+        raise _action(action, "runOrder must be 1 to 999")
+    keys = set(action["configuration"])
+    missing = found.required - keys
+    if missing:
+        raise _action(action, f"configuration is missing required key {', '.join(sorted(missing))}")
+    unknown = keys - found.required - found.optional
+    if unknown:
+        raise _action(action, f"configuration contains unknown key {', '.join(sorted(unknown))}")
+    if kind["provider"] == "CloudFormation" and action["configuration"]["ActionMode"] != "CREATE_UPDATE":
+        mode = action["configuration"]["ActionMode"]
+        raise _action(action, f"the sandbox plays the ActionMode CREATE_UPDATE, not {mode}")
+    if kind["provider"] == "Commands" and not action.get("commands"):
+        raise _action(action, "it has no commands")
+    for label, artifacts, (least, most) in (
+        ("input", action["inputArtifacts"], found.inputs),
+        ("output", action["outputArtifacts"], found.outputs),
+    ):
+        if not least <= len(artifacts) <= most:
+            raise _action(action, f"it takes {least} to {most} {label} artifacts and has {len(artifacts)}")
+
+
+def _structure(message: str) -> ServiceError:
+    return ServiceError("InvalidStructureException", message)
+
+
+def _action(action: dict[str, Any], problem: str) -> ServiceError:
+    return ServiceError("InvalidActionDeclarationException", f"Action {action['name']}: {problem}.")
+
+
+def _camel(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_camel(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        _RENAMED.get(key, key[:1].lower() + key[1:]): copy.deepcopy(item)
+        if key in _VERBATIM
+        else _camel(item)
+        for key, item in value.items()
+    }
+
+
+def _integer(value: Any, what: str) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError) as error:
+        raise _structure(f"{what} is not a number: {value!r}.") from error
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict | list):
+        raise _structure("Values of an action's Configuration must be strings.")
+    return str(value)

@@ -1,0 +1,34 @@
+"""Chooses who plays an action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from the_sink.sandbox.builds.service import Builds
+from the_sink.sandbox.clients import Clients
+from the_sink.sandbox.codepipeline.actions import ActionFailed, ActionRun, Outcome
+from the_sink.sandbox.player.build import play_build
+from the_sink.sandbox.player.commands import play_commands
+from the_sink.sandbox.player.context import Context
+from the_sink.sandbox.player.rollout import play_rollout
+from the_sink.sandbox.player.source import play_source
+from the_sink.sandbox.player.stack import play_stack
+
+
+def make_player(clients: Clients, builds: Builds) -> Callable[[ActionRun], Outcome]:
+    """Return the function that the engine calls for each action but approvals."""
+    providers: dict[str, Callable[[Context], Outcome]] = {
+        "S3": play_source,
+        "CodeBuild": play_build,
+        "CloudFormation": play_stack,
+        "ECS": play_rollout,
+        "Commands": lambda context: play_commands(context, builds),
+    }
+
+    def play(run: ActionRun) -> Outcome:
+        provider = run.action["actionTypeId"]["provider"]
+        if provider not in providers:
+            raise ActionFailed("InvalidActionType", f"The sandbox does not play actions of {provider}.")
+        return providers[provider](Context(run, clients))
+
+    return play
