@@ -14,10 +14,17 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Clock:
-    """Time as an argument: seconds that only grow, and a way to let them pass."""
+    """Time as an argument.
+
+    Attributes:
+        now: Seconds that only grow, from any beginning.
+        sleep: Lets so many of them pass.
+        utc: What AWS's own times are compared with.
+    """
 
     now: Callable[[], float]
     sleep: Callable[[float], None]
+    utc: Callable[[], datetime]
 
 
 # --- CloudFormation ---------------------------------------------------------------------------------
@@ -197,8 +204,9 @@ class Execution:
 
 @dataclass(frozen=True)
 class ActionRun:
-    """One action of one run of a pipeline."""
+    """One action of one run of a pipeline; an action that is retried has several."""
 
+    run_id: str
     stage: str
     action: str
     status: str
@@ -210,11 +218,25 @@ class ActionRun:
     provider: str = ""
     started_at: datetime | None = None
     updated_at: datetime | None = None
+    artifacts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """What it put out: artifact name → bucket and key."""
 
     @property
     def is_over(self) -> bool:
         """Whether the action has ended."""
         return self.status != "InProgress"
+
+    @property
+    def name(self) -> str:
+        """Stage and action as people call them: one word where both are the same."""
+        return self.action if self.action == self.stage else f"{self.stage}/{self.action}"
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds between its start and the last that is known of it."""
+        if self.started_at is None or self.updated_at is None:
+            return 0.0
+        return max((self.updated_at - self.started_at).total_seconds(), 0.0)
 
 
 @dataclass(frozen=True)
@@ -346,8 +368,8 @@ class Warned(Event):
 class ActionChanged(Event):
     """An action of the followed run began, ended, or says something new of itself."""
 
-    stage: str
-    action: str
+    name: str
+    """Stage and action, as people call them."""
     status: str
     detail: str = ""
     elapsed_s: float = 0.0
@@ -383,6 +405,14 @@ class TasksChanged(Event):
     desired: int
 
 
+@dataclass(frozen=True)
+class Evidence(Event):
+    """Lines that show why something failed: the end of a log."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
 # --- Results ----------------------------------------------------------------------------------------
 
 
@@ -407,13 +437,28 @@ class Release:
 
 @dataclass(frozen=True)
 class Serving:
-    """What an environment runs now."""
+    """What an environment runs now.
 
-    digest: str
+    Attributes:
+        digests: The image digests of its running tasks: one, unless tasks are being replaced.
+        running: How many tasks run.
+        desired: How many are meant to.
+        is_settled: Whether the service's latest deployment has completed.
+        note: What the service says of it where it has not.
+        url: The address of the load balancer, "" where the stack has none.
+    """
+
+    digests: tuple[str, ...]
     running: int
     desired: int
-    commit: str = ""
+    is_settled: bool
+    note: str = ""
     url: str = ""
+
+    @property
+    def digest(self) -> str:
+        """The one digest that every task runs, "" where there is none or more than one."""
+        return self.digests[0] if len(self.digests) == 1 else ""
 
 
 @dataclass(frozen=True)
@@ -437,6 +482,8 @@ class EnvironmentStatus:
     pipeline: str = ""
     execution: Execution | None = None
     stack_status: str = ""
+    commit: str = ""
+    """Of the last run that succeeded."""
     serving: Serving | None = None
     closed: tuple[Gate, ...] = ()
     waiting: tuple[Gate, ...] = ()

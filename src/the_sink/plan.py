@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from the_sink.errors import InputError, NotFound, SinkError
-from the_sink.models import Release, Stack
+from the_sink.models import Release, Secret, Stack
+from the_sink.naming import Names, release_key, tag_key
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,10 @@ class ApplyStack(Step):
     keep: frozenset[str]
     """Parameters whose value stays what it is."""
     tags: Mapping[str, str]
-    adopt: Mapping[str, Mapping[str, str]]
-    """Resources that exist already and become the stack's: logical id → primary identifier."""
 
     def __str__(self) -> str:
         verb = "create" if self.is_new else "update"
-        adopted = f", adopting {', '.join(sorted(self.adopt))}" if self.adopt else ""
-        return f"{verb} stack {self.stack} from {self.template}{adopted}"
+        return f"{verb} stack {self.stack} from {self.template}"
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,6 @@ def plan_stack(
     declared: frozenset[str],
     parameters: Mapping[str, str],
     tags: Mapping[str, str],
-    adopt: Mapping[str, Mapping[str, str]] | None = None,
     may_delete: bool = False,
 ) -> tuple[Step, ...]:
     """Return the steps that bring one stack of ours to what it should be.
@@ -102,7 +99,6 @@ def plan_stack(
         declared: The parameters that the template has.
         parameters: Those to set. Others that the stack has keep their value.
         tags: The stack's tags.
-        adopt: Resources to import while creating it.
         may_delete: Whether a stack whose creation failed may be deleted to start over.
 
     Raises:
@@ -129,7 +125,7 @@ def plan_stack(
         )
     had = frozenset() if observed is None or is_new else frozenset(observed.parameters)
     keep = (declared & had) - set(parameters)
-    steps.append(ApplyStack(name, is_new, template, dict(parameters), keep, dict(tags), dict(adopt or {})))
+    steps.append(ApplyStack(name, is_new, template, dict(parameters), keep, dict(tags)))
     return tuple(steps)
 
 
@@ -201,14 +197,8 @@ def plan_publish(
 class BootstrapObserved:
     """What an environment finds when it is bootstrapped."""
 
-    platform: Stack | None
     pipeline: Stack | None
-    earlier: Mapping[str, bool]
-    """The environments before this one: whether each has its pipeline."""
-    secret_arn: str
-    """"" where there is none."""
-    secret_is_being_deleted: bool
-    repository_exists: bool
+    secret: Secret | None
 
 
 def check_platform(platform: str, observed: Stack | None, account: str, region: str) -> Stack:
@@ -221,13 +211,18 @@ def check_platform(platform: str, observed: Stack | None, account: str, region: 
     hint = "In the platform's repository: invoke platform.bootstrap"
     if observed is None or observed.status.is_never_created:
         raise NotFound(f"There is no platform {platform!r} in {where}.", hint)
-    if observed.status.must_be_deleted:
+    if observed.status.must_be_deleted or observed.status.name == "CREATE_IN_PROGRESS":
         raise NotFound(f"The platform {platform!r} in {where} is half-made ({observed.status}).", hint)
     return observed
 
 
 def check_order(app: str, env: str, earlier: Mapping[str, bool]) -> None:
     """Refuse an environment whose predecessors do not exist.
+
+    Args:
+        app: The app's name.
+        env: The environment that is to be.
+        earlier: The environments before it, and whether each is bootstrapped.
 
     Raises:
         InputError: naming the first environment that is missing.
@@ -238,6 +233,52 @@ def check_order(app: str, env: str, earlier: Mapping[str, bool]) -> None:
                 f"{app} has no {name} yet, and {env} is only reached through it.",
                 f"First: invoke bootstrap --env {name}",
             )
+
+
+def plan_bootstrap(
+    names: Names,
+    observed: BootstrapObserved,
+    *,
+    template: str,
+    declared: frozenset[str],
+    parameters: Mapping[str, str],
+    tags: Mapping[str, str],
+    may_delete: bool,
+) -> tuple[Step, ...]:
+    """Return the steps that create an environment's delivery or bring it up to date.
+
+    A secret that an earlier stack left behind is adopted by a new one, with everything in it.
+
+    Args:
+        names: Of the app in this environment.
+        observed: What is there.
+        template: What the stack is made from.
+        declared: The template's parameters.
+        parameters: Those to set.
+        tags: The stack's tags.
+        may_delete: Whether a stack whose creation failed may be deleted to start over.
+
+    Raises:
+        SinkError: the stack is stuck in a state that only a person may leave.
+    """
+    steps: list[Step] = []
+    secret, stack = observed.secret, observed.pipeline
+    if secret is not None and secret.is_scheduled_for_deletion:
+        steps.append(RestoreSecret(secret.name))
+    is_new = stack is None or stack.status.is_never_created or stack.status.must_be_deleted
+    adopted = {"ExistingSecretArn": secret.arn if secret else ""} if is_new else {}
+    steps += plan_stack(
+        names.pipeline_stack,
+        stack,
+        template=template,
+        declared=declared,
+        parameters={**parameters, **adopted},
+        tags=tags,
+        may_delete=may_delete,
+    )
+    if is_new:
+        steps.append(StopSelfStarted(names.pipeline))
+    return tuple(steps)
 
 
 # --- Deploy -----------------------------------------------------------------------------------------
@@ -292,35 +333,30 @@ class DeployObserved:
     """What an environment holds when a release is to go there."""
 
     bucket: str
+    app_stack: Stack | None
     archive_is_equal: bool | None
     """None where the commit was never archived."""
     is_serving: bool
-    """Whether the environment serves this commit already."""
+    """Whether every task runs this commit's image already."""
+    is_under_way: bool
+    """Whether a run that carries this commit has begun, or is about to."""
 
 
 def plan_deploy(
-    release: Release,
-    observed: DeployObserved,
-    *,
-    archive_key: str,
-    tag_key: str,
-    pipeline: str,
-    service: str,
-    again: bool,
+    names: Names, release: Release, observed: DeployObserved, *, tag: str, again: bool, may_delete: bool
 ) -> tuple[Step, ...]:
     """Return the steps that bring a release into an environment.
 
     Args:
+        names: Of the app in the environment.
         release: What is to serve.
         observed: What the environment holds.
-        archive_key: The release's key in the bucket.
-        tag_key: The key that the pipeline watches.
-        pipeline: Its name.
-        service: The ECS service's name.
+        tag: Which archive the environment follows.
         again: Run the pipeline even if the release serves already.
+        may_delete: Whether an app stack whose creation failed may be deleted to start over.
 
     Raises:
-        SinkError: the commit was archived with other bytes.
+        SinkError: the commit was archived with other bytes, or the app's stack is stuck.
     """
     if observed.archive_is_equal is False:
         raise SinkError(
@@ -329,17 +365,42 @@ def plan_deploy(
             "A release never changes: commit what differs (files named in `package`, or another version of "
             "the platform package) and deploy the new commit.",
         )
-    verify = VerifyServing(service, release)
+    verify = VerifyServing(names.service, release)
+    if observed.is_under_way:
+        return (FollowExecution(names.pipeline), verify)
     if observed.is_serving and not again:
         return (verify,)
-    archive: Step = (
-        PutOnce(observed.bucket, archive_key)
-        if observed.archive_is_equal is None
-        else ReuseArchive(observed.bucket, archive_key)
-    )
+    key = release_key(release.app, release.commit)
     return (
-        archive,
-        ReleaseArchive(observed.bucket, archive_key, tag_key),
-        FollowExecution(pipeline),
+        *_unstick(observed.app_stack, names.env, may_delete),
+        PutOnce(observed.bucket, key)
+        if observed.archive_is_equal is None
+        else ReuseArchive(observed.bucket, key),
+        ReleaseArchive(observed.bucket, key, tag_key(release.app, tag)),
+        FollowExecution(names.pipeline),
         verify,
+    )
+
+
+def _unstick(stack: Stack | None, env: str, may_delete: bool) -> tuple[Step, ...]:
+    """The pipeline would run for minutes only to be refused by a stack in one of these states.
+
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CloudFormation.html
+    """
+    if stack is None:
+        return ()
+    if stack.status.needs_continued_rollback:
+        raise SinkError(
+            f"Stack {stack.name} is in {stack.status}: an update failed, and so did going back.",
+            f"Continue with `aws cloudformation continue-update-rollback --stack-name {stack.name}`, then "
+            "deploy again.",
+        )
+    if not stack.status.must_be_deleted:
+        return ()
+    if may_delete:
+        return (DeleteStack(stack.name, str(stack.status)),)
+    raise SinkError(
+        f"Stack {stack.name} is in {stack.status}: its first creation failed, and all that AWS allows is to "
+        "delete it.",
+        f"Mend the cause, then invoke deploy --env {env} --yes: it deletes what is left and deploys.",
     )

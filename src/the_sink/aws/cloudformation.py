@@ -27,15 +27,6 @@ _CHANGE_SET_TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True)
-class ImportedResource:
-    """A resource that exists already and that the stack is to own from now on."""
-
-    resource_type: str
-    logical_id: str
-    identifier: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class StackRequest:
     """What a stack is to become.
 
@@ -53,7 +44,6 @@ class StackRequest:
     tags: Mapping[str, str]
     change_set: str
     is_new: bool
-    imports: tuple[ImportedResource, ...] = ()
 
 
 @translated("CloudFormation")
@@ -114,12 +104,11 @@ class Stacks:
         Raises:
             SinkError: CloudFormation refuses the change, with its reason.
         """
-        kind = "IMPORT" if request.imports else "CREATE" if request.is_new else "UPDATE"
         where = "TemplateURL" if request.template.startswith("https://") else "TemplateBody"
         arguments: dict[str, Any] = {
             "StackName": request.name,
             "ChangeSetName": request.change_set,
-            "ChangeSetType": kind,
+            "ChangeSetType": "CREATE" if request.is_new else "UPDATE",
             where: request.template,
             "Parameters": [
                 *(
@@ -131,15 +120,6 @@ class Stacks:
             "Tags": [{"Key": key, "Value": value} for key, value in request.tags.items()],
             "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
         }
-        if request.imports:
-            arguments["ResourcesToImport"] = [
-                {
-                    "ResourceType": each.resource_type,
-                    "LogicalResourceId": each.logical_id,
-                    "ResourceIdentifier": dict(each.identifier),
-                }
-                for each in request.imports
-            ]
         made = self._client.create_change_set(**arguments)
         return self._await_change_set(request.name, made["Id"], made["StackId"])
 

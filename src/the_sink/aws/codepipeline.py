@@ -129,6 +129,7 @@ def _action(detail: Any) -> ActionRun:
     result = detail.get("output", {}).get("executionResult", {})
     error = result.get("errorDetails", {})
     return ActionRun(
+        run_id=detail.get("actionExecutionId", ""),
         stage=detail.get("stageName", ""),
         action=detail.get("actionName", ""),
         status=detail.get("status", ""),
@@ -138,6 +139,13 @@ def _action(detail: Any) -> ActionRun:
         provider=detail.get("input", {}).get("actionTypeId", {}).get("provider", ""),
         started_at=detail.get("startTime"),
         updated_at=detail.get("lastUpdateTime"),
+        artifacts={
+            each.get("name", ""): (
+                each.get("s3location", {}).get("bucket", ""),
+                each.get("s3location", {}).get("key", ""),
+            )
+            for each in detail.get("output", {}).get("outputArtifacts", [])
+        },
     )
 
 

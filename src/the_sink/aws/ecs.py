@@ -100,11 +100,19 @@ class Services:
             tasks += [_task(each, container) for each in answer.get("tasks", [])]
         return tuple(tasks)
 
-    def images(self, task_definition: str) -> dict[str, str]:
-        """Return the image of each container of a task definition, by container name."""
+    def log_streams(self, task_definition: str, container: str) -> tuple[str, str]:
+        """Return the log group of a container and what its streams' names begin with; "" for none.
+
+        A stream is called prefix/container/task:
+        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
+        """
         answer = self._client.describe_task_definition(taskDefinition=task_definition)
-        containers = answer["taskDefinition"].get("containerDefinitions", [])
-        return {each.get("name", ""): each.get("image", "") for each in containers}
+        for each in answer["taskDefinition"].get("containerDefinitions", []):
+            if each.get("name") == container:
+                options = each.get("logConfiguration", {}).get("options", {})
+                prefix = options.get("awslogs-stream-prefix", "")
+                return options.get("awslogs-group", ""), f"{prefix}/{container}/" if prefix else ""
+        return "", ""
 
 
 def _task(task: Any, container: str) -> Task:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -33,14 +33,3 @@ class Logs:
             raise
         lines = [event.get("message", "").rstrip("\n") for event in answer.get("events", [])]
         return tuple(line for message in lines for line in message.split("\n"))[-limit:]
-
-    def streams(self, group: str, prefix: str = "") -> tuple[str, ...]:
-        """Return the names of a group's streams; none if the group does not exist."""
-        options: Any = {"logStreamNamePrefix": prefix} if prefix else {}
-        try:
-            pages = self._client.get_paginator("describe_log_streams").paginate(logGroupName=group, **options)
-            return tuple(each.get("logStreamName", "") for page in pages for each in page["logStreams"])
-        except ClientError as error:
-            if error_code(error) == "ResourceNotFoundException":
-                return ()
-            raise

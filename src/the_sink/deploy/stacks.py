@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Generator
 from datetime import datetime
 
-from the_sink.aws.cloudformation import TEMPLATE_BODY_LIMIT, ImportedResource, StackRequest
+from the_sink.aws.cloudformation import TEMPLATE_BODY_LIMIT, StackRequest
 from the_sink.aws.session import Aws
 from the_sink.deploy.pace import Pace
 from the_sink.deploy.templates import Template
@@ -95,10 +95,6 @@ def plan_change(aws: Aws, step: ApplyStack, template: Template, bucket: str = ""
         template: What it is made from.
         bucket: Where a template that is too large for a request may lie.
     """
-    imports = tuple(
-        ImportedResource(template.resources[logical_id], logical_id, identifier)
-        for logical_id, identifier in step.adopt.items()
-    )
     return aws.stacks.plan(
         StackRequest(
             name=step.stack,
@@ -108,7 +104,6 @@ def plan_change(aws: Aws, step: ApplyStack, template: Template, bucket: str = ""
             tags=step.tags,
             change_set=_change_set_name(aws, template, step),
             is_new=step.is_new,
-            imports=imports,
         )
     )
 

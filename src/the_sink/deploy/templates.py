@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from the_sink.config.stack_template import parse_template
@@ -17,18 +16,11 @@ class Template:
         path: Where it lies under the repository's root, for example ``stacks/python/pipeline.yml``.
         text: Its bytes as text.
         parameters: The names that it declares.
-        resources: Resource type of each logical id.
     """
 
     path: str
     text: str
     parameters: frozenset[str]
-    resources: Mapping[str, str]
-
-    def logical_id(self, resource_type: str) -> str:
-        """Return the logical id of the only resource of a type, "" if there is not exactly one."""
-        found = [name for name, kind in self.resources.items() if kind == resource_type]
-        return found[0] if len(found) == 1 else ""
 
 
 def load_template(path: str) -> Template:
@@ -39,5 +31,4 @@ def load_template(path: str) -> Template:
         path=path,
         text=text,
         parameters=frozenset(document.get("Parameters", {})),
-        resources={name: each.get("Type", "") for name, each in document.get("Resources", {}).items()},
     )

@@ -40,7 +40,7 @@ class LiveDisplay:
         """Show one event."""
         match event:
             case ActionChanged(status="InProgress"):
-                if self._action is None or self._action.action != event.action:
+                if self._action is None or self._action.name != event.name:
                     self._since = self._console.get_time() - event.elapsed_s
                 self._action, self._detail = event, event.detail
                 return
@@ -67,7 +67,7 @@ class LiveDisplay:
         elapsed = format_duration(self._console.get_time() - self._since)
         usual = f" of about {format_duration(action.expected_s)}" if action.expected_s else ""
         detail = f": {self._detail}" if self._detail else ""
-        return Text(f"  {action.stage}/{action.action} {elapsed}{usual}{detail}", style="bold")
+        return Text(f"  {action.name} {elapsed}{usual}{detail}", style="bold")
 
 
 def _style(event: Event) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from the_sink.models import (
     ActionChanged,
     Deployed,
+    EnvironmentStatus,
     Event,
+    Evidence,
     PhaseChanged,
     ResourceChanged,
     Said,
@@ -34,6 +36,8 @@ def render_event(event: Event) -> str:
             return f"    {phase.lower()}: {status.lower()} ({format_duration(duration_s)})"
         case ResourceChanged():
             return _render_resource(event)
+        case Evidence(title, shown):
+            return "\n".join([f"  {title}:", *(f"    | {line}" for line in shown)])
         case TasksChanged(running, pending, desired):
             waiting = f", {pending} starting" if pending else ""
             return f"    tasks: {running} of {desired} running{waiting}"
@@ -41,13 +45,12 @@ def render_event(event: Event) -> str:
 
 
 def _render_action(event: ActionChanged) -> str:
-    name = event.action if event.action == event.stage else f"{event.stage}/{event.action}"
     detail = f": {event.detail}" if event.detail else ""
     if event.status == "InProgress":
         usual = f" (usually {format_duration(event.expected_s)})" if event.expected_s else ""
-        return f"  {name} …{usual}{detail}"
+        return f"  {event.name} …{usual}{detail}"
     word = {"Succeeded": "done", "Failed": "FAILED", "Abandoned": "abandoned"}.get(event.status, event.status)
-    return f"  {name} {word} in {format_duration(event.elapsed_s)}{detail if word != 'done' else ''}"
+    return f"  {event.name} {word} in {format_duration(event.elapsed_s)}{detail if word != 'done' else ''}"
 
 
 def _render_resource(event: ResourceChanged) -> str:
@@ -76,6 +79,47 @@ def render_deployed(deployed: Deployed) -> str:
         f"{release.app} {deployed.env} {verb} {release.short} ({shorten_digest(serving.digest)}), "
         f"{serving.running}/{serving.desired} tasks{address}, {format_duration(deployed.duration_s)}."
     )
+
+
+def render_status(app: str, environments: Iterable[EnvironmentStatus]) -> str:
+    """Return a paragraph per environment."""
+    return "\n\n".join(_render_environment(app, each) for each in environments)
+
+
+def _render_environment(app: str, status: EnvironmentStatus) -> str:
+    if not status.is_bootstrapped:
+        return f"{app} {status.env}: not bootstrapped"
+    told = [f"{app} {status.env}"]
+    run = status.execution
+    if run is None:
+        told.append("  last run: none yet")
+    else:
+        when = f", {run.updated_at:%Y-%m-%d %H:%M:%S} UTC" if run.updated_at else ""
+        told.append(f"  last run: {run.status} {_shorten_summary(run.summary)}{when} ({run.execution_id})")
+    told += [f"  closed: the way into {gate.stage} ({gate.reason})" for gate in status.closed]
+    told += [f"  waiting: {gate.stage} needs an approval" for gate in status.waiting]
+    if status.stack_status:
+        told.append(f"  stack: {status.stack_status}")
+    serving = status.serving
+    if serving is None:
+        told.append("  serves: nothing yet")
+        return "\n".join(told)
+    told.append(f"  serves: {status.commit[:8] or 'an unknown commit'} ({_render_digests(serving.digests)})")
+    unsettled = "" if serving.is_settled else f", not settled: {serving.note}"
+    told.append(f"  tasks: {serving.running} of {serving.desired} running{unsettled}")
+    if serving.url:
+        told.append(f"  address: {serving.url}")
+    return "\n".join(told)
+
+
+def _render_digests(digests: tuple[str, ...]) -> str:
+    return " and ".join(shorten_digest(each) for each in digests) or "no task runs"
+
+
+def _shorten_summary(summary: str) -> str:
+    """A revision's summary with its commit as people quote it."""
+    head, _, subject = summary.partition(" ")
+    return f"{head[:8]} {subject}".strip() if len(head) == 40 else summary
 
 
 def render_steps(steps: Iterable[object]) -> str:

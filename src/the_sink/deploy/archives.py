@@ -1,0 +1,68 @@
+"""Archives of releases in the platform's bucket: each written once, and copied to where pipelines look."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from the_sink.archive import Archive
+from the_sink.aws.s3 import REVISION_SUMMARY
+from the_sink.aws.session import Aws
+from the_sink.errors import SinkError
+from the_sink.models import Release, StoredObject
+from the_sink.naming import release_key
+
+_SUMMARY_LENGTH = 250
+"""CodePipeline cuts longer summaries, and an object's metadata ends at 2 KB:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html"""
+
+
+def describe_archive(aws: Aws, bucket: str, archive: Archive) -> bool | None:
+    """Whether the bucket holds this release with the same bytes; None if it does not hold it at all."""
+    stored = aws.objects.describe(bucket, _key(archive))
+    if stored is None:
+        return None
+    return aws.objects.holds(bucket, stored, archive.path.read_bytes())
+
+
+def put_archive(aws: Aws, bucket: str, archive: Archive, release: Release) -> None:
+    """Upload a release's archive.
+
+    Raises:
+        SinkError: someone else archived the commit with other bytes meanwhile.
+    """
+    stored = aws.objects.put_once(
+        bucket, _key(archive), archive.path.read_bytes(), {REVISION_SUMMARY: encode_summary(release)}
+    )
+    if not stored and not describe_archive(aws, bucket, archive):
+        raise SinkError(
+            f"The archive of {release.short} was uploaded by someone else at this moment, with other bytes.",
+            "Find out from which files it was made; a release never changes.",
+        )
+
+
+def encode_summary(release: Release) -> str:
+    """Return what CodePipeline shows for a release, in the characters that S3 metadata may have: ASCII."""
+    folded = unicodedata.normalize("NFKD", release.summary).encode("ascii", "replace").decode()
+    # Letters lose their accents (e + a combining mark that became "?"); the archive has the true subject.
+    return re.sub(r"(?<=[A-Za-z])\?(?=\w)", "", folded)[:_SUMMARY_LENGTH].strip()
+
+
+def commit_of(summary: str) -> str:
+    """Return the full commit that a revision's summary begins with, "" if it names none."""
+    found = re.match(r"[0-9a-f]{40}\b", summary)
+    return found[0] if found else ""
+
+
+def subject_of(summary: str) -> str:
+    """Return what a revision's summary says after the commit."""
+    return summary[40:].strip() if commit_of(summary) else summary
+
+
+def summary_of(stored: StoredObject) -> str:
+    """Return the revision summary that an archive carries."""
+    return stored.metadata.get(REVISION_SUMMARY, "")
+
+
+def _key(archive: Archive) -> str:
+    return release_key(archive.manifest.app, archive.manifest.commit)

@@ -1,0 +1,261 @@
+"""``bootstrap``: an environment's registry, secret, roles and pipeline exist, and nothing of it runs yet.
+
+AWS starts a pipeline by itself when it is created
+(https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-rerun-manually.html). That run is no
+release: it would fail for want of an archive, or deploy whichever archive an earlier life of the
+environment left. It is told by its trigger ``CreatePipeline`` and abandoned as soon as it shows itself.
+Where it failed before that, its record stays (AWS deletes none); ``status`` and ``deploy`` pass over it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+from the_sink.aws.session import Aws
+from the_sink.config import Environment, Settings
+from the_sink.config.environment_file import EnvironmentFile, file_name, parse_environment_file
+from the_sink.config.problems import refusal
+from the_sink.deploy import stacks
+from the_sink.deploy.pace import Pace
+from the_sink.deploy.platform import Platform, describe_platform
+from the_sink.deploy.templates import load_template
+from the_sink.errors import ConfigError, SinkError
+from the_sink.models import Event, Said, StackApplied
+from the_sink.naming import Names, stack_channel_key
+from the_sink.plan import (
+    ApplyStack,
+    BootstrapObserved,
+    DeleteStack,
+    RestoreSecret,
+    Step,
+    StopSelfStarted,
+    WaitForStack,
+    check_order,
+    plan_bootstrap,
+)
+
+TEMPLATE = "stacks/python/pipeline.yml"
+
+_SELF_START_WAIT_S = 30.0
+"""How long AWS may take to start a new pipeline by itself; no page says. Each second costs the person who
+bootstraps one, once in an environment's life."""
+
+_IDLE_TIMEOUT_S = 3600.0
+
+
+@dataclass(frozen=True)
+class BootstrapPlan:
+    """What a bootstrap will do, and what will be missing when it has."""
+
+    names: Names
+    platform: Platform
+    steps: tuple[Step, ...]
+    warnings: tuple[str, ...]
+
+
+def plan(
+    aws: Aws,
+    settings: Settings,
+    environment: Environment,
+    connect: Callable[[Environment], Aws],
+    *,
+    version: str,
+    repository: str,
+    may_delete: bool,
+) -> BootstrapPlan:
+    """Look at the environment and return what its bootstrap will do.
+
+    Args:
+        aws: The environment's account.
+        settings: The app's.
+        environment: The one to bootstrap.
+        connect: Opens another environment's account.
+        version: Of the platform package.
+        repository: The app's own repository, for the stack's tags; "" where there is none.
+        may_delete: Whether a stack whose creation failed may be deleted to start over.
+
+    Raises:
+        NotFound: the platform does not exist there.
+        InputError: an environment before this one is missing, or a file of the app is wrong.
+    """
+    names = Names(settings.app, environment.name)
+    values = read_environment_file(settings, environment.name).parameters
+    platform = describe_platform(aws, settings.platform)
+    observed = BootstrapObserved(
+        pipeline=aws.stacks.describe(names.pipeline_stack), secret=aws.secrets.describe(names.secret)
+    )
+    if observed.pipeline is None:
+        check_order(settings.app, environment.name, _describe_earlier(settings, environment, connect))
+    template = load_template(TEMPLATE)
+    steps = plan_bootstrap(
+        names,
+        observed,
+        template=TEMPLATE,
+        declared=template.parameters,
+        parameters=_parameters(
+            settings, environment, values.get("EcrTag", ""), values.get("RuntimeVersion", "")
+        ),
+        tags=_tags(settings, environment.name, version, repository),
+        may_delete=may_delete,
+    )
+    return BootstrapPlan(
+        names,
+        platform,
+        steps,
+        _warnings(aws, platform, environment.name, version, values.get("RuntimeVersion", "")),
+    )
+
+
+def apply(aws: Aws, planned: BootstrapPlan) -> Generator[Event, None, StackApplied]:
+    """Carry a plan out; return what became of the stack.
+
+    Raises:
+        SinkError: CloudFormation failed, or the pipeline is waiting for someone's approval.
+        TimedOut: a run that is under way does not end.
+    """
+    applied: StackApplied | None = None
+    template = load_template(TEMPLATE)
+    for step in planned.steps:
+        match step:
+            case RestoreSecret(name):
+                aws.secrets.restore(name)
+                yield Said(f"Restored secret {name}.")
+            case WaitForStack(stack):
+                yield from stacks.wait_for_stack(aws, stack)
+            case DeleteStack(stack):
+                if found := aws.stacks.describe(stack):
+                    yield from stacks.delete_stack(aws, found)
+            case ApplyStack():
+                yield Said(f"{'Creating' if step.is_new else 'Comparing'} stack {step.stack}.")
+                change = stacks.plan_change(aws, step, template, planned.platform.bucket)
+                if change is not None and not step.is_new:
+                    yield from _wait_for_idle(aws, planned.names.pipeline)
+                applied = yield from stacks.apply_change(aws, step, change)
+            case StopSelfStarted(pipeline):
+                yield from _stop_self_started(aws, pipeline)
+    if applied is None:
+        raise AssertionError("a plan for a stack holds the stack")
+    return applied
+
+
+def read_environment_file(settings: Settings, env: str) -> EnvironmentFile:
+    """Return what an environment's configuration file says in the working tree.
+
+    Raises:
+        ConfigError: it is missing or malformed.
+    """
+    path = settings.root / file_name(env)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{file_name(env)} is missing.", f"Restore it: git checkout HEAD -- {file_name(env)}"
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file_name(env)}: it is not UTF-8 text.", "Save it as UTF-8.") from None
+    found, problems = parse_environment_file(text, file_name(env))
+    if any(not problem.is_warning for problem in problems):
+        raise refusal(problems)
+    return found
+
+
+def _describe_earlier(
+    settings: Settings, environment: Environment, connect: Callable[[Environment], Aws]
+) -> dict[str, bool]:
+    earlier: dict[str, bool] = {}
+    for other in settings.environments:
+        if other.name == environment.name:
+            break
+        stack = connect(other).stacks.describe(Names(settings.app, other.name).pipeline_stack)
+        earlier[other.name] = stack is not None and not stack.status.is_never_created
+    return earlier
+
+
+def _parameters(
+    settings: Settings, environment: Environment, ecr_tag: str, runtime_version: str
+) -> dict[str, str]:
+    return {
+        "PlatformName": settings.platform,
+        "AppName": settings.app,
+        "AppEnv": environment.name,
+        "ArchiveTag": environment.tag,
+        "EcrTag": ecr_tag or environment.tag,
+        **({"RuntimeVersion": runtime_version} if runtime_version else {}),
+        "Architecture": environment.architecture,
+        "RequireApproval": "true" if environment.requires_approval else "false",
+        "PermissionsBoundaryArn": environment.permissions_boundary,
+        "AdditionalPolicyArns": ",".join(environment.additional_policies),
+        "NotificationTopicArn": environment.notification_topic,
+        "SecretsDelivery": settings.secrets_delivery,
+    }
+
+
+def _tags(settings: Settings, env: str, version: str, repository: str) -> dict[str, str]:
+    tags = {
+        "the-sink:platform": settings.platform,
+        "the-sink:app": settings.app,
+        "the-sink:env": env,
+        "the-sink:template-version": version,
+        # What a tag's value may hold:
+        # https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html
+        "the-sink:repository": re.sub(r"[^\w .:/=+@-]", "_", repository)[:256],
+    }
+    return {key: value for key, value in tags.items() if value}
+
+
+def _warnings(aws: Aws, platform: Platform, env: str, version: str, runtime: str) -> tuple[str, ...]:
+    """What the first deploy will miss: cheaper to hear now than to read in a build's log."""
+    warnings = []
+    channel = stack_channel_key(int(version.split(".", 1)[0]), env)
+    if aws.objects.describe(platform.bucket, channel) is None:
+        warnings.append(
+            f"The platform has no template for {env} yet, and deploys need one: invoke platform.publish, in "
+            "the platform's repository."
+        )
+    if runtime and aws.registry.image(platform.runtime_repository, tag=runtime) is None:
+        warnings.append(
+            f"The platform has no runtime image {runtime} yet, and builds need one: invoke runtimes.publish "
+            f"--runtime {runtime}, in the platform's repository."
+        )
+    return tuple(warnings)
+
+
+def _wait_for_idle(aws: Aws, pipeline: str) -> Generator[Event, None, None]:
+    """Wait until the pipeline runs nothing: changing it would end what runs.
+
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html
+    """
+    pace = Pace(
+        aws.clock,
+        _IDLE_TIMEOUT_S,
+        f"The run of pipeline {pipeline}",
+        "Stop it in the CodePipeline console, or wait; then run the same command again.",
+    )
+    said = False
+    while any(not run.is_over for run in aws.pipelines.executions(pipeline)):
+        state = aws.pipelines.describe(pipeline)
+        if state is not None and state.waiting:
+            raise SinkError(
+                f"Pipeline {pipeline} is waiting for an approval, and changing it would end that run.",
+                "Approve or reject it in the CodePipeline console, then run the same command again.",
+            )
+        if not said:
+            yield Said(f"Pipeline {pipeline} is running a release; waiting for that to end.")
+            said = True
+        pace.wait()
+
+
+def _stop_self_started(aws: Aws, pipeline: str) -> Generator[Event, None, None]:
+    deadline = aws.clock.now() + _SELF_START_WAIT_S
+    while True:
+        runs = [run for run in aws.pipelines.executions(pipeline) if run.is_self_started]
+        for run in runs:
+            if not run.is_over and aws.pipelines.stop(
+                pipeline, run.execution_id, "Started by the pipeline's creation; no release."
+            ):
+                yield Said("Stopped the run that AWS started because the pipeline is new; it was no release.")
+        if runs or aws.clock.now() >= deadline:
+            return
+        aws.clock.sleep(1.0)

@@ -1,0 +1,144 @@
+"""Why a run failed: from the run to the action to the command, resource or task that did it.
+
+The chain ends in one sentence, the error; the lines that show it (the end of a log) go before it as
+evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from datetime import datetime, timedelta
+
+from the_sink.aws.session import Aws
+from the_sink.deploy.follow import explain_superseded
+from the_sink.deploy.stacks import StackFollower, describe_cause, find_cause
+from the_sink.errors import DeployFailed
+from the_sink.models import ActionRun, Event, Evidence, Execution, Release, Task
+from the_sink.naming import Names
+
+_LOG_LINES = 20
+_CLOCK_SKEW = timedelta(seconds=2)
+
+
+def explain(
+    aws: Aws, names: Names, release: Release, execution: Execution, actions: tuple[ActionRun, ...]
+) -> Generator[Event, None, DeployFailed]:
+    """Return why a run did not bring its release to serve, having shown the evidence."""
+    what = f"{names.app} {names.env}: the deploy of {release.short}"
+    if execution.status == "Superseded":
+        return DeployFailed(
+            f"{what} was superseded by {explain_superseded(aws, names, execution.execution_id)}.",
+            "The newer release goes on. If this one is meant, deploy it again.",
+        )
+    failed = next((run for run in reversed(actions) if run.status == "Failed"), None)
+    if failed is None and actions and not actions[-1].is_over:
+        failed = actions[-1]  # the service gave up, and the pipeline has not noticed
+    if failed is None:
+        reason = execution.status_summary or f"its run ended as {execution.status}"
+        return DeployFailed(
+            f"{what} was stopped: {reason.rstrip('.')}.", f"Start it again: invoke deploy --env {names.env}"
+        )
+    sentence, hint = yield from _explain_action(aws, names, failed)
+    return DeployFailed(f"{what} failed in {failed.name}: {sentence}", hint)
+
+
+def _explain_action(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, None, tuple[str, str]]:
+    match run.provider:
+        case "CodeBuild":
+            return (yield from _explain_build(aws, run))
+        case "CloudFormation":
+            return (yield from _explain_stack(aws, names, run))
+        case "ECS":
+            return (yield from _explain_service(aws, names, run))
+        case "Manual":
+            said = run.summary or run.error
+            return (
+                f"someone rejected it{f': {said}' if said else ''}.".replace("..", "."),
+                "Nothing changed there; talk to them.",
+            )
+    return _said(run), "Mend the cause, then deploy again."
+
+
+def _explain_build(aws: Aws, run: ActionRun) -> Generator[Event, None, tuple[str, str]]:
+    build = aws.builds.describe(run.external_id) if run.external_id else None
+    hint = "Mend it, commit, deploy again."
+    if build is None:
+        return _said(run), hint
+    if build.log_group and build.log_stream:
+        shown = aws.logs.last_lines(build.log_group, build.log_stream, _LOG_LINES)
+        if shown:
+            yield Evidence(f"The build's last lines ({build.log_group})", shown)
+    phase = next((each for each in build.phases if each.status not in {"", "SUCCEEDED"}), None)
+    if phase is None:
+        return _said(run), hint
+    reason = " ".join(phase.message.split()).rstrip(".") or _said(run).rstrip(".")
+    return f"phase {phase.name}: {reason}.", hint
+
+
+def _explain_stack(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, None, tuple[str, str]]:
+    since = run.started_at - _CLOCK_SKEW if run.started_at else None
+    follower = StackFollower(aws, names.app_stack, since)
+    follower.poll()
+    cause = find_cause(follower.seen)
+    if cause is not None and cause.resource_type == "AWS::ECS::Service":
+        yield from _show_tasks(aws, names, since)
+    stack = aws.stacks.describe(names.app_stack)
+    hint = "The stack is as it was before. Mend the cause, commit, deploy again."
+    if stack is not None and stack.status.must_be_deleted:
+        hint = (
+            f"Mend the cause, commit, then invoke deploy --env {names.env} --yes: it deletes what is left of "
+            "the stack, whose first creation this was, and deploys."
+        )
+    elif stack is not None and stack.status.needs_continued_rollback:
+        hint = (
+            f"Continue with `aws cloudformation continue-update-rollback --stack-name {names.app_stack}`, "
+            "then deploy again."
+        )
+    return describe_cause(follower.seen) or _said(run), hint
+
+
+def _explain_service(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, None, tuple[str, str]]:
+    since = run.started_at - _CLOCK_SKEW if run.started_at else None
+    task = yield from _show_tasks(aws, names, since)
+    deployments = aws.services.deployments(names.cluster, names.service)
+    service = aws.services.describe(names.cluster, names.service)
+    parts = [f"task {task.task_id} {_why_stopped(task)}"] if task else []
+    if deployments and deployments[0].is_rolled_back:
+        reason = " ".join(deployments[0].reason.split()).rstrip(".")
+        parts.append(f"the service went back to the version before{f' ({reason})' if reason else ''}")
+    elif not parts and service is not None and service.events:
+        parts.append(service.events[0].rstrip("."))
+    return (
+        f"{'; '.join(parts) or _said(run).rstrip('.')}.",
+        "The version before serves on. Mend the cause, commit, deploy again.",
+    )
+
+
+def _show_tasks(aws: Aws, names: Names, since: datetime | None) -> Generator[Event, None, Task | None]:
+    """Show the last lines of the task that failed, and return it."""
+    stopped = [
+        task
+        for task in aws.services.tasks(names.cluster, names.service, names.container, "STOPPED")
+        if since is None or task.stopped_at is None or task.stopped_at >= since
+    ]
+    # One that ended by itself says more than one that was told to stop.
+    stopped.sort(key=lambda task: (task.exit_code not in {None, 0, 143}, task.arn), reverse=True)
+    if not stopped:
+        return None
+    task = stopped[0]
+    group, prefix = aws.services.log_streams(task.task_definition, names.container)
+    shown = aws.logs.last_lines(group, f"{prefix}{task.task_id}", _LOG_LINES) if group and prefix else ()
+    if shown:
+        yield Evidence(f"The last lines of task {task.task_id} ({group})", shown)
+    return task
+
+
+def _why_stopped(task: Task) -> str:
+    reason = " ".join((task.container_reason or task.stopped_reason or "stopped").split()).rstrip(".")
+    code = f" with exit code {task.exit_code}" if task.exit_code is not None else ""
+    return f"ended{code}: {reason}"
+
+
+def _said(run: ActionRun) -> str:
+    said = " ".join((run.error or run.summary or "AWS gives no reason").split())
+    return f"{said.rstrip('.')}."

@@ -1,0 +1,260 @@
+"""``deploy``: a commit's release serves in an environment, and was seen to.
+
+The release is an archive written once; copying it to the key that the environment follows starts the
+pipeline. The run that carries that very version is followed, and the end is only good if the service runs
+the release's image in every task. Interrupting the watcher changes nothing: the same command finds the run
+again, or sees that the release serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from the_sink.archive import Archive
+from the_sink.aws.s3 import REVISION_SUMMARY
+from the_sink.aws.session import Aws
+from the_sink.config import Environment, Settings
+from the_sink.deploy import stacks
+from the_sink.deploy.archives import commit_of, describe_archive, encode_summary, put_archive, summary_of
+from the_sink.deploy.causes import explain
+from the_sink.deploy.follow import find_execution, follow
+from the_sink.deploy.pace import Pace
+from the_sink.deploy.platform import describe_platform
+from the_sink.deploy.serving import describe_release_image, describe_serving, find_problem
+from the_sink.errors import DeployFailed, InputError, NotFound, SinkError
+from the_sink.models import ActionRun, Deployed, Event, Execution, Release, Said, Serving, Stack
+from the_sink.naming import Names, tag_key
+from the_sink.plan import (
+    DeleteStack,
+    DeployObserved,
+    FollowExecution,
+    PutOnce,
+    ReleaseArchive,
+    ReuseArchive,
+    Step,
+    VerifyServing,
+    plan_deploy,
+)
+
+_SETTLE_S = 120.0
+"""How long the service's own view may lag behind the pipeline's, once that has succeeded."""
+
+
+@dataclass(frozen=True)
+class DeployPlan:
+    """What a deploy will do.
+
+    Attributes:
+        names: Of the app in the environment.
+        release: What is to serve.
+        archive: Its bytes on this machine.
+        bucket: Where archives lie.
+        tag: Which archive the environment follows.
+        version: Of the archive whose run is under way, "" where the deploy makes one.
+        steps: In order.
+        resume: The command that watches again.
+        timeout_s: How long to watch; None for ever.
+    """
+
+    names: Names
+    release: Release
+    archive: Archive
+    bucket: str
+    tag: str
+    version: str
+    steps: tuple[Step, ...]
+    resume: str
+    timeout_s: float | None
+
+
+def plan(
+    aws: Aws,
+    settings: Settings,
+    environment: Environment,
+    archive: Archive,
+    *,
+    again: bool,
+    may_delete: bool,
+    resume: str,
+    timeout_s: float | None,
+) -> DeployPlan:
+    """Look at the environment and return what a deploy will do there.
+
+    Args:
+        aws: The environment's account.
+        settings: The app's.
+        environment: Where to deploy; one that follows the archive ``latest``.
+        archive: The release, packed.
+        again: Run the pipeline even if the release serves already.
+        may_delete: Whether an app stack whose creation failed may be deleted to start over.
+        resume: The command that watches again.
+        timeout_s: How long to watch; None for ever.
+
+    Raises:
+        NotFound: the platform or the environment does not exist yet.
+        SinkError: the commit was archived with other bytes, or the app's stack is stuck.
+    """
+    names = Names(settings.app, environment.name)
+    platform = describe_platform(aws, settings.platform)
+    require_bootstrapped(aws, names)
+    release = Release(settings.app, archive.manifest.commit, archive.manifest.subject)
+    app_stack = aws.stacks.describe(names.app_stack)
+    runs = aws.pipelines.executions(names.pipeline)
+    version = _version_under_way(aws, platform.bucket, tag_key(release.app, environment.tag), release, runs)
+    observed = DeployObserved(
+        bucket=platform.bucket,
+        app_stack=app_stack,
+        archive_is_equal=describe_archive(aws, platform.bucket, archive),
+        is_serving=_serving_already(aws, names, release, runs, app_stack) is not None,
+        is_under_way=bool(version),
+    )
+    steps = plan_deploy(names, release, observed, tag=environment.tag, again=again, may_delete=may_delete)
+    return DeployPlan(
+        names, release, archive, platform.bucket, environment.tag, version, steps, resume, timeout_s
+    )
+
+
+def apply(aws: Aws, planned: DeployPlan) -> Generator[Event, None, Deployed]:
+    """Carry a plan out and follow it to its end.
+
+    Raises:
+        DeployFailed: the release does not serve; the message is the cause.
+        TimedOut: it has not ended in time, and goes on.
+    """
+    names, release = planned.names, planned.release
+    what = f"The deploy of {release.short}"
+    pace = Pace(aws.clock, planned.timeout_s, what, f"It goes on. Watch again: {planned.resume}")
+    version, execution_id = planned.version, ""
+    actions: tuple[ActionRun, ...] = ()
+    deployed: Deployed | None = None
+    was_started = False
+    for step in planned.steps:
+        match step:
+            case DeleteStack(stack):
+                if found := aws.stacks.describe(stack):
+                    yield from stacks.delete_stack(aws, found)
+            case PutOnce(bucket, key):
+                put_archive(aws, bucket, planned.archive, release)
+                yield Said(f"Uploaded s3://{bucket}/{key} ({planned.archive.files} files).")
+            case ReuseArchive(bucket, key):
+                yield Said(f"Using s3://{bucket}/{key}, which exists already.")
+            case ReleaseArchive(bucket, source, key):
+                metadata = {REVISION_SUMMARY: encode_summary(release)}
+                version = aws.objects.copy(bucket, source, key, metadata)
+                yield Said(f"Released as s3://{bucket}/{key} (version {version}).")
+            case FollowExecution():
+                was_started = True
+                key = tag_key(release.app, planned.tag)
+                execution_id = yield from find_execution(aws, names, planned.bucket, key, version, pace)
+                yield Said(f"Run {execution_id} of pipeline {names.pipeline} carries {release.short}.")
+                actions = yield from _follow_to_success(aws, planned, execution_id, pace)
+            case VerifyServing():
+                if not was_started:
+                    execution_id, actions = _latest_success(aws, names)
+                serving = yield from _verify(aws, planned, actions)
+                deployed = Deployed(
+                    names.env, release, serving, execution_id, pace.elapsed_s, not was_started
+                )
+    if deployed is None:
+        raise AssertionError("a plan for a deploy ends with a look at what serves")
+    return deployed
+
+
+def require_bootstrapped(aws: Aws, names: Names) -> Stack:
+    """Return the environment's pipeline stack.
+
+    Raises:
+        NotFound: there is none, or its creation never ended well.
+    """
+    stack = aws.stacks.describe(names.pipeline_stack)
+    if stack is None or stack.status.is_never_created:
+        raise NotFound(
+            f"{names.app} has no environment {names.env} in account {aws.account}, {aws.target.region}.",
+            f"First: invoke bootstrap --env {names.env}",
+        )
+    if stack.status.must_be_deleted:
+        raise NotFound(
+            f"The environment {names.env} of {names.app} is half-made: stack {stack.name} is in "
+            f"{stack.status}.",
+            f"invoke bootstrap --env {names.env} --yes: it deletes what is left and creates it anew.",
+        )
+    return stack
+
+
+def require_deployable(settings: Settings, environment: Environment) -> None:
+    """Refuse an environment that is reached by promotion: its releases are those of the one before.
+
+    Raises:
+        InputError: naming the environment that commits are deployed to.
+    """
+    if environment.tag != "latest":
+        raise InputError(
+            f"{environment.name} follows the archive {environment.tag!r}: it takes releases that were "
+            "promoted, and promoting is not part of this version.",
+            f"Deploy commits to {settings.environments[0].name}.",
+        )
+
+
+def _version_under_way(aws: Aws, bucket: str, key: str, release: Release, runs: tuple[Execution, ...]) -> str:
+    """The version whose run carries this release and has not ended, or has not begun yet."""
+    newest = aws.objects.describe(bucket, key)
+    if newest is None or commit_of(summary_of(newest)) != release.commit:
+        return ""
+    carrying = [run for run in runs if run.revision == newest.version_id and not run.is_self_started]
+    return newest.version_id if not carrying or not carrying[0].is_over else ""
+
+
+def _serving_already(
+    aws: Aws, names: Names, release: Release, runs: tuple[Execution, ...], app_stack: Stack | None
+) -> Serving | None:
+    """What serves, if it is this release and nothing else is on its way."""
+    latest = next((run for run in runs if not run.is_over or run.is_success), None)
+    if latest is None or not latest.is_success or commit_of(latest.summary) != release.commit:
+        return None
+    serving = describe_serving(aws, names, app_stack)
+    try:
+        digest = describe_release_image(
+            aws, names, aws.pipelines.actions(names.pipeline, latest.execution_id)
+        )
+    except SinkError:
+        return None  # its image or artifact has been cleaned up: the pipeline makes it again
+    return None if find_problem(serving, digest) else serving
+
+
+def _latest_success(aws: Aws, names: Names) -> tuple[str, tuple[ActionRun, ...]]:
+    run = next(run for run in aws.pipelines.executions(names.pipeline) if run.is_success)
+    return run.execution_id, aws.pipelines.actions(names.pipeline, run.execution_id)
+
+
+def _follow_to_success(
+    aws: Aws, planned: DeployPlan, execution_id: str, pace: Pace
+) -> Generator[Event, None, tuple[ActionRun, ...]]:
+    execution, actions = yield from follow(aws, planned.names, execution_id, pace)
+    if not execution.is_success:
+        raise (yield from explain(aws, planned.names, planned.release, execution, actions))
+    return actions
+
+
+def _verify(aws: Aws, planned: DeployPlan, actions: tuple[ActionRun, ...]) -> Generator[Event, None, Serving]:
+    """See that every task runs the release's image, giving the service a moment to catch up."""
+    names = planned.names
+    digest = describe_release_image(aws, names, actions)
+    deadline = aws.clock.now() + _SETTLE_S
+    stack = aws.stacks.describe(names.app_stack)
+    said = False
+    while True:
+        serving = describe_serving(aws, names, stack)
+        problem = find_problem(serving, digest)
+        if serving is not None and not problem:
+            return serving
+        if aws.clock.now() >= deadline:
+            raise DeployFailed(
+                f"{names.app} {names.env}: the pipeline succeeded, but {planned.release.short} does not "
+                f"serve: {problem}.",
+                f"Look at it: invoke status --env {names.env}",
+            )
+        if not said:
+            yield Said(f"Waiting for the service: {problem}.")
+            said = True
+        aws.clock.sleep(1.0)

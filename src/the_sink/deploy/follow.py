@@ -1,0 +1,218 @@
+"""Find the run of a pipeline that carries one version of an archive, and tell what it does until it ends.
+
+The run is told by its source revision, so two people who deploy at once each follow their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from the_sink.aws.session import Aws
+from the_sink.deploy.archives import commit_of, subject_of, summary_of
+from the_sink.deploy.pace import Pace
+from the_sink.deploy.stacks import StackFollower, resource_events
+from the_sink.errors import DeployFailed
+from the_sink.models import (
+    ActionChanged,
+    ActionRun,
+    Event,
+    Execution,
+    PhaseChanged,
+    Said,
+    TasksChanged,
+)
+from the_sink.naming import Names
+
+_START_IT_OURSELVES_S = 60.0
+"""EventBridge needs seconds as a rule, and some five minutes after it is switched on for a bucket:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-event-notifications-eventbridge.html"""
+
+_GATES_EVERY = 5
+"""Looks at a pipeline that shows nothing new, for each look at what may hold it up."""
+
+_CLOCK_SKEW = timedelta(seconds=2)
+
+
+def find_execution(
+    aws: Aws, names: Names, bucket: str, key: str, version: str, pace: Pace
+) -> Generator[Event, None, str]:
+    """Return the id of the run that carries a version of an archive, starting it if nobody else does.
+
+    Args:
+        aws: The environment's account.
+        names: Of the app there.
+        bucket: Where the archive lies.
+        key: The key that the pipeline follows.
+        version: The archive's version.
+        pace: How long and how often to look.
+
+    Raises:
+        DeployFailed: another archive took this one's place before it was begun.
+    """
+    yield Said(f"Waiting for pipeline {names.pipeline} to begin.")
+    began = aws.clock.now()
+    while True:
+        for run in aws.pipelines.executions(names.pipeline):
+            if run.revision == version and not run.is_self_started:
+                return run.execution_id
+        if aws.clock.now() - began >= _START_IT_OURSELVES_S:
+            newest = aws.objects.describe(bucket, key)
+            if newest is not None and newest.version_id != version:
+                other = summary_of(newest)
+                raise DeployFailed(
+                    f"Before the pipeline began, another release took this one's place: {_name(other)}.",
+                    "If this one is meant, deploy it again.",
+                )
+            yield Said("Nothing started it within a minute, so this command does.")
+            # The same version always makes the same request, so two watchers start one run.
+            token = hashlib.sha256(version.encode()).hexdigest()
+            return aws.pipelines.start(names.pipeline, version, token)
+        pace.wait()
+
+
+def follow(
+    aws: Aws, names: Names, execution_id: str, pace: Pace
+) -> Generator[Event, None, tuple[Execution, tuple[ActionRun, ...]]]:
+    """Tell what a run does until it has ended, or until its service has given the new tasks up.
+
+    The run is returned as it stands then, with its actions.
+    """
+    watcher = _Watcher(aws, names, _usual_durations(aws, names))
+    quiet = 0
+    while True:
+        # In this order: a run that has ended here has all its actions in the list that is read next.
+        execution = aws.pipelines.execution(names.pipeline, execution_id)
+        actions = aws.pipelines.actions(names.pipeline, execution_id)
+        events = list(watcher.look(actions))
+        yield from events
+        if execution.is_over or watcher.is_given_up(actions):
+            return execution, actions
+        quiet = 0 if events else quiet + 1
+        if quiet and quiet % _GATES_EVERY == 0:
+            yield from watcher.look_at_gates()
+        pace.wait(changed=bool(events))
+
+
+@dataclass
+class _Watcher:
+    """Remembers what was told of a run, so that only news is."""
+
+    aws: Aws
+    names: Names
+    usual_s: dict[str, float]
+    _told: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _phases: dict[str, str] = field(default_factory=dict)
+    _stack: StackFollower | None = None
+    _tasks: tuple[int, int, int] | None = None
+    _gates: set[str] = field(default_factory=set)
+
+    def look(self, actions: tuple[ActionRun, ...]) -> Iterator[Event]:
+        """Yield what is new in a run's actions, and in what the one at work is doing."""
+        for run in actions:
+            before = self._told.get(run.run_id)
+            if before is None:
+                yield self._changed(run, "InProgress")
+            if before is None or run.status == "InProgress" or before[0] != run.status:
+                yield from self._look_inside(run)
+            if run.is_over and (before is None or before[0] != run.status):
+                yield self._changed(run, run.status)
+            self._told[run.run_id] = (run.status, run.summary)
+
+    def is_given_up(self, actions: tuple[ActionRun, ...]) -> bool:
+        """Whether the service has rolled back while the pipeline still waits for it.
+
+        https://github.com/aws/containers-roadmap/issues/1399
+        """
+        run = actions[-1] if actions else None
+        if run is None or run.provider != "ECS" or run.is_over or run.started_at is None:
+            return False
+        deployments = self.aws.services.deployments(self.names.cluster, self.names.service)
+        since = run.started_at - _CLOCK_SKEW
+        return any(
+            each.is_rolled_back
+            for each in deployments[:1]
+            if each.created_at is None or each.created_at >= since
+        )
+
+    def look_at_gates(self) -> Iterator[Event]:
+        """Yield what holds the pipeline up: a closed transition, an approval that nobody gave yet."""
+        state = self.aws.pipelines.describe(self.names.pipeline)
+        if state is None:
+            return
+        for gate in state.closed:
+            yield from self._once(
+                f"The way into stage {gate.stage} is closed: {gate.reason or 'no reason given'} "
+                f"(open it: aws codepipeline enable-stage-transition --pipeline-name {self.names.pipeline} "
+                f"--stage-name {gate.stage} --transition-type Inbound)."
+            )
+        for gate in state.waiting:
+            yield from self._once(f"Stage {gate.stage} waits for someone to approve it.")
+
+    def _once(self, text: str) -> Iterator[Event]:
+        if text not in self._gates:
+            self._gates.add(text)
+            yield Said(text)
+
+    def _changed(self, run: ActionRun, status: str) -> ActionChanged:
+        elapsed = run.duration_s
+        if status == "InProgress" and run.started_at is not None:
+            elapsed = max((self.aws.clock.utc() - run.started_at).total_seconds(), 0.0)
+        detail = run.error or run.summary if status == "Failed" else ""
+        return ActionChanged(run.name, status, detail, elapsed, self.usual_s.get(run.name))
+
+    def _look_inside(self, run: ActionRun) -> Iterator[Event]:
+        match run.provider:
+            case "CodeBuild":
+                yield from self._look_at_build(run)
+            case "CloudFormation":
+                yield from self._look_at_stack(run)
+            case "ECS":
+                yield from self._look_at_service()
+
+    def _look_at_build(self, run: ActionRun) -> Iterator[Event]:
+        build = self.aws.builds.describe(run.external_id) if run.external_id else None
+        for phase in build.phases if build else ():
+            status = phase.status or "IN_PROGRESS"
+            if self._phases.get(phase.name) != status:
+                self._phases[phase.name] = status
+                yield PhaseChanged(phase.name, status, phase.duration_s)
+
+    def _look_at_stack(self, run: ActionRun) -> Iterator[Event]:
+        if self._stack is None:
+            since = run.started_at - _CLOCK_SKEW if run.started_at else None
+            self._stack = StackFollower(self.aws, self.names.app_stack, since)
+        yield from resource_events(self._stack.poll())
+
+    def _look_at_service(self) -> Iterator[Event]:
+        service = self.aws.services.describe(self.names.cluster, self.names.service)
+        if service is None:
+            return
+        counts = (service.running, service.pending, service.desired)
+        if counts != self._tasks:
+            self._tasks = counts
+            yield TasksChanged(*counts)
+
+
+def explain_superseded(aws: Aws, names: Names, execution_id: str) -> str:
+    """Return which release took a run's place: AWS names none, it is the next newer one."""
+    runs = aws.pipelines.executions(names.pipeline)
+    position = next((i for i, run in enumerate(runs) if run.execution_id == execution_id), 0)
+    return _name(runs[position - 1].summary) if position else "a newer one"
+
+
+def _name(summary: str) -> str:
+    commit = commit_of(summary)
+    return f"{commit[:8]} {subject_of(summary)}".strip() if commit else summary or "one without a name"
+
+
+def _usual_durations(aws: Aws, names: Names) -> dict[str, float]:
+    """How long each action took the last time that all of them went well."""
+    for run in aws.pipelines.executions(names.pipeline):
+        if run.is_success:
+            return {
+                each.name: each.duration_s for each in aws.pipelines.actions(names.pipeline, run.execution_id)
+            }
+    return {}

@@ -1,0 +1,98 @@
+"""What an environment really runs: its service's deployment, its tasks' image digests, its address."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+from the_sink.aws.session import Aws
+from the_sink.errors import SinkError
+from the_sink.models import ActionRun, Serving, Stack
+from the_sink.naming import Names
+
+BUILD_ARTIFACT = "BuildOutput"
+IMAGE_DEFINITIONS = "imagedefinitions.json"
+
+
+def describe_serving(aws: Aws, names: Names, stack: Stack | None) -> Serving | None:
+    """Return what the environment runs now, None if it has no service.
+
+    Args:
+        aws: The environment's account.
+        names: Of the app there.
+        stack: The app's stack, for the address.
+    """
+    service = aws.services.describe(names.cluster, names.service)
+    if service is None:
+        return None
+    tasks = aws.services.tasks(names.cluster, names.service, names.container)
+    running = [task for task in tasks if task.status == "RUNNING"]
+    deployments = aws.services.deployments(names.cluster, names.service)
+    latest = deployments[0] if deployments else None
+    if latest is None:
+        is_settled, note = service.rollout_state in {"", "COMPLETED"}, service.rollout_reason
+    else:
+        is_settled, note = latest.status == "SUCCESSFUL", f"{latest.status} {latest.reason}".strip()
+    return Serving(
+        digests=tuple(sorted({task.digest for task in running})),
+        running=len(running),
+        desired=service.desired,
+        is_settled=is_settled,
+        note="" if is_settled else note,
+        url=address_of(stack),
+    )
+
+
+def address_of(stack: Stack | None) -> str:
+    """Return the address at which the app answers, "" before its stack has one."""
+    host = stack.outputs.get("EcsAlbDNSName", "") if stack else ""
+    return f"http://{host}" if host else ""
+
+
+def find_problem(serving: Serving | None, digest: str) -> str:
+    """Return why an environment does not serve an image, "" if it does.
+
+    The image serves if the service's deployment has completed, as many tasks run as are meant to, and
+    each of them runs this digest.
+    """
+    if serving is None:
+        return "there is no service"
+    if not serving.is_settled:
+        return f"the service's deployment has not completed ({serving.note})"
+    others = [each for each in serving.digests if each != digest]
+    if others:
+        return f"a task runs another image ({', '.join(others) or 'unknown'}) than the release ({digest})"
+    if serving.running != serving.desired:
+        return f"{serving.running} of {serving.desired} tasks run"
+    return ""
+
+
+def describe_release_image(aws: Aws, names: Names, actions: tuple[ActionRun, ...]) -> str:
+    """Return the digest of the image that a run of the pipeline deployed.
+
+    Build names it in ``imagedefinitions.json``, which UpdateService deploys; the registry knows its digest.
+
+    Raises:
+        SinkError: the run's artifact or its image no longer exists.
+    """
+    uri = next((named for run in actions if (named := _image_of(aws, names, run))), "")
+    repository, _, tag = uri.rpartition(":")
+    image = aws.registry.image(repository.rpartition("/")[2], tag=tag) if tag else None
+    if image is None:
+        raise SinkError(
+            f"The image that the run built ({uri or 'unknown'}) is not in the registry {names.repository}.",
+            "Build it again: commit, then deploy.",
+        )
+    return image.digest
+
+
+def _image_of(aws: Aws, names: Names, run: ActionRun) -> str:
+    bucket, key = run.artifacts.get(BUILD_ARTIFACT, ("", ""))
+    if not key or run.status != "Succeeded":
+        return ""
+    with zipfile.ZipFile(io.BytesIO(aws.objects.read(bucket, key))) as artifact:
+        if IMAGE_DEFINITIONS not in artifact.namelist():
+            return ""
+        definitions = json.loads(artifact.read(IMAGE_DEFINITIONS))
+    return next((str(each["imageUri"]) for each in definitions if each.get("name") == names.container), "")

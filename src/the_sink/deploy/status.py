@@ -1,0 +1,44 @@
+"""``status`` and ``outputs``: what an app's environments are and serve; nothing is changed."""
+
+from __future__ import annotations
+
+from the_sink.aws.session import Aws
+from the_sink.deploy.archives import commit_of
+from the_sink.deploy.serving import describe_serving
+from the_sink.errors import NotFound
+from the_sink.models import EnvironmentStatus
+from the_sink.naming import Names
+
+
+def describe_environment(aws: Aws, names: Names) -> EnvironmentStatus:
+    """Return one environment as it stands; one that was never bootstrapped is no error."""
+    pipeline = aws.pipelines.describe(names.pipeline)
+    if pipeline is None:
+        return EnvironmentStatus(names.env, is_bootstrapped=False)
+    runs = [run for run in aws.pipelines.executions(names.pipeline) if not run.is_self_started]
+    stack = aws.stacks.describe(names.app_stack)
+    return EnvironmentStatus(
+        env=names.env,
+        is_bootstrapped=True,
+        pipeline=names.pipeline,
+        execution=runs[0] if runs else None,
+        stack_status=str(stack.status) if stack else "",
+        commit=next((commit_of(run.summary) for run in runs if run.is_success), ""),
+        serving=describe_serving(aws, names, stack) if stack else None,
+        closed=pipeline.closed,
+        waiting=pipeline.waiting,
+    )
+
+
+def describe_outputs(aws: Aws, names: Names) -> dict[str, str]:
+    """Return the outputs of the app's stack.
+
+    Raises:
+        NotFound: nothing was deployed there yet.
+    """
+    stack = aws.stacks.describe(names.app_stack)
+    if stack is None or stack.status.is_never_created:
+        raise NotFound(
+            f"{names.app} has no stack in {names.env} yet.", f"First: invoke deploy --env {names.env}"
+        )
+    return dict(sorted(stack.outputs.items()))

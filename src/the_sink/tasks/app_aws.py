@@ -1,0 +1,195 @@
+"""The tasks of an app that reach AWS (or the sandbox): its delivery, its releases, what it serves.
+
+Imported by ``invoke --list``: whatever is more than Invoke and the errors is imported inside the tasks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from the_sink.tasks import flags
+from the_sink.tasks.decorator import INTERRUPTED_EXIT_CODE, task
+
+if TYPE_CHECKING:
+    from the_sink.config import Settings
+
+
+@task
+def bootstrap(
+    _c: Context, env: str = "", sandbox: bool = False, dry_run: bool = False, yes: bool = False
+) -> None:
+    """Create an environment's registry, secret, roles and pipeline, or bring them up to date.
+
+    Args:
+        yes: Delete and create anew a stack whose first creation failed.
+    """
+    from the_sink.deploy import bootstrap as verb
+    from the_sink.report import lines, wording
+    from the_sink.report.events import watch
+    from the_sink.resources import platform_version
+    from the_sink.tasks.connection import connect_to
+
+    settings = _settings()
+    environment = settings.environment(flags.required_env(env, settings.environment_names))
+    # Read before AWS is asked: what is wrong with a file here is the cheaper answer.
+    verb.read_environment_file(settings, environment.name)
+    aws = connect_to(environment, sandbox=sandbox)
+    planned = verb.plan(
+        aws,
+        settings,
+        environment,
+        lambda other: connect_to(other, sandbox=sandbox, quiet=True),
+        version=platform_version(),
+        repository=_repository(settings),
+        may_delete=yes,
+    )
+    for warning in planned.warnings:
+        lines.say(f"Warning: {warning}")
+    if dry_run:
+        lines.data(wording.render_steps(planned.steps))
+        return
+    applied = watch(verb.apply(aws, planned))
+    lines.data(wording.render_applied(applied))
+    for name, value in sorted(applied.stack.outputs.items()):
+        lines.data(f"  {name}: {value}")
+    lines.say(f"Next: invoke deploy --env {environment.name}{' --sandbox' * sandbox}")
+
+
+@task
+def deploy(
+    _c: Context,
+    env: str = "",
+    commit: str = "",
+    sandbox: bool = False,
+    again: bool = False,
+    dry_run: bool = False,
+    yes: bool = False,
+    json: bool = False,
+    timeout: str = "",
+) -> None:
+    """Deploy a commit and follow it until it serves, or until the cause is known why it does not.
+
+    Args:
+        again: Run the pipeline even if the commit serves already.
+        yes: Delete an app stack whose first creation failed, and deploy.
+    """
+    import shlex
+    import tempfile
+    from dataclasses import asdict
+    from pathlib import Path
+
+    from the_sink.config.validation import load_environment_file
+    from the_sink.deploy import deploy as verb
+    from the_sink.local.git import check_git, require_clean, resolve_commit
+    from the_sink.local.package import package_commit
+    from the_sink.report import lines, wording
+    from the_sink.report.events import watch
+    from the_sink.tasks.connection import connect_to
+
+    settings = _settings()
+    environment = settings.environment(flags.required_env(env, settings.environment_names))
+    timeout_s = flags.seconds(timeout)
+    verb.require_deployable(settings, environment)
+    check_git(settings.root)
+    chosen = resolve_commit(settings.root, commit)
+    if not commit:
+        require_clean(settings.root)
+        load_environment_file(settings, environment.name)
+    aws = connect_to(environment, sandbox=sandbox)
+    resume = shlex.join(
+        ["invoke", "deploy", "--env", environment.name, "--commit", chosen.sha, *["--sandbox"] * sandbox]
+    )
+    with tempfile.TemporaryDirectory(prefix="the-sink-") as folder:
+        archive = package_commit(settings, chosen, Path(folder))
+        planned = verb.plan(
+            aws,
+            settings,
+            environment,
+            archive,
+            again=again,
+            may_delete=yes,
+            resume=resume,
+            timeout_s=timeout_s,
+        )
+        if dry_run:
+            lines.data(wording.render_steps(planned.steps))
+            return
+        lines.say(f"Deploying {planned.release.short} {planned.release.subject!r} to {environment.name}.")
+        try:
+            deployed = watch(verb.apply(aws, planned))
+        except KeyboardInterrupt:
+            raise Exit(
+                f"Stopped watching; what was started goes on.\nWatch again: {resume}", INTERRUPTED_EXIT_CODE
+            ) from None
+    if json:
+        lines.data_as_json(asdict(deployed))
+        return
+    lines.data(wording.render_deployed(deployed))
+
+
+@task
+def status(_c: Context, env: str = "", sandbox: bool = False, json: bool = False) -> None:
+    """Show each environment: its last run, what it serves, where it answers.
+
+    Args:
+        env: One environment only (default: all of them).
+    """
+    from dataclasses import asdict
+
+    from the_sink.deploy.status import describe_environment
+    from the_sink.naming import Names
+    from the_sink.report import lines, wording
+    from the_sink.tasks.connection import connect_to
+
+    settings = _settings()
+    wanted = [settings.environment(env)] if env else settings.environments
+    found = [
+        describe_environment(
+            connect_to(environment, sandbox=sandbox, quiet=number > 0 or json),
+            Names(settings.app, environment.name),
+        )
+        for number, environment in enumerate(wanted)
+    ]
+    if json:
+        lines.data_as_json({"app": settings.app, "environments": [asdict(each) for each in found]})
+        return
+    lines.data(wording.render_status(settings.app, found))
+
+
+@task
+def outputs(_c: Context, env: str = "", sandbox: bool = False, json: bool = False) -> None:
+    """Show the outputs of an environment's stack, the load balancer's address among them."""
+    from the_sink.deploy.status import describe_outputs
+    from the_sink.naming import Names
+    from the_sink.report import lines
+    from the_sink.tasks.connection import connect_to
+
+    settings = _settings()
+    environment = settings.environment(flags.required_env(env, settings.environment_names))
+    aws = connect_to(environment, sandbox=sandbox, quiet=True)
+    found = describe_outputs(aws, Names(settings.app, environment.name))
+    if json:
+        lines.data_as_json(found)
+        return
+    for name, value in found.items():
+        lines.data(f"{name}: {value}")
+
+
+def _settings() -> Settings:
+    from pathlib import Path
+
+    from the_sink.config import load_app
+
+    return load_app(Path.cwd())
+
+
+def _repository(settings: Settings) -> str:
+    """The app's own repository as its answers name it, "" where they name none."""
+    from the_sink.config.answers import FILE, parse_answers
+
+    path = settings.root / FILE
+    answers = parse_answers(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return str(answers.values.get("app_repository") or "") if answers else ""
