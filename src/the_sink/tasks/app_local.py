@@ -141,6 +141,7 @@ def lock(_c: Context, upgrade: bool = False, dry_run: bool = False) -> None:
 
     Args:
         upgrade: Take the newest versions that app/pyproject.toml allows, not those that are locked.
+        dry_run: Show what would change, and write nothing.
     """
     from the_sink.local.uv import resolve_lock
     from the_sink.report import lines

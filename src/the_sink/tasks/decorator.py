@@ -80,7 +80,7 @@ def task(
         body: The function, where the decorator is used without parentheses.
         name: What it is called on the command line, where that is no Python name or is taken.
         default: Whether its collection's name alone runs it.
-        iterable: Parameters that may be given several times; they arrive as a list.
+        iterable: Parameters that may be given several times; their default is None, they arrive as a list.
         aliases: Further names.
 
     Raises:
@@ -88,7 +88,7 @@ def task(
     """
 
     def make(function: Body) -> SinkTask:
-        parameters = _checked_parameters(function)
+        parameters = _checked_parameters(function, iterable)
         return SinkTask(
             _guarded(function, "dry_run" in parameters),
             name=name,
@@ -103,7 +103,7 @@ def task(
     return make if body is None else make(body)
 
 
-def _checked_parameters(function: Body) -> list[str]:
+def _checked_parameters(function: Body, iterable: tuple[str, ...]) -> list[str]:
     """Return the option names, having seen that each is optional and means what its name means."""
     found = list(inspect.signature(function).parameters.values())[1:]
     for parameter in found:
@@ -111,6 +111,9 @@ def _checked_parameters(function: Body) -> list[str]:
             raise TypeError(
                 f"{function.__qualname__}: {parameter.name} needs a default, it would be positional"
             )
+        if parameter.name in iterable and parameter.default is not None:
+            # Invoke takes the default's type for the kind: a tuple would be a single value.
+            raise TypeError(f"{function.__qualname__}: {parameter.name} must default to None, to be a list")
         shared = FLAGS.get(parameter.name)
         if shared is not None and parameter.default != shared.default:
             raise TypeError(f"{function.__qualname__}: {parameter.name} must default to {shared.default!r}")

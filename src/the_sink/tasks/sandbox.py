@@ -21,6 +21,7 @@ def start(_c: Context, port: str = "", timeout: str = "", json: bool = False) ->
     Args:
         port: The port of its endpoint on 127.0.0.1 (default: the former one, else 4566).
         timeout: Give up when it does not answer within this many seconds (default: 60).
+        json: Print what the sandbox says of itself as JSON.
     """
     from the_sink.report import lines
     from the_sink.sandbox import lifecycle
