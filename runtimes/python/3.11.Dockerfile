@@ -1,0 +1,28 @@
+# The Python 3.11 runtime of the platform: apps are built FROM it (aws/Dockerfile of an app).
+# The five files differ by the version alone; why each line is there: ../README.md.
+ARG BASE=public.ecr.aws/docker/library/python:3.11-slim-trixie
+FROM ${BASE}
+
+ARG UV_VERSION=0.13.9
+RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore "uv==${UV_VERSION}" \
+ && groupadd --gid 1000 app \
+ && useradd --uid 1000 --gid app --create-home --shell /usr/sbin/nologin app \
+ && useradd --uid 1000 --gid app --non-unique --no-create-home --home-dir /home/app \
+      --shell /usr/sbin/nologin smartlabuser \
+ && install --directory --owner=app --group=app /app /opt/venv
+
+COPY sink_runtime/ /usr/local/lib/sink_runtime/
+COPY app-init container-init /usr/local/bin/
+
+ENV RUNTIME_VERSION="3.11" \
+    HOST="0.0.0.0" \
+    PORT="8080" \
+    PATH="/opt/venv/bin:/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin" \
+    PYTHONUNBUFFERED="1" \
+    UV_LINK_MODE="copy"
+
+WORKDIR /app
+VOLUME ["/tmp"]
+EXPOSE 8080
+USER app
+CMD ["container-init"]

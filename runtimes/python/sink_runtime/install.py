@@ -1,0 +1,74 @@
+"""app-init: install an app into its image, in two steps that are two layers.
+
+    app-init dependencies   requirements.lock into the virtual environment, every file checked by its hash
+    app-init app            the Procfile can be read, every source compiles
+    app-init                both
+
+The app itself is not installed: container-init puts its `src/` on PYTHONPATH.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from sink_runtime.layout import Layout, Refusal, read_layout, run, say
+from sink_runtime.procfile import read_procfile
+
+LOCK = "requirements.lock"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run app-init and return its exit code."""
+    return run(_main, arguments)
+
+
+def _main(arguments: Sequence[str]) -> int:
+    layout = read_layout(os.environ)
+    if list(arguments) == ["dependencies"]:
+        return install_dependencies(layout)
+    if list(arguments) == ["app"]:
+        return prepare_app(layout)
+    if arguments:
+        raise Refusal(f"{' '.join(arguments)!r} is not understood: write app-init [dependencies|app].")
+    return install_dependencies(layout) or prepare_app(layout)
+
+
+def install_dependencies(layout: Layout) -> int:
+    """Make the virtual environment anew with exactly what the lock names."""
+    lock = layout.app / LOCK
+    if not lock.is_file():
+        raise Refusal(f"{lock} is missing: COPY it before RUN app-init dependencies.")
+    uv = shutil.which("uv")
+    if uv is None:
+        raise Refusal("uv is not on the PATH: the runtime image brings it.")
+    python = layout.venv / "bin" / "python"
+    install = [uv, "pip", "install", "--require-hashes", "--python", str(python), "--requirement", str(lock)]
+    if layout.is_image:
+        # Nobody reads the cache of a layer again, and a task must not compile at every start.
+        install += ["--no-cache", "--compile-bytecode"]
+    make = [uv, "venv", "--quiet", "--clear", "--no-python-downloads", "--python", sys.executable]
+    for command in ([*make, str(layout.venv)], install):
+        code = subprocess.run(command, check=False).returncode
+        if code:
+            say(f"{LOCK} could not be installed: uv ended with exit code {code}, its reason is above.")
+            return code
+    return 0
+
+
+def prepare_app(layout: Layout) -> int:
+    """See that the app can start: a Procfile, sources that this Python compiles."""
+    read_procfile(layout.app / "Procfile")
+    if not layout.src.is_dir():
+        raise Refusal(f"{layout.src} is missing: the app's packages are expected there.")
+    python = layout.venv / "bin" / "python"
+    if not python.exists():
+        raise Refusal(f"{layout.venv} is missing: RUN app-init dependencies first.")
+    compile_all = [str(python), "-m", "compileall", "-q", "-j", "0", str(layout.src)]
+    code = subprocess.run(compile_all, check=False).returncode
+    if code:
+        say("The sources do not compile; the file and the line are above.")
+    return code
