@@ -1,0 +1,60 @@
+"""``invoke demo``: the README's journey, walked for someone to watch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from invoke import Context
+
+from the_sink.tasks.decorator import task
+
+SANDBOX = "demo"
+
+
+@task
+def demo(_c: Context, folder: str = "") -> None:
+    """Walk through the platform on a sandbox of its own: generate, bootstrap, deploy, change, deploy.
+
+    Args:
+        folder: Where the platform's clone and the app go (default: .demo, then .demo-2 …).
+    """
+    from the_sink.errors import InputError
+    from the_sink.report.narration import Narration
+    from the_sink.tasks.journey import APP, Journey, free_folder
+
+    checkout = Path.cwd()
+    target = Path(folder).resolve() if folder else free_folder(checkout, ".demo")
+    if target.exists():
+        raise InputError(f"{target} exists already.", "Name a folder that does not exist yet.")
+    narration = Narration()
+    journey = Journey(checkout, target, SANDBOX, narration.line)
+
+    narration.step("The sandbox starts; the platform goes into it")
+    journey.start_sandbox()
+    journey.publish_platform()
+
+    narration.step("A new service from the template")
+    journey.generate_app()
+
+    narration.step("Its registry, secret, roles and pipeline")
+    journey.bootstrap("stage")
+
+    narration.step("Its first release")
+    journey.deploy("stage")
+    journey.look(journey.url("stage"))
+
+    narration.step("A change, deployed the same way")
+    journey.change_app()
+    journey.deploy("stage")
+    journey.look(journey.url("stage"))
+
+    narration.step("Where everything is")
+    journey.status()
+    narration.line(
+        f"\nThe app: {journey.app}\n"
+        f"Its address: {journey.url('stage')}\n"
+        f"Look around: cd {journey.app} && .venv/bin/invoke status --sandbox\n"
+        f"Change it, commit, and: .venv/bin/invoke deploy --env stage --sandbox\n"
+        f"Stop everything: THE_SINK_SANDBOX={SANDBOX} .venv/bin/invoke sandbox.stop\n"
+        f"{APP} stays as it is; `invoke sandbox.start` brings it back up."
+    )

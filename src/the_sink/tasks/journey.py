@@ -1,0 +1,198 @@
+"""The README's journey, step by step, each step the commands that a person would type.
+
+``invoke demo`` walks it for someone to watch; the end-to-end tests walk the same steps and look, after
+each, at what that person would check. Nothing here calls the platform's code: every step is a process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from the_sink.errors import InputError, SinkError
+
+APP = "hello-sink"
+DEFAULT_PORT = 4566
+
+
+@dataclass
+class Journey:
+    """One walk through the platform in a folder of its own, on a sandbox of its own.
+
+    Args:
+        checkout: The platform repository that is being shown.
+        folder: A folder that does not exist yet; the platform's clone and the app go there.
+        sandbox: The sandbox's name; its state is thrown away first.
+        say: Receives every line that is not a command's own output.
+    """
+
+    checkout: Path
+    folder: Path
+    sandbox: str
+    say: Callable[[str], None]
+    environment: dict[str, str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.environment = _environment(self.sandbox)
+
+    @property
+    def platform(self) -> Path:
+        """The clone that stands for the platform's repository."""
+        return self.folder / "platform"
+
+    @property
+    def app(self) -> Path:
+        """The generated app."""
+        return self.folder / APP
+
+    def start_sandbox(self) -> None:
+        """Start an empty sandbox on loopback; the usual port if it is free."""
+        self.run(["invoke", "sandbox.reset", "--yes"], cwd=self.checkout)
+        port = [] if _is_free(DEFAULT_PORT) else ["--port", str(_free_port())]
+        self.run(["invoke", "sandbox.start", *port], cwd=self.checkout)
+
+    def publish_platform(self) -> None:
+        """Clone the platform, tag the clone with its version, and put it into the sandbox."""
+        self.folder.mkdir(parents=True)
+        self.run(["git", "clone", "--quiet", str(self.checkout), str(self.platform)], cwd=self.folder)
+        self.run(["git", "tag", "--force", f"v{_version(self.platform)}"], cwd=self.platform)
+        self.run(["invoke", "platform.bootstrap", "--sandbox"], cwd=self.platform)
+        self.run(["invoke", "platform.publish", "--sandbox"], cwd=self.platform)
+        self.run(["invoke", "runtimes.publish", "--runtime", "3.13", "--sandbox"], cwd=self.platform)
+
+    def generate_app(self) -> None:
+        """Generate the app from the clone's tag, show its answers and commit it."""
+        source = ["copier", "copy", "--vcs-ref", f"v{_version(self.platform)}", "--defaults"]
+        answers = ["--data", f"app_name={APP}", "--data", f"platform_repository={self.platform}"]
+        self.run([*source, *answers, str(self.platform), APP], cwd=self.folder)
+        self.run(["cat", ".copier-answers.yml"], cwd=self.app)
+        self.run(["git", "init", "--quiet", "--initial-branch", "main"], cwd=self.app)
+        # So that the commands of the app find this sandbox and never the reader's own.
+        with (self.app / "sink.toml").open("a") as settings:
+            settings.write(f'\n[sandbox]\nname = "{self.sandbox}"\n')
+        self.say(f'[sandbox] name = "{self.sandbox}" added to sink.toml')
+        self.commit("Generate the service from the platform's template")
+        self.run(["uv", "venv", "--quiet", "--python", sys.executable, ".venv"], cwd=self.app)
+        install = ["uv", "pip", "install", "--quiet", "-r", "requirements-platform.txt"]
+        self.run(install, cwd=self.app)
+        # From here on the app's own environment answers to `invoke`, at the version that the app pins.
+        self.environment["PATH"] = os.pathsep.join(
+            [str(self.app / ".venv" / "bin"), self.environment["PATH"]]
+        )
+
+    def bootstrap(self, env: str) -> None:
+        """Create the environment's registry, secret, roles and pipeline."""
+        self.run(["invoke", "bootstrap", "--env", env, "--sandbox"], cwd=self.app)
+
+    def deploy(self, env: str) -> None:
+        """Deploy the app's HEAD."""
+        self.run(["invoke", "deploy", "--env", env, "--sandbox"], cwd=self.app)
+
+    def change_app(self) -> None:
+        """Change a line of the app's source and commit it."""
+        source = next((self.app / "app" / "src").glob("*/main.py"))
+        text = source.read_text()
+        source.write_text(text.replace('"""', '"""Second release. ', 1))
+        self.run(["git", "diff", "--stat"], cwd=self.app)
+        self.commit("Say that this is the second release")
+
+    def look(self, url: str) -> None:
+        """Ask the service for its version the way a person would."""
+        fetch = ["curl", "--silent", "--show-error", "--max-time", "10", f"{url}/version"]
+        if shutil.which("curl"):
+            self.run(fetch, cwd=self.app)
+            self.say("")
+
+    def url(self, env: str) -> str:
+        """Return the address of the service, from the stack's outputs."""
+        outputs = json.loads(
+            self.output(["invoke", "outputs", "--env", env, "--sandbox", "--json"], cwd=self.app)
+        )
+        return f"http://{outputs['EcsAlbDNSName']}"
+
+    def status(self) -> None:
+        """Show where everything is."""
+        self.run(["invoke", "status", "--sandbox"], cwd=self.app)
+
+    def stop_sandbox(self) -> None:
+        """Stop the sandbox; its state stays."""
+        self.run(["invoke", "sandbox.stop"], cwd=self.checkout)
+
+    def commit(self, message: str) -> None:
+        """Commit everything in the app, with a stand-in identity where git has none."""
+        self.run(["git", "add", "--all"], cwd=self.app)
+        self.run(["git", "commit", "--quiet", "--message", message], cwd=self.app)
+
+    def head(self) -> str:
+        """Return the full SHA of the app's HEAD."""
+        return self.output(["git", "rev-parse", "HEAD"], cwd=self.app).strip()
+
+    def run(self, command: Sequence[str], cwd: Path) -> None:
+        """Show a command, run it with its real output, and stop the walk if it fails."""
+        self.say(f"\n({cwd.name}) $ {shlex.join(command)}")
+        code = subprocess.run(command, cwd=cwd, env=self.environment, check=False).returncode
+        if code:
+            raise SinkError(
+                f"The demo stopped: {shlex.join(command)!r} ended with exit code {code}.",
+                f"Its folder is {self.folder}; the sandbox's log is named by `invoke sandbox.status`.",
+            )
+
+    def output(self, command: Sequence[str], cwd: Path) -> str:
+        """Run a command unseen and return what it wrote to standard output."""
+        done = subprocess.run(
+            command, cwd=cwd, env=self.environment, check=True, stdout=subprocess.PIPE, text=True
+        )
+        return done.stdout
+
+
+def free_folder(parent: Path, name: str) -> Path:
+    """Return ``parent/name``, or the first of ``name-2``, ``name-3`` … that does not exist yet."""
+    for number in range(1, 1000):
+        candidate = parent / (name if number == 1 else f"{name}-{number}")
+        if not candidate.exists():
+            return candidate
+    raise InputError(f"{parent} holds a thousand demos.", f"Remove the folders {parent / name}-*.")
+
+
+def _environment(sandbox: str) -> dict[str, str]:
+    """This process's environment with this installation's commands first and the sandbox named."""
+    env = dict(os.environ, THE_SINK_SANDBOX=sandbox)
+    env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])
+    # A virtual environment that happens to be active would win over the app's own.
+    env.pop("VIRTUAL_ENV", None)
+    for person in ("AUTHOR", "COMMITTER"):
+        if not _git_identity(env):
+            env[f"GIT_{person}_NAME"] = "the-sink demo"
+            env[f"GIT_{person}_EMAIL"] = "demo@the-sink.example"
+    return env
+
+
+def _git_identity(env: dict[str, str]) -> bool:
+    found = subprocess.run(["git", "config", "user.email"], env=env, check=False, stdout=subprocess.DEVNULL)
+    return found.returncode == 0
+
+
+def _version(checkout: Path) -> str:
+    import tomllib
+
+    with (checkout / "pyproject.toml").open("rb") as file:
+        return str(tomllib.load(file)["project"]["version"])
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,263 @@
+"""The README's journey on the sandbox, and at each step what a person would check.
+
+The steps build on one another, as they do for that person, so they are one test class with a shared
+journey: each test looks at what its step left, through AWS's own APIs and over HTTP.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+
+from the_sink.naming import Names, platform_export, runtime_repository
+from the_sink.sandbox import lifecycle
+from the_sink.tasks.journey import APP, Journey
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+NAMES = Names(APP, "stage")
+
+
+class Walk:
+    """A journey and the questions that a person would ask along the way."""
+
+    def __init__(self, journey: Journey) -> None:
+        self.journey = journey
+        self.commits: list[str] = []
+
+    def client(self, service: str) -> Any:
+        sandbox = lifecycle.require(self.journey.sandbox)
+        return boto3.client(
+            service,
+            endpoint_url=sandbox.endpoint_url,
+            region_name=self.region,
+            aws_access_key_id="000000000000",
+            aws_secret_access_key="sandbox",
+        )
+
+    @property
+    def region(self) -> str:
+        import tomllib
+
+        return str(
+            tomllib.loads((self.journey.app / "sink.toml").read_text())["environments"]["stage"]["region"]
+        )
+
+    def get(self, path: str) -> tuple[int, dict[str, Any]]:
+        """Ask the service through its load balancer, by the address that the stack's output names."""
+        url = urlsplit(self.journey.url("stage"))
+        connection = http.client.HTTPConnection("127.0.0.1", url.port, timeout=10)
+        connection.request("GET", path, headers={"Host": url.netloc})
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+
+    def invoke(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a task in the app, as its own environment answers."""
+        return subprocess.run(
+            [str(self.journey.app / ".venv" / "bin" / "invoke"), *arguments],
+            cwd=self.journey.app,
+            env=self.journey.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def running_tasks(self) -> list[dict[str, Any]]:
+        ecs = self.client("ecs")
+        arns = ecs.list_tasks(cluster=NAMES.cluster, serviceName=NAMES.service)["taskArns"]
+        tasks = ecs.describe_tasks(cluster=NAMES.cluster, tasks=arns)["tasks"] if arns else []
+        return [task for task in tasks if task["lastStatus"] == "RUNNING"]
+
+    def archive(self, key: str) -> bytes:
+        s3 = self.client("s3")
+        return bytes(s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
+
+    @property
+    def bucket(self) -> str:
+        exports = self.client("cloudformation").list_exports()["Exports"]
+        wanted = platform_export("the-sink", "PipelineS3Bucket")
+        return next(str(export["Value"]) for export in exports if export["Name"] == wanted)
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
+    """A journey in a folder and on a sandbox of its own; the sandbox is stopped whatever happens."""
+    state = tmp_path_factory.mktemp("state")
+    before = os.environ.get("XDG_STATE_HOME")
+    os.environ["XDG_STATE_HOME"] = str(state)
+    journey = Journey(CHECKOUT, tmp_path_factory.mktemp("walk") / "demo", "e2e", print)
+    try:
+        yield Walk(journey)
+    finally:
+        lifecycle.stop("e2e")
+        if before is None:
+            del os.environ["XDG_STATE_HOME"]
+        else:
+            os.environ["XDG_STATE_HOME"] = before
+
+
+class TestJourney:
+    def test_the_platform_stands(self, walk: Walk) -> None:
+        """The stack is complete, its templates are published, a runtime image is in the registry."""
+        walk.journey.start_sandbox()
+        walk.journey.publish_platform()
+        walk.journey.generate_app()
+        walk.commits.append(walk.journey.head())
+
+        keys = {o["Key"] for o in walk.client("s3").list_objects_v2(Bucket=walk.bucket)["Contents"]}
+        assert {"stacks/python/cfn-template-v1.0.0.yml", "stacks/python/cfn-template-v1-stage.yml"} <= keys
+        images = walk.client("ecr").describe_images(repositoryName=runtime_repository("the-sink"))
+        assert "3.13" in {tag for image in images["imageDetails"] for tag in image.get("imageTags", [])}
+
+    def test_a_deploy_before_bootstrap_says_what_to_run(self, walk: Walk) -> None:
+        """Nothing is uploaded for an environment that has no pipeline."""
+        refused = walk.invoke("deploy", "--env", "stage", "--sandbox")
+
+        assert refused.returncode == 2
+        assert "invoke bootstrap --env stage" in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+    def test_bootstrap_leaves_a_pipeline_and_nothing_running(self, walk: Walk) -> None:
+        """Registry, secret and pipeline exist; the pipeline waits for its first release."""
+        walk.journey.bootstrap("stage")
+
+        assert walk.client("ecr").describe_repositories(repositoryNames=[NAMES.repository])["repositories"]
+        secret = walk.client("secretsmanager").get_secret_value(SecretId=NAMES.secret)
+        assert json.loads(secret["SecretString"]) == {}
+        stages = walk.client("codepipeline").get_pipeline(name=NAMES.pipeline)["pipeline"]["stages"]
+        assert [stage["name"] for stage in stages] == ["Source", "Build", "Deploy"]
+        executions = walk.client("codepipeline").list_pipeline_executions(pipelineName=NAMES.pipeline)
+        assert all(e["status"] != "InProgress" for e in executions["pipelineExecutionSummaries"])
+
+    def test_the_first_release_serves_its_commit(self, walk: Walk) -> None:
+        """One execution, one archive version, one digest, and the commit in the body."""
+        walk.journey.deploy("stage")
+        commit = walk.commits[0]
+
+        status, version = walk.get("/version")
+        assert (status, version["commit"]) == (200, commit)
+        archive = walk.archive(f"{APP}/{commit}.zip")
+        assert archive == walk.archive(f"{APP}/latest.zip")
+        release = json.loads(zipfile.ZipFile(BytesIO(archive)).read("release.json"))
+        assert (release["app"], release["commit"]) == (APP, commit)
+        assert self.digests(walk) == {self.pushed_digest(walk, commit)}
+
+    def test_a_change_replaces_the_old_release(self, walk: Walk) -> None:
+        """The new commit answers every request and no task of the old one is left."""
+        walk.journey.change_app()
+        walk.commits.append(walk.journey.head())
+        walk.journey.deploy("stage")
+
+        answers = {walk.get("/version")[1]["commit"] for _ in range(20)}
+        assert answers == {walk.commits[1]}
+        assert self.digests(walk) == {self.pushed_digest(walk, walk.commits[1])}
+        assert self.pushed_digest(walk, walk.commits[1]) != self.pushed_digest(walk, walk.commits[0])
+
+    def test_the_moving_tag_is_the_release_that_deployed_well(self, walk: Walk) -> None:
+        """The repository's moving tag names the digest that serves."""
+        image = walk.client("ecr").describe_images(
+            repositoryName=NAMES.repository, imageIds=[{"imageTag": "latest"}]
+        )["imageDetails"][0]
+
+        assert image["imageDigest"] == self.pushed_digest(walk, walk.commits[1])
+
+    def test_deploying_the_same_commit_again_changes_nothing(self, walk: Walk) -> None:
+        """The release serves already: the tasks stay the ones they are."""
+        before = {task["taskArn"] for task in walk.running_tasks()}
+
+        again = walk.invoke("deploy", "--env", "stage", "--sandbox")
+
+        assert again.returncode == 0, again.stderr
+        assert {task["taskArn"] for task in walk.running_tasks()} == before
+
+    def test_status_tells_a_script_what_serves(self, walk: Walk) -> None:
+        """`status --json` is data on standard output alone."""
+        status = walk.invoke("status", "--sandbox", "--json")
+
+        assert status.returncode == 0, status.stderr
+        assert walk.commits[1] in json.dumps(json.loads(status.stdout))
+
+    def test_a_broken_release_leaves_the_old_one_serving(self, walk: Walk) -> None:
+        """A build that fails ends in one cause and exit code 1; the service never notices."""
+        dockerfile = walk.journey.app / "aws" / "Dockerfile"
+        good = dockerfile.read_text()
+        dockerfile.write_text(good + "\nRUN app-init does-not-exist\n")
+        walk.journey.commit("Break the build")
+
+        failed = walk.invoke("deploy", "--env", "stage", "--sandbox")
+        dockerfile.write_text(good)
+        walk.journey.commit("Mend the build")
+
+        assert failed.returncode == 1, failed.stderr
+        assert "Build" in failed.stderr
+        assert "Traceback" not in failed.stderr
+        assert walk.get("/version")[1]["commit"] == walk.commits[1]
+
+    def test_everything_is_back_after_a_stop(self, walk: Walk) -> None:
+        """Nothing runs after the stop; after a start the same release serves at the same address."""
+        address = walk.journey.url("stage")
+        processes = children_of(lifecycle.require("e2e").pid)
+        assert processes
+        port = lifecycle.require("e2e").port
+
+        walk.journey.stop_sandbox()
+        assert not [pid for pid in processes if Path(f"/proc/{pid}").exists() and is_alive(pid)]
+
+        lifecycle.start("e2e", port=port)
+        eventually(lambda: walk.get("/version")[0] == 200, seconds=30)
+        assert walk.journey.url("stage") == address
+        assert walk.get("/version")[1]["commit"] == walk.commits[1]
+
+    def digests(self, walk: Walk) -> set[str]:
+        return {
+            str(container["imageDigest"]) for task in walk.running_tasks() for container in task["containers"]
+        }
+
+    def pushed_digest(self, walk: Walk, commit: str) -> str:
+        images = walk.client("ecr").describe_images(repositoryName=NAMES.repository)["imageDetails"]
+        return next(
+            str(image["imageDigest"])
+            for image in images
+            if any(tag.startswith(commit) for tag in image.get("imageTags", []))
+        )
+
+
+def children_of(pid: int) -> list[int]:
+    """Every process below ``pid``, by the process table that `ps` reads."""
+    table = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = {int(child): int(parent) for child, parent in (line.split() for line in table.splitlines())}
+    found = [pid]
+    for candidate in found:
+        found.extend(child for child, parent in parents.items() if parent == candidate)
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    """Whether ``pid`` runs; a zombie waiting for its parent does not."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return bool(state.stdout.strip()) and not state.stdout.strip().startswith("Z")
+
+
+def eventually(condition: Any, seconds: float) -> None:
+    """Poll until ``condition`` holds, and fail when it does not within ``seconds``."""
+    import time
+
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if condition():
+                return
+        except (OSError, ValueError):
+            pass
+        time.sleep(0.1)
+    assert condition()
