@@ -43,9 +43,11 @@ def put_archive(aws: Aws, bucket: str, archive: Archive, release: Release) -> No
 
 def encode_summary(release: Release) -> str:
     """Return what CodePipeline shows for a release, in the characters that S3 metadata may have: ASCII."""
-    folded = unicodedata.normalize("NFKD", release.summary).encode("ascii", "replace").decode()
-    # Letters lose their accents (e + a combining mark that became "?"); the archive has the true subject.
-    return re.sub(r"(?<=[A-Za-z])\?(?=\w)", "", folded)[:_SUMMARY_LENGTH].strip()
+    decomposed = unicodedata.normalize("NFKD", release.summary)
+    # Letters lose their accents here only: the archive's release.json has the true subject.
+    plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    printable = re.sub(r"[^ -~]", "?", plain)
+    return printable[:_SUMMARY_LENGTH].strip()
 
 
 def commit_of(summary: str) -> str:

@@ -6,6 +6,7 @@ The edge beside :mod:`the_sink.archive`, which does the packing.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -106,7 +107,8 @@ def _files(match: Path) -> Iterator[Path]:
 
 def _entry(root: Path, path: Path) -> Entry:
     relative = path.relative_to(root).as_posix()
-    if path.name == ".env" or ".git" in path.relative_to(root).parts:
+    is_secret = re.fullmatch(r"\.env(\..*)?", path.name) and path.suffix != ".example"
+    if is_secret or ".git" in path.relative_to(root).parts:
         raise InputError(
             f"package.include of sink.toml names {relative}, which never goes into an archive.",
             "Settings reach the app through its secret: take the line out.",

@@ -17,8 +17,8 @@ _REDRAWS_PER_SECOND = 8
 class LiveDisplay:
     """Prints finished work line by line and keeps one line that changes for the work in hand."""
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, highlight=False)
         self._live = Live(
             console=self._console, get_renderable=self._footer, refresh_per_second=_REDRAWS_PER_SECOND
         )

@@ -9,6 +9,7 @@ the image are this machine's.
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import shutil
 import signal
@@ -71,18 +72,23 @@ class Rootfs:
 
     def folder(self, path: str) -> Path:
         """Return a folder of the image, by default its working directory; made if no layer did."""
-        folder = inside(self.root, path or str(self.image.settings.get("WorkingDir") or "/"))
+        folder = self._mapped(path or str(self.image.settings.get("WorkingDir") or "/"))
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def argv(self, words: list[str]) -> list[str]:
         """Translate a command of the image into one of this machine.
 
+        The arguments of this machine's programs are translated where they name a path that the image has.
+        The image's own programs get theirs as they are: the runtime's know ``SINK_ROOT`` themselves.
+
         Raises:
             NotFound: neither the image nor this machine has the program.
         """
         program = self._find(words[0])
-        return [*self._interpreted(program), *map(self._argument, words[1:])]
+        if program.is_relative_to(self.root):
+            return [*self._interpreted(program), *words[1:]]
+        return [str(program), *map(self._argument, words[1:])]
 
     def environment(self, extra: Mapping[str, str], *, build: bool = False) -> dict[str, str]:
         """Return the environment of a process: machine, then image, then ``extra``, then the runtime's.
@@ -110,7 +116,7 @@ class Rootfs:
         """
         if not mount.source.exists():
             raise NotFound(f"{mount.source} cannot be mounted: it does not exist.")
-        target = inside(self.root, str(PurePosixPath(mount.target).parent)) / PurePosixPath(mount.target).name
+        target = self._mapped(mount.target)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir() and not target.is_symlink():
             shutil.rmtree(target)
@@ -137,7 +143,7 @@ class Rootfs:
         return Path(found)
 
     def _argument(self, word: str) -> str:
-        """Translate an argument that names something the image has; others are passed as they are."""
+        """Translate an argument that names something the image has."""
         if not word.startswith("/") or word == "/":
             return word
         mapped = self._mapped(word)
@@ -145,8 +151,6 @@ class Rootfs:
 
     def _interpreted(self, program: Path) -> list[str]:
         """Put the interpreter of a script in front of it: its first line names a path of the image."""
-        if not program.is_relative_to(self.root.resolve()) and not program.is_relative_to(self.root):
-            return [str(program)]
         with program.open("rb") as stream:
             first = stream.readline(256)
         if not first.startswith(b"#!"):
@@ -160,10 +164,11 @@ class Rootfs:
         return [shutil.which(name) or words[0], *words[1:], str(program)]
 
     def _mapped(self, path: str) -> Path:
-        """Return where an absolute path of the image lies."""
-        if PurePosixPath(path).is_relative_to(_VENV):
-            return self.venv / PurePosixPath(path).relative_to(_VENV)
-        return inside(self.root, path)
+        """Return where a path of the image lies; it may lead on into a mount, so out of the root."""
+        absolute = PurePosixPath(posixpath.normpath(posixpath.join("/", path)))
+        if absolute.is_relative_to(_VENV):
+            return self.venv / absolute.relative_to(_VENV)
+        return self.root / absolute.relative_to("/")
 
     def _image_path(self) -> list[Path]:
         entries = (self.image.environment.get("PATH") or _DEFAULT_PATH).split(":")
