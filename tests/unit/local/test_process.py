@@ -1,0 +1,66 @@
+"""Programs are run as lists of arguments, and one that is missing is a sentence."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from the_sink.errors import InputError
+from the_sink.local.process import run, show, with_path_first
+
+
+def test_what_a_program_said_is_returned_with_its_exit_code(tmp_path):
+    script = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
+
+    done = run([sys.executable, "-c", script], tmp_path)
+
+    assert (done.code, done.text, done.error_text) == (3, "out", "err")
+
+
+def test_a_program_reads_what_it_is_given_and_else_nothing(tmp_path):
+    script = "import sys; print(repr(sys.stdin.read()))"
+
+    assert run([sys.executable, "-c", script], tmp_path, stdin=b"words").text == "'words'"
+    assert run([sys.executable, "-c", script], tmp_path).text == "''"
+
+
+@pytest.mark.parametrize("runner", [run, show])
+def test_a_missing_program_is_a_sentence(tmp_path, runner):
+    with pytest.raises(InputError) as caught:
+        runner(["no-such-program"], tmp_path)
+
+    assert caught.value.message == "no-such-program is not installed, or not on the PATH."
+
+
+def test_a_missing_folder_is_a_sentence(tmp_path):
+    with pytest.raises(InputError) as caught:
+        run([sys.executable, "-c", ""], tmp_path / "gone")
+
+    assert caught.value.message == f"There is no folder {tmp_path / 'gone'}."
+
+
+def test_a_script_whose_interpreter_is_gone_is_a_sentence(tmp_path):
+    script = tmp_path / "tool"
+    script.write_text("#!/no/such/python\n")
+    script.chmod(0o755)
+
+    with pytest.raises(InputError) as caught:
+        run([str(script)], tmp_path)
+
+    assert caught.value.message == "tool cannot be started: the interpreter in its first line is missing."
+
+
+def test_shown_output_goes_where_ours_goes(tmp_path, capfd):
+    code = show([sys.executable, "-c", "print('words'); raise SystemExit(4)"], tmp_path)
+
+    assert (code, capfd.readouterr().out) == (4, "words\n")
+
+
+def test_a_folder_is_put_first_and_no_environment_is_active(tmp_path):
+    env = with_path_first(
+        tmp_path, {"PATH": "/usr/bin", "VIRTUAL_ENV": "/x", "PYTHONHOME": "/y", "KEPT": "1"}
+    )
+
+    assert env == {"PATH": f"{tmp_path}{os.pathsep}/usr/bin", "KEPT": "1"}
