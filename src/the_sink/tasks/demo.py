@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from invoke import Context
+from invoke.context import Context
 
 from the_sink.tasks.decorator import task
 
