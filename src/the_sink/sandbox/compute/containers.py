@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,12 +69,18 @@ class ProcessContainer:
         self._finished_at = _NEVER
         self._exit_code = 0
         self._exited = threading.Event()
+        self._ended_at_s = float("inf")
         threading.Thread(target=self._reap, daemon=True, name=f"container-{self.short_id}").start()
 
     @property
     def status(self) -> str:
         """``running`` until the process and everything that it started have ended, then ``exited``."""
         return "exited" if self._exited.is_set() else "running"
+
+    @property
+    def ended_for_s(self) -> float:
+        """How many seconds ago it ended; negative infinity while it runs."""
+        return time.monotonic() - self._ended_at_s
 
     @property
     def attrs(self) -> dict[str, Any]:
@@ -197,6 +204,7 @@ class ProcessContainer:
     def _reap(self) -> None:
         self._exit_code = self._process.wait()
         self._finished_at = timestamp()
+        self._ended_at_s = time.monotonic()
         self._exited.set()
 
 

@@ -30,6 +30,9 @@ from the_sink.sandbox.compute.rootfs import Mount, stop_signal
 from the_sink.sandbox.compute.store import ImageStore
 from the_sink.sandbox.compute.supervise import clean_leftovers
 
+_KEEP_ENDED_S = 120.0
+"""How long the log of a container that ended by itself can still be read."""
+
 
 class ProcessEngine:
     """Stands where ministack expects ``docker.from_env()``; safe to use from several threads.
@@ -119,6 +122,7 @@ class Containers:
         if not detach or privileged or pid_mode:
             what = "a container in the foreground" if not detach else "a privileged container"
             raise APIError(f"The process engine cannot run {what}; that needs a Docker Engine.")
+        self._remove_ended()
         found = self._engine.images.find_or_pull(image)
         container_id = secrets.token_hex(32)
         folder = self._engine.state_dir / CONTAINERS / container_id
@@ -210,6 +214,15 @@ class Containers:
             engine = self._engine
             process = launch(engine.state_dir, engine.store, request, facts.folder, log, note)
         return ProcessContainer(facts, process, self._forget)
+
+    def _remove_ended(self) -> None:
+        """Remove what ended a while ago and ECS left lying, as it does with tasks that end by themselves.
+
+        ministack's own reaper looks for a Docker socket and so never looks here.
+        """
+        for container in self.list(all=True):
+            if container.ended_for_s > _KEEP_ENDED_S:
+                container.remove()
 
     def _forget(self, container: ProcessContainer) -> None:
         with self._lock:
