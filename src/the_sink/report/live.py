@@ -19,12 +19,13 @@ class LiveDisplay:
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True, highlight=False)
-        self._live = Live(
-            console=self._console, get_renderable=self._footer, refresh_per_second=_REDRAWS_PER_SECOND
-        )
         self._action: ActionChanged | None = None
         self._since = 0.0
         self._detail = ""
+        # Last: it draws the line below at once.
+        self._live = Live(
+            console=self._console, get_renderable=self._footer, refresh_per_second=_REDRAWS_PER_SECOND
+        )
 
     def __enter__(self) -> LiveDisplay:
         self._live.start()

@@ -1,0 +1,193 @@
+"""Our edge on a real sandbox: one connection per test, and a platform stack small enough to be quick."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from invoke.program import Program
+
+from the_sink.aws.session import Aws, Target, connect
+from the_sink.models import Clock
+from the_sink.sandbox.lifecycle import Sandbox
+from the_sink.tasks import app_namespace
+
+REGION = "eu-west-1"
+
+CLOCK = Clock(now=time.monotonic, sleep=time.sleep, utc=lambda: datetime.now(UTC))
+
+SMALL_PLATFORM = """
+AWSTemplateFormatVersion: "2010-09-09"
+Parameters:
+  PlatformName: { Type: String, Default: the-sink }
+Resources:
+  PipelineBucket:
+    Type: AWS::S3::Bucket
+    Properties:
+      VersioningConfiguration: { Status: Enabled }
+      NotificationConfiguration: { EventBridgeConfiguration: { EventBridgeEnabled: true } }
+  ArtifactBucket:
+    Type: AWS::S3::Bucket
+    Properties:
+      VersioningConfiguration: { Status: Enabled }
+  RuntimeRepository:
+    Type: AWS::ECR::Repository
+    Properties: { RepositoryName: !Sub "${PlatformName}-python-runtime" }
+Outputs:
+  PipelineS3Bucket:
+    Value: !Ref PipelineBucket
+    Export: { Name: !Sub "${PlatformName}-PipelineS3Bucket" }
+  ArtifactS3Bucket:
+    Value: !Ref ArtifactBucket
+    Export: { Name: !Sub "${PlatformName}-ArtifactS3Bucket" }
+  RuntimeRepositoryName:
+    Value: !Ref RuntimeRepository
+    Export: { Name: !Sub "${PlatformName}-RuntimeRepositoryName" }
+  RuntimeRepositoryUri: { Value: !GetAtt RuntimeRepository.RepositoryUri }
+"""
+
+
+_SETTINGS = """
+[app]
+name = "my-app"
+[platform]
+name = "the-sink"
+[environments.stage]
+region = "eu-west-1"
+[environments.uat]
+region = "eu-west-1"
+"""
+
+_APP_TEMPLATE = """
+Parameters:
+  PlatformName: { Type: String }
+  AppName: { Type: String }
+  AppEnv: { Type: String }
+  RuntimeVersion: { Type: String }
+  EcrTag: { Type: String }
+Resources:
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties: { TopicName: !Sub "${AppName}-${AppEnv}" }
+Outputs:
+  EcsAlbDNSName: { Value: !GetAtt Topic.TopicName }
+"""
+
+_BUILDSPEC = """
+version: 0.2
+phases:
+  pre_build:
+    commands:
+      - echo "nothing to log in to"
+  build:
+    commands:
+      - echo "compiling the answer"
+      - exit 7
+artifacts:
+  files: [imagedefinitions.json]
+"""
+
+
+def _configuration(env: str, tag: str) -> str:
+    parameters = {
+        "PlatformName": "the-sink",
+        "AppName": "my-app",
+        "AppEnv": env,
+        "RuntimeVersion": "3.13",
+        "EcrTag": tag,
+    }
+    return json.dumps({"Parameters": parameters, "Tags": {}})
+
+
+APP_FILES = {
+    "sink.toml": _SETTINGS,
+    "aws/buildspec.yaml": _BUILDSPEC,
+    "aws/cfn-template.yml": _APP_TEMPLATE,
+    "aws/cfn-template-configuration-stage.json": _configuration("stage", "latest"),
+    "aws/cfn-template-configuration-uat.json": _configuration("uat", "uat"),
+}
+
+
+@pytest.fixture
+def target(sandbox: Sandbox) -> Target:
+    """The sandbox as a task would address it."""
+    return Target.sandbox(REGION, sandbox.endpoint_url)
+
+
+@pytest.fixture
+def connection(target: Target) -> Aws:
+    """An open connection to the sandbox."""
+    return connect(target, CLOCK)
+
+
+@pytest.fixture
+def platform_bucket(aws: Any) -> str:
+    """The pipeline bucket of a platform stack that has the outputs apps read, and little else."""
+    client = aws("cloudformation")
+    client.create_stack(StackName="the-sink-platform", TemplateBody=SMALL_PLATFORM)
+    client.get_waiter("stack_create_complete").wait(
+        StackName="the-sink-platform", WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+    )
+    stack = client.describe_stacks(StackName="the-sink-platform")["Stacks"][0]
+    return next(each["OutputValue"] for each in stack["Outputs"] if each["OutputKey"] == "PipelineS3Bucket")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def invoke(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A function that runs a task as a person would, in this process: ``invoke(folder, "deploy", …)``."""
+
+    def run(folder: Path, *arguments: str, namespace: Any = app_namespace) -> Outcome:
+        monkeypatch.chdir(folder)
+        capsys.readouterr()
+        code = 0
+        try:
+            Program(namespace=namespace()).run(["invoke", *arguments])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        out, err = capsys.readouterr()
+        return Outcome(code, out, err)
+
+    return run
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A committed app called my-app whose files are just enough for bootstrap and deploy."""
+    folder = tmp_path / "my-app"
+    for path, text in APP_FILES.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "Tester")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "tester@example.com")
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    commit(folder, "Start")
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git in a folder and return what it says."""
+    done = subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def commit(folder: Path, message: str) -> str:
+    """Commit everything and return the commit."""
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", message)
+    return git(folder, "rev-parse", "HEAD")

@@ -1,0 +1,201 @@
+"""The platform's stack and its published templates, on a real sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+import pytest
+
+from the_sink.aws.session import Aws
+from the_sink.deploy import platform, stacks
+from the_sink.deploy.templates import Template
+from the_sink.errors import InputError, NotFound, SinkError
+from the_sink.models import Event, ResourceChanged, Said, StackApplied
+from the_sink.plan import ApplyStack, plan_stack
+
+R = TypeVar("R")
+
+TOPIC = """
+Parameters:
+  Name: { Type: String }
+  Extra: { Type: String, Default: "0" }
+Resources:
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties: { TopicName: !Ref Name, DisplayName: !Ref Extra }
+Outputs:
+  Topic: { Value: !Ref Topic }
+"""
+
+# Fails after the topic is there: the hosted zone does not exist.
+BROKEN = """
+Parameters:
+  Name: { Type: String }
+Resources:
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties: { TopicName: !Ref Name }
+  Record:
+    Type: AWS::Route53::RecordSet
+    DependsOn: Topic
+    Properties:
+      HostedZoneId: Z0000NOSUCHZONE
+      Name: a.example.com
+      Type: A
+      TTL: "60"
+      ResourceRecords: [10.0.0.1]
+"""
+
+
+def run(events: Generator[Event, None, R]) -> tuple[list[Event], R]:
+    """Run a verb to its end; return what it told and its result."""
+    told: list[Event] = []
+    while True:
+        try:
+            told.append(next(events))
+        except StopIteration as end:
+            return told, end.value
+
+
+def template(text: str) -> Template:
+    names = frozenset({"Name", "Extra"}) if "Extra" in text else frozenset({"Name"})
+    return Template("stacks/test.yml", text, names)
+
+
+def apply(
+    aws: Aws, text: str, *, may_delete: bool = False, **parameters: str
+) -> tuple[list[Event], StackApplied]:
+    """Plan and apply a stack called ``test``, as the verbs do."""
+    steps = plan_stack(
+        "test",
+        aws.stacks.describe("test"),
+        template="stacks/test.yml",
+        declared=template(text).parameters,
+        parameters=parameters,
+        tags={"the-sink:platform": "x"},
+        may_delete=may_delete,
+    )
+    told: list[Event] = []
+    for step in steps:
+        if isinstance(step, ApplyStack):
+            change = stacks.plan_change(aws, step, template(text))
+            events, applied = run(stacks.apply_change(aws, step, change))
+            return told + events, applied
+        stack = aws.stacks.describe("test")
+        assert stack is not None
+        told += run(stacks.delete_stack(aws, stack))[0]
+    raise AssertionError("no stack was applied")
+
+
+def test_a_stack_is_created_then_unchanged_then_updated(connection: Aws) -> None:
+    told, created = apply(connection, TOPIC, Name="first")
+    _, unchanged = apply(connection, TOPIC, Name="first")
+    _, updated = apply(connection, TOPIC, Name="first", Extra="1")
+
+    assert [created.action, unchanged.action, updated.action] == ["created", "unchanged", "updated"]
+    assert created.stack.outputs["Topic"].endswith(":first")
+    assert created.stack.tags == {"the-sink:platform": "x"}
+    done = [event for event in told if isinstance(event, ResourceChanged) and event.status.is_success]
+    assert [event.logical_id for event in done] == ["Topic"]
+
+
+def test_parameters_that_are_not_named_keep_their_value(connection: Aws) -> None:
+    apply(connection, TOPIC, Name="first", Extra="7")
+    _, applied = apply(connection, TOPIC, Name="second")
+
+    assert applied.stack.parameters == {"Name": "second", "Extra": "7"}
+
+
+def test_a_refused_template_is_one_sentence(connection: Aws) -> None:
+    with pytest.raises(SinkError) as caught:
+        apply(connection, "Resources: {Thing: {Type: 'AWS::No::Such'}}", Name="x")
+
+    assert "AWS::No::Such" in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_a_creation_that_fails_names_the_resource_and_offers_the_way_out(connection: Aws) -> None:
+    with pytest.raises(SinkError) as caught:
+        apply(connection, BROKEN, Name="first")
+
+    assert caught.value.message.startswith(
+        "Stack test could not be created: Record (AWS::Route53::RecordSet) in stack test: "
+    )
+    assert "--yes" in caught.value.hint
+    with pytest.raises(SinkError, match="is in ROLLBACK_COMPLETE"):
+        apply(connection, TOPIC, Name="first")
+
+    told, applied = apply(connection, TOPIC, Name="first", may_delete=True)
+
+    assert applied.action == "created"
+    assert Said("Deleting stack test.") in told
+
+
+def test_a_large_template_is_read_from_the_platform_bucket(
+    connection: Aws, platform_bucket: str, aws: Any
+) -> None:
+    padded = TOPIC + "# padding\n" * 6000
+    step = ApplyStack("large", True, "stacks/python/large.yml", {"Name": "large"}, frozenset(), {})
+    large = Template("stacks/python/large.yml", padded, frozenset({"Name", "Extra"}))
+
+    change = stacks.plan_change(connection, step, large, platform_bucket)
+    _, applied = run(stacks.apply_change(connection, step, change))
+
+    keys = [each["Key"] for each in aws("s3").list_objects_v2(Bucket=platform_bucket)["Contents"]]
+    assert applied.action == "created"
+    assert [key.rsplit("-", 1)[0] for key in keys] == ["stacks/python/large"]
+
+
+def test_without_a_platform_there_is_nothing_to_publish_to(connection: Aws) -> None:
+    with pytest.raises(NotFound) as caught:
+        platform.describe_platform(connection, "the-sink")
+
+    assert caught.value.message == "There is no platform 'the-sink' in account 000000000000, eu-west-1."
+    assert caught.value.hint == "In the platform's repository: invoke platform.bootstrap"
+
+
+def test_the_platform_template_refuses_unknown_parameters(connection: Aws) -> None:
+    with pytest.raises(InputError, match="has no parameter 'NetworkEgres'"):
+        platform.plan_bootstrap(
+            connection, "the-sink", "1.0.0", {"NetworkEgres": "endpoints"}, may_delete=False
+        )
+
+
+def test_a_first_publish_makes_every_channel_and_a_second_changes_nothing(
+    connection: Aws, platform_bucket: str, aws: Any
+) -> None:
+    steps = platform.plan_template(connection, platform_bucket, "1.0.0")
+    run(platform.apply_publish(connection, steps))
+
+    keys = {each["Key"] for each in aws("s3").list_objects_v2(Bucket=platform_bucket)["Contents"]}
+    assert keys == {
+        "stacks/python/cfn-template-v1.0.0.yml",
+        "stacks/python/cfn-template-v1-stage.yml",
+        "stacks/python/cfn-template-v1-uat.yml",
+        "stacks/python/cfn-template-v1-prod.yml",
+        "stacks/python/cfn-template-v1.1.yml",
+    }
+    assert platform.plan_template(connection, platform_bucket, "1.0.0") == ()
+
+
+def test_a_publish_moves_stage_only(connection: Aws, platform_bucket: str) -> None:
+    old = b"an older template"
+    for env in ("stage", "prod"):
+        connection.objects.put(platform_bucket, f"stacks/python/cfn-template-v1-{env}.yml", old)
+
+    run(platform.apply_publish(connection, platform.plan_template(connection, platform_bucket, "1.0.0")))
+
+    assert connection.objects.read(platform_bucket, "stacks/python/cfn-template-v1-stage.yml") != old
+    assert connection.objects.read(platform_bucket, "stacks/python/cfn-template-v1-prod.yml") == old
+
+
+def test_a_version_is_published_once(connection: Aws, platform_bucket: str) -> None:
+    connection.objects.put(platform_bucket, "stacks/python/cfn-template-v1.0.0.yml", b"something else")
+
+    with pytest.raises(InputError) as caught:
+        platform.plan_template(connection, platform_bucket, "1.0.0")
+
+    assert caught.value.message == (
+        "Version 1.0.0 is published already, with another stacks/python/cfn-template.yml."
+    )
