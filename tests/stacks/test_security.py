@@ -1,0 +1,304 @@
+"""Least privilege, encryption, TLS, and that nothing worth keeping goes with a stack."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
+EVERYTHING: dict[str, dict[str, str]] = {
+    "platform": {
+        "GitHubOrganization": "acme",
+        "NetworkEgress": "nat-per-zone",
+        "PermissionsBoundaryArn": BOUNDARY,
+    },
+    "python": {"SecretsDelivery": "task", "EnableExec": "true", "PermissionsBoundaryArn": BOUNDARY},
+    "pipeline": {"PermissionsBoundaryArn": BOUNDARY, "NotificationTopicArn": "arn:aws:sns:eu-west-1:1:t"},
+}
+"""Parameters with which each template makes every role and statement it has."""
+
+STATEFUL = {
+    "AWS::S3::Bucket": ("RetainExceptOnCreate", "Retain"),
+    "AWS::EFS::FileSystem": ("RetainExceptOnCreate", "Retain"),
+    "AWS::Cognito::UserPool": ("RetainExceptOnCreate", "Retain"),
+    "AWS::RDS::DBInstance": ("Snapshot", "Snapshot"),
+}
+CHOSEN = {"AWS::ECR::Repository", "AWS::SecretsManager::Secret", "AWS::Logs::LogGroup"}
+"""Kept or not, each for its reason, but never by accident."""
+
+
+def statements(stack: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every IAM statement of a stack's roles and resource policies, with the resource that holds it."""
+    for logical_id, resource in stack.resources.items():
+        properties = resource["Properties"]
+        is_role = resource["Type"] == "AWS::IAM::Role"
+        documents = [policy["PolicyDocument"] for policy in properties["Policies"]] if is_role else []
+        documents += [
+            properties[key]
+            for key in ("AssumeRolePolicyDocument", "PolicyDocument", "FileSystemPolicy")
+            if key in properties
+        ]
+        for document in documents:
+            for statement in document["Statement"]:
+                yield logical_id, statement
+
+
+def as_list(value: Any) -> list[Any]:
+    """IAM takes one or several alike."""
+    return value if isinstance(value, list) else [value]
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_every_statement_says_what_it_is_for(name: str, stack: Callable[..., Any]) -> None:
+    found = list(statements(stack(name, **EVERYTHING[name])))
+
+    assert found
+    for logical_id, statement in found:
+        assert re.fullmatch("[A-Za-z0-9]+", statement.get("Sid", "")), (logical_id, statement)
+    assert len({(i, s["Sid"]) for i, s in found}) == len(found)
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_no_statement_allows_every_action(name: str, stack: Callable[..., Any]) -> None:
+    for logical_id, statement in statements(stack(name, **EVERYTHING[name])):
+        assert "NotAction" not in statement, logical_id
+        if statement["Effect"] == "Allow":
+            assert [a for a in as_list(statement["Action"]) if "*" in a] == [], (logical_id, statement["Sid"])
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_what_reaches_beyond_the_app_gives_its_reason(name: str, stack: Callable[..., Any]) -> None:
+    """A resource that names neither the app nor a resource of these stacks has a comment beside it."""
+    resolved = stack(name, **EVERYTHING[name], **({} if name == "platform" else {"AppName": "probe-app"}))
+    broad = [
+        (logical_id, statement["Sid"])
+        for logical_id, statement in statements(resolved)
+        for resource in as_list(statement.get("Resource", "<own>"))
+        if "probe-app" not in resource
+        and "<" not in resource
+        and resource != EVERYTHING[name].get("NotificationTopicArn")
+    ]
+
+    assert broad
+    for logical_id, sid in broad:
+        assert reason(resolved.block(logical_id), sid), f"{logical_id}: {sid} gives no reason"
+
+
+def reason(block: str, sid: str) -> str:
+    """The comments inside a statement's source and right above it."""
+    lines = block.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.strip() == f"- Sid: {sid}")
+    end = next((i for i in range(start + 1, len(lines)) if "- Sid: " in lines[i]), len(lines))
+    while lines[end - 1].strip().startswith("#"):
+        end -= 1  # what stands above the next statement is the next one's
+    while lines[start - 1].strip().startswith("#"):
+        start -= 1
+    return " ".join(line.strip() for line in lines[start:end] if line.strip().startswith("#"))
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_no_role_escapes_the_boundary(name: str, stack: Callable[..., Any]) -> None:
+    bounded = stack(name, **EVERYTHING[name])
+    roles = [r["Properties"] for r in bounded.resources.values() if r["Type"] == "AWS::IAM::Role"]
+
+    assert roles
+    assert {role["PermissionsBoundary"] for role in roles} == {BOUNDARY}
+    free = stack(name, **{**EVERYTHING[name], "PermissionsBoundaryArn": ""})
+    assert "PermissionsBoundary" not in str(
+        [r["Properties"].keys() for r in free.resources.values() if r["Type"] == "AWS::IAM::Role"]
+    )
+
+
+def test_roles_that_the_app_makes_are_under_the_boundary_too(stack: Callable[..., Any]) -> None:
+    made = {
+        s["Sid"]: s for i, s in statements(stack("pipeline", **EVERYTHING["pipeline"])) if i == "StackRole"
+    }
+
+    assert made["MakeRoles"]["Condition"] == {"StringEquals": {"iam:PermissionsBoundary": BOUNDARY}}
+    assert "iam:DeleteRolePermissionsBoundary" not in str(made)
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_roles_are_passed_to_one_service_only(name: str, stack: Callable[..., Any]) -> None:
+    for logical_id, statement in statements(stack(name, **EVERYTHING[name])):
+        if "iam:PassRole" in as_list(statement["Action"]):
+            assert statement["Action"] == "iam:PassRole", logical_id
+            services = as_list(statement["Condition"]["StringEquals"]["iam:PassedToService"])
+            assert set(services) <= {
+                "cloudformation.amazonaws.com",
+                "ecs.amazonaws.com",
+                "ecs-tasks.amazonaws.com",
+            }
+            assert statement["Resource"] != "*"
+
+
+def test_the_stack_role_reaches_the_apps_roles_but_not_those_of_its_delivery(
+    stack: Callable[..., Any],
+) -> None:
+    """Else an app's template could give its pipeline, and so itself, anything."""
+    delivery, app = stack("pipeline"), stack("python")
+    allowed = {
+        resource
+        for i, s in statements(delivery)
+        if i == "StackRole" and any(a.startswith("iam:") for a in as_list(s["Action"]))
+        for resource in as_list(s["Resource"])
+        if "aws-service-role" not in resource
+    }
+    paths = {r["Properties"]["Path"] for r in delivery.resources.values() if r["Type"] == "AWS::IAM::Role"}
+
+    assert allowed == {"arn:aws:iam::123456789012:role/the-sink/apps/demo-app/stage/*"}
+    assert paths == {"/the-sink/delivery/demo-app/stage/"}
+    assert app.properties("TaskRole")["Path"] == "/the-sink/apps/demo-app/stage/"
+    assert app.properties("ExecutionRole")["Path"] == "/the-sink/apps/demo-app/stage/"
+
+
+def test_policies_fit_into_a_role(stack: Callable[..., Any]) -> None:
+    """10,240 characters without white space for all inline policies of a role:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+    longest = {"PlatformName": "p" * 30, "AppName": "a" * 24}
+    for name in ("python", "pipeline"):
+        for logical_id, resource in stack(name, **EVERYTHING[name], **longest).resources.items():
+            if resource["Type"] == "AWS::IAM::Role":
+                policies = [p["PolicyDocument"] for p in resource["Properties"]["Policies"]]
+                # A token stands for an ARN or an id that is not known here.
+                text = re.sub(r"<[^>]+>", "x" * 60, json.dumps(policies, separators=(",", ":")))
+                assert len(text) < 10_240, logical_id
+
+
+def test_workflows_are_bound_to_organisation_and_environment(stack: Callable[..., Any]) -> None:
+    role = stack("platform", GitHubOrganization="acme", GitHubRepositoryPattern="svc-*").properties(
+        "GitHubRole"
+    )
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+
+    assert statement["Principal"] == {"Federated": "<GitHubOidcProvider>"}
+    assert statement["Condition"] == {
+        "StringEquals": {"token.actions.githubusercontent.com:aud": "sts.amazonaws.com"},
+        "StringLike": {
+            "token.actions.githubusercontent.com:sub": [
+                f"repo:acme/svc-*:environment:{env}" for env in ("stage", "uat", "prod")
+            ]
+        },
+    }
+
+
+def test_workflows_only_upload_and_watch(stack: Callable[..., Any]) -> None:
+    changing = {
+        action
+        for i, s in statements(stack("platform", GitHubOrganization="acme"))
+        if i == "GitHubRole" and s["Action"] != "sts:AssumeRoleWithWebIdentity"
+        for action in as_list(s["Action"])
+        if not re.match(r"\w+:(Get|List|Describe|BatchGet|Filter)", action)
+    }
+
+    assert changing == {"s3:PutObject", "codepipeline:StartPipelineExecution"}
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_what_cannot_be_made_again_outlives_its_stack(name: str, stack: Callable[..., Any]) -> None:
+    for logical_id, resource in stack(name, **EVERYTHING[name]).resources.items():
+        kept = (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
+        if resource["Type"] in STATEFUL:
+            assert kept == STATEFUL[resource["Type"]], logical_id
+        if resource["Type"] in CHOSEN:
+            assert None not in kept, logical_id
+    secret = stack("pipeline").resources["SecretCore"]
+    assert secret["DeletionPolicy"] == "RetainExceptOnCreate"
+
+
+def test_buckets_are_private_encrypted_and_tls_only(stack: Callable[..., Any]) -> None:
+    platform = stack("platform")
+    buckets = [i for i, r in platform.resources.items() if r["Type"] == "AWS::S3::Bucket"]
+
+    assert len(buckets) == 3
+    for bucket in buckets:
+        properties = platform.properties(bucket)
+        assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+        assert "SSEAlgorithm" in str(properties["BucketEncryption"])
+        assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+        policy = platform.properties(f"{bucket}Policy")
+        assert policy["Bucket"] == f"<{bucket}>"
+        (tls,) = [s for s in policy["PolicyDocument"]["Statement"] if s["Sid"] == "TlsOnly"]
+        assert (tls["Effect"], tls["Principal"], tls["Action"]) == ("Deny", "*", "s3:*")
+        assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert tls["Resource"] == [f"<{bucket}.Arn>", f"<{bucket}.Arn>/*"]
+
+
+def test_no_rule_expires_a_release(stack: Callable[..., Any]) -> None:
+    """A release is a current object of the pipeline bucket; rules there touch superseded versions only."""
+    bucket = stack("platform").properties("PipelineBucket")
+
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    for rule in bucket["LifecycleConfiguration"]["Rules"]:
+        assert not {"ExpirationInDays", "ExpirationDate", "Transitions"} & rule.keys()
+        assert "NoncurrentVersionExpiration" in rule
+
+
+def test_the_image_that_serves_is_out_of_reach_of_expiry(stack: Callable[..., Any]) -> None:
+    text = stack("pipeline", EcrTag="moving").properties("Repository")["LifecyclePolicy"][
+        "LifecyclePolicyText"
+    ]
+    first, second = json.loads(text)["rules"]
+
+    assert first["rulePriority"] < second["rulePriority"]
+    assert first["selection"]["tagPatternList"] == ["moving"]
+    assert first["selection"]["countNumber"] == 1
+    assert json.loads(
+        stack("platform").properties("RuntimeRepository")["LifecyclePolicy"]["LifecyclePolicyText"]
+    )
+
+
+def test_data_is_encrypted_and_not_public(stack: Callable[..., Any]) -> None:
+    app = stack("python", RDSInstanceClass="db.t4g.micro", AppEnv="prod")
+    database, files = app.properties("Database"), app.properties("FileSystem")
+    volume = app.properties("TaskDefinition")["Volumes"][0]["EFSVolumeConfiguration"]
+
+    assert database["StorageEncrypted"] is True
+    assert database["PubliclyAccessible"] is False
+    assert database["DeletionProtection"] is True
+    assert database["MasterUserPassword"].startswith("{{resolve:secretsmanager:<DatabaseSecret>:")
+    assert files["Encrypted"] is True
+    assert volume["TransitEncryption"] == "ENABLED"
+    assert volume["AuthorizationConfig"]["IAM"] == "ENABLED"
+    assert (
+        stack("python", RDSInstanceClass="db.t4g.micro").properties("Database")["DeletionProtection"] is False
+    )
+
+
+def test_only_the_load_balancer_is_open(stack: Callable[..., Any]) -> None:
+    app = stack("python", EcsAlbAllowedCidr="10.0.0.0/8")
+    groups = {i: r["Properties"] for i, r in app.resources.items() if r["Type"] == "AWS::EC2::SecurityGroup"}
+    sources = {
+        i: {rule.get("CidrIp") or rule["SourceSecurityGroupId"] for rule in group["SecurityGroupIngress"]}
+        for i, group in groups.items()
+    }
+
+    assert sources == {
+        "LoadBalancerSecurityGroup": {"10.0.0.0/8"},
+        "TaskSecurityGroup": {"<LoadBalancerSecurityGroup>"},
+        "FileSystemSecurityGroup": {"<TaskSecurityGroup>"},
+        "DatabaseSecurityGroup": {"<TaskSecurityGroup>"},
+    }
+    assert app.properties("LoadBalancer")["Scheme"] == "internal"
+    assert (
+        app.properties("Service")["NetworkConfiguration"]["AwsvpcConfiguration"]["AssignPublicIp"]
+        == "DISABLED"
+    )
+
+
+def test_shells_are_shut_in_prod_unless_opened(stack: Callable[..., Any]) -> None:
+    def is_open(**parameters: str) -> bool:
+        app = stack("python", **parameters)
+        enabled = app.properties("Service")["EnableExecuteCommand"]
+        granted = "OpenShells" in [s["Sid"] for i, s in statements(app) if i == "TaskRole"]
+        assert enabled == granted
+        return bool(enabled)
+
+    assert is_open(AppEnv="stage")
+    assert not is_open(AppEnv="prod")
+    assert is_open(AppEnv="prod", EnableExec="true")
+    assert not is_open(AppEnv="stage", EnableExec="false")

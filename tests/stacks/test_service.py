@@ -1,0 +1,195 @@
+"""The service: how it rolls, what it is given, and that nothing replaces what has a fixed name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+FIXED_NAMES = {
+    "Service": "ServiceName",
+    "Cluster": "ClusterName",
+    "Database": "DBInstanceIdentifier",
+    "LoadBalancer": "Name",
+    "LogGroup": "LogGroupName",
+}
+"""CloudFormation makes a replacement before it deletes the old one, and would find these names taken."""
+
+CHANGES = {
+    "RuntimeVersion": "3.12",
+    "TaskCpu": "512",
+    "TaskMemory": "1024",
+    "TaskEphemeralStorage": "30",
+    "EcsAlbIdleTimeout": "120",
+    "InstancesCount": "3",
+    "EcrTag": "other",
+    "RDSInstanceClass": "db.t4g.small",
+    "RDSStorageType": "gp3",
+    "RDSAllocatedStorage": "40",
+    "RDSEngineVersion": "17.2",
+    "UniqueDomainName": "demo.example.org",
+    "UniqueDomainNameCertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/1",
+    "SecretsDelivery": "task",
+    "Architecture": "ARM64",
+    "EnableExec": "false",
+    "EcsAlbScheme": "internet-facing",
+    "EcsAlbAllowedCidr": "10.0.0.0/8",
+    "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary",
+}
+"""Another value for each parameter that an environment may change."""
+
+
+def create_only(resource_type: str) -> set[str]:
+    """The properties whose change replaces a resource, as AWS publishes them."""
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("eu-west-1", resource_type).schema
+    return {path.split("/")[2] for path in schema["createOnlyProperties"]}
+
+
+def test_every_parameter_is_changed_in_these_tests(stack: Callable[..., Any]) -> None:
+    assert set(stack("python").template["Parameters"]) - {"PlatformName", "AppName", "AppEnv"} == set(CHANGES)
+
+
+@pytest.mark.parametrize("parameter", CHANGES)
+def test_no_setting_replaces_what_has_a_fixed_name(parameter: str, stack: Callable[..., Any]) -> None:
+    before = stack("python").resources
+    after = stack("python", **{parameter: CHANGES[parameter]}).resources
+
+    replaced = {
+        logical_id
+        for logical_id in FIXED_NAMES
+        for name in create_only(before[logical_id]["Type"])
+        if before[logical_id]["Properties"].get(name) != after[logical_id]["Properties"].get(name)
+    }
+    # Said at the parameter, and refused by CloudFormation because of the name.
+    assert replaced == ({"LoadBalancer"} if parameter == "EcsAlbScheme" else set())
+
+
+def test_fixed_names_are_fixed_by_what_replaces(stack: Callable[..., Any]) -> None:
+    """The test above looks at properties that AWS really calls create-only, names among them."""
+    for logical_id, name in FIXED_NAMES.items():
+        assert name in create_only(stack("python").resources[logical_id]["Type"])
+
+
+def test_a_rolling_update_takes_less_than_90_seconds(stack: Callable[..., Any]) -> None:
+    app = stack("python")
+    group = app.properties("TargetGroup")
+    drain = {a["Key"]: a["Value"] for a in group["TargetGroupAttributes"]}[
+        "deregistration_delay.timeout_seconds"
+    ]
+    start_s, boot_s = 35, 10  # Fargate's pull and start of a small image; the app's own: modelled
+
+    healthy_s = group["HealthCheckIntervalSeconds"] * group["HealthyThresholdCount"]
+
+    assert start_s + boot_s + healthy_s + int(drain) < 90
+    assert (group["HealthCheckIntervalSeconds"], group["HealthyThresholdCount"]) == (10, 2)
+    assert group["HealthCheckTimeoutSeconds"] < group["HealthCheckIntervalSeconds"]
+
+
+def test_a_rollout_that_fails_is_rolled_back(stack: Callable[..., Any]) -> None:
+    deployment = stack("python").properties("Service")["DeploymentConfiguration"]
+
+    assert deployment["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
+    assert (deployment["MinimumHealthyPercent"], deployment["MaximumPercent"]) == (100, 200)
+
+
+def test_migrations_have_time(stack: Callable[..., Any]) -> None:
+    app = stack("python")
+
+    assert app.properties("Service")["HealthCheckGracePeriodSeconds"] == 300
+    assert "HealthCheck" not in app.properties("TaskDefinition")["ContainerDefinitions"][0]
+
+
+def test_the_number_of_tasks_is_the_environments(stack: Callable[..., Any]) -> None:
+    assert stack("python", InstancesCount="4").properties("Service")["DesiredCount"] == "4"
+
+
+def test_port_and_health_are_the_runtimes_contract(stack: Callable[..., Any]) -> None:
+    app = stack("python")
+    container = app.properties("TaskDefinition")["ContainerDefinitions"][0]
+    group = app.properties("TargetGroup")
+
+    assert container["PortMappings"] == [{"ContainerPort": 8080, "Protocol": "tcp"}]
+    assert app.properties("Service")["LoadBalancers"][0]["ContainerPort"] == 8080
+    assert (group["Port"], group["HealthCheckPath"], group["Matcher"]) == (
+        8080,
+        "/health",
+        {"HttpCode": "200"},
+    )
+    assert container["MountPoints"][0]["ContainerPath"] == "/mnt/shared"
+
+
+@pytest.mark.parametrize(
+    ("delivery", "instance_class", "expected"),
+    [
+        ("task", "none", ["SINK_SECRET_CORE"]),
+        ("image", "none", None),
+        ("image", "db.t4g.micro", ["PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"]),
+        (
+            "task",
+            "db.t4g.micro",
+            ["SINK_SECRET_CORE", "PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"],
+        ),
+    ],
+)
+def test_a_task_is_given_its_secrets_and_may_read_just_those(
+    delivery: str, instance_class: str, expected: list[str] | None, stack: Callable[..., Any]
+) -> None:
+    app = stack("python", SecretsDelivery=delivery, RDSInstanceClass=instance_class)
+    container = app.properties("TaskDefinition")["ContainerDefinitions"][0]
+    allowed = [
+        statement["Resource"]
+        for statement in app.properties("ExecutionRole")["Policies"][0]["PolicyDocument"]["Statement"]
+        if statement["Action"] == "secretsmanager:GetSecretValue"
+    ]
+
+    assert [s["Name"] for s in container["Secrets"]] == expected if expected else "Secrets" not in container
+    assert ("<import demo-app-stage-SecretArn>" in allowed) == (delivery == "task")
+    assert ("<DatabaseSecret.Id>" in allowed) == (instance_class != "none")
+    if delivery == "task":
+        assert container["Secrets"][0]["ValueFrom"] == "<import demo-app-stage-SecretArn>"
+
+
+def test_without_a_database_nothing_of_it_is_made(stack: Callable[..., Any]) -> None:
+    resources = stack("python", RDSInstanceClass="none").resources
+
+    assert [i for i, r in resources.items() if "RDS" in r["Type"] or i.startswith("Database")] == []
+
+
+@pytest.mark.parametrize(("asked", "passed"), [("16.3", "16"), ("17", "17"), ("15.12", "15")])
+def test_aws_chooses_the_minor_version(asked: str, passed: str, stack: Callable[..., Any]) -> None:
+    assert stack("python", RDSEngineVersion=asked).properties("Database")["EngineVersion"] == passed
+
+
+@pytest.mark.parametrize(
+    ("domain", "certificate", "url"),
+    [
+        ("", "", "http://<LoadBalancer.DNSName>"),
+        ("demo.example.org", "", "http://demo.example.org"),
+        ("demo.example.org", "arn:aws:acm:eu-west-1:1:certificate/1", "https://demo.example.org"),
+        ("", "arn:aws:acm:eu-west-1:1:certificate/1", "https://<LoadBalancer.DNSName>"),
+    ],
+)
+def test_the_address_follows_domain_and_certificate(
+    domain: str, certificate: str, url: str, stack: Callable[..., Any]
+) -> None:
+    app = stack("python", UniqueDomainName=domain, UniqueDomainNameCertificateArn=certificate)
+
+    assert app.outputs["EcsAlbDNSName"]["Value"] == "<LoadBalancer.DNSName>"
+    assert app.outputs["Url"]["Value"] == url
+    assert ("HttpsListener" in app.resources) == bool(certificate)
+    assert ("HttpsRedirect" in app.resources) == bool(certificate)
+    # The service needs a listener that names its target group before it exists, with or without HTTPS.
+    assert app.properties("HttpListener")["DefaultActions"] == [
+        {"Type": "forward", "TargetGroupArn": "<TargetGroup>"}
+    ]
+    assert "HttpListener" in app.resources["Service"]["DependsOn"]
+
+
+def test_tasks_start_where_their_files_are(stack: Callable[..., Any]) -> None:
+    app = stack("python")
+    subnets = app.properties("Service")["NetworkConfiguration"]["AwsvpcConfiguration"]["Subnets"]
+
+    assert subnets == [app.properties(f"FileSystemMountTarget{zone}")["SubnetId"] for zone in "AB"]
+    assert {"FileSystemMountTargetA", "FileSystemMountTargetB"} <= set(app.resources["Service"]["DependsOn"])

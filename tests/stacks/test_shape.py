@@ -1,0 +1,269 @@
+"""What holds for every template: its sections, its parameters, and how its stacks find one another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from the_sink import naming
+from the_sink.naming import Names
+
+SECTIONS = ["Description", "Metadata", "Parameters", "Mappings", "Conditions", "Resources", "Outputs"]
+
+CONTRACT: dict[str, dict[str, Any]] = {
+    "PlatformName": {"Type": "String", "MinLength": 1, "MaxLength": 30},
+    "AppName": {"Type": "String", "MinLength": 5, "MaxLength": 24},
+    "AppEnv": {"Type": "String", "MinLength": 1, "MaxLength": 5},
+    "RuntimeVersion": {"Type": "String", "AllowedValues": ["3.10", "3.11", "3.12", "3.13", "3.14"]},
+    "TaskCpu": {
+        "Type": "Number",
+        "Default": 256,
+        "AllowedValues": [256, 512, 1024, 2048, 4096, 8192, 16384],
+    },
+    "TaskMemory": {"Type": "Number", "Default": 512, "MinValue": 512, "MaxValue": 122880},
+    "TaskEphemeralStorage": {"Type": "Number", "Default": 21, "MinValue": 21, "MaxValue": 200},
+    "EcsAlbIdleTimeout": {"Type": "Number", "Default": 60},
+    "InstancesCount": {"Type": "Number", "Default": 1, "MinValue": 0},
+    "EcrTag": {"Type": "String", "Default": "latest"},
+    "RDSInstanceClass": {"Type": "String", "Default": "db.t4g.micro"},
+    "RDSStorageType": {"Type": "String", "Default": "gp2", "AllowedValues": ["gp2", "gp3"]},
+    "RDSAllocatedStorage": {"Type": "Number", "Default": 20, "MinValue": 20, "MaxValue": 65536},
+    "RDSEngineVersion": {"Type": "String", "Default": "16.3"},
+    "UniqueDomainName": {"Type": "String", "Default": ""},
+    "UniqueDomainNameCertificateArn": {"Type": "String", "Default": ""},
+}
+"""The sixteen parameters that apps of the earlier platform pass, and nothing else."""
+
+EXPORTS = {
+    "PipelineS3Bucket",
+    "ArtifactS3Bucket",
+    "AccessLogsS3Bucket",
+    "RuntimeRepositoryName",
+    "RuntimeRepositoryUri",
+    "VpcId",
+    "PrivateSubnetIds",
+    "PublicSubnetIds",
+    "UserPoolId",
+    "GitHubRoleArn",
+}
+
+ALL = ["platform", "python", "pipeline", "app"]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_sections_come_in_one_order(name: str, template_text: Callable[..., str]) -> None:
+    found = re.findall(r"^(\w+):", template_text(name), flags=re.MULTILINE)
+
+    assert found[0] == "AWSTemplateFormatVersion"
+    assert found[1:] == [section for section in SECTIONS if section in found]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_parameter_and_output_is_described(name: str, stack: Callable[..., Any]) -> None:
+    template = stack(name).template
+
+    assert [p for p, declared in template["Parameters"].items() if not declared.get("Description")] == []
+    assert [o for o, declared in template["Outputs"].items() if not declared.get("Description")] == []
+
+
+@pytest.mark.parametrize("name", ["platform", "python", "pipeline"])
+def test_the_console_shows_every_parameter_in_a_group(name: str, stack: Callable[..., Any]) -> None:
+    template = stack(name).template
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+
+    assert sorted(template["Parameters"]) == sorted(p for group in groups for p in group["Parameters"])
+
+
+@pytest.mark.parametrize("name", ["platform", "python", "pipeline"])
+def test_conditions_read_as_questions(name: str, stack: Callable[..., Any]) -> None:
+    assert [c for c in stack(name).template["Conditions"] if not re.match("(Is|Has)[A-Z]", c)] == []
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_template_fits_the_limits_of_cloudformation(name: str, template_text: Callable[..., str]) -> None:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
+    assert len(template_text(name).encode()) < 51_200
+
+
+@pytest.mark.parametrize("name", ["python", "app"])
+def test_parameters_of_the_earlier_platform_keep_name_and_limits(
+    name: str, stack: Callable[..., Any]
+) -> None:
+    declared = stack(name).template["Parameters"]
+    # Generated apps say in their configuration files whether they have a database; their default is none.
+    changed = {"RDSInstanceClass": {"Default"}} if name == "app" else {}
+
+    assert list(declared)[:16] == list(CONTRACT)
+    for parameter, limits in CONTRACT.items():
+        for key, value in limits.items():
+            if key not in changed.get(parameter, set()):
+                assert declared[parameter].get(key) == value, (parameter, key)
+    assert declared["RDSInstanceClass"]["Default"] == ("none" if name == "app" else "db.t4g.micro")
+
+
+def test_an_app_needs_nothing_beyond_them(stack: Callable[..., Any]) -> None:
+    declared = stack("python").template["Parameters"]
+
+    assert [p for p in declared if p not in CONTRACT and "Default" not in declared[p]] == []
+
+
+def test_an_app_of_the_earlier_platform_gets_what_it_had(stack: Callable[..., Any]) -> None:
+    """Its image holds its .env, and its database is there although nobody said so."""
+    resources = stack("python").resources
+    container = resources["TaskDefinition"]["Properties"]["ContainerDefinitions"][0]
+
+    assert "Database" in resources
+    assert "SINK_SECRET_CORE" not in [secret["Name"] for secret in container["Secrets"]]
+    assert container["ReadonlyRootFilesystem"] is False
+
+
+def test_the_app_passes_every_parameter_on(stack: Callable[..., Any]) -> None:
+    """Not one may be set in a configuration file without effect, nor be out of the app's reach."""
+    app, nested = stack("app").template, stack("python").template
+    passed = app["Resources"]["StackPython"]["Properties"]["Parameters"]
+
+    assert passed == {name: {"Ref": name} for name in nested["Parameters"]}
+    assert list(app["Parameters"]) == list(nested["Parameters"])
+
+
+def test_a_generated_app_says_how_its_secrets_travel(
+    stack: Callable[..., Any], template_text: Callable[..., str]
+) -> None:
+    assert stack("app").template["Parameters"]["SecretsDelivery"]["Default"] == "task"
+    assert "    Default: image\n" in template_text("app", secrets_delivery="image")
+
+
+@pytest.mark.parametrize("env", naming.ENVIRONMENTS)
+def test_configuration_files_hold_the_fourteen_parameters(
+    env: str, configuration: Callable[..., Any], stack: Callable[..., Any]
+) -> None:
+    file = configuration(env)
+    parameters = file["Parameters"]
+
+    assert list(file) == ["Parameters", "Tags"]
+    assert list(parameters) == list(CONTRACT)[:14]
+    assert all(type(value) is str for section in file.values() for value in section.values())
+    assert parameters["AppEnv"] == env
+    assert parameters["EcrTag"] == naming.DEFAULT_TAGS[env]
+    # They are the whole of what the app's template does not know by itself.
+    required = {p for p, d in stack("app").template["Parameters"].items() if "Default" not in d}
+    assert required <= parameters.keys()
+    assert not stack("python", **parameters).has("HasDatabase")
+    defaults = {
+        p: str(d["Default"]) for p, d in stack("app").template["Parameters"].items() if "Default" in d
+    }
+    assert {p: v for p, v in parameters.items() if p in defaults and p != "EcrTag"} == {
+        p: v for p, v in defaults.items() if p in parameters and p != "EcrTag"
+    }
+
+
+def test_configuration_files_carry_the_cost_tags(configuration: Callable[..., Any]) -> None:
+    assert configuration("uat", project_group='"R&D" group')["Tags"] == {
+        "CostCenterID": "4711",
+        "PrimaryOwner": "first@example.org",
+        "SecondaryOwner": "second@example.org",
+        "ProjectGroup": '"R&D" group',
+        "ProjectCode": "demo-1",
+        "Name": "demo-app-uat",
+    }
+
+
+def test_the_app_names_its_environments_channel(stack: Callable[..., Any]) -> None:
+    url = stack("app", AppEnv="uat").properties("StackPython")["TemplateURL"]
+
+    key = naming.stack_channel_key(1, "uat")
+    assert (
+        url
+        == f"https://<import {naming.platform_export('the-sink', 'PipelineS3Bucket')}>.s3.amazonaws.com/{key}"
+    )
+
+
+def test_the_platform_exports_what_others_rely_on(stack: Callable[..., Any]) -> None:
+    outputs = stack("platform", PlatformName="plant", GitHubOrganization="acme").outputs
+
+    assert {o: body["Export"]["Name"] for o, body in outputs.items()} == {
+        name: naming.platform_export("plant", name) for name in EXPORTS
+    }
+
+
+def test_only_what_exists_is_exported(stack: Callable[..., Any]) -> None:
+    """CloudFormation has no empty exports: without workflows or public subnets there is none to name."""
+    outputs = stack("platform", VpcId="vpc-1", PrivateSubnetIds="subnet-1,subnet-2").outputs
+
+    assert outputs.keys() == EXPORTS - {"GitHubRoleArn", "PublicSubnetIds"}
+    assert outputs["VpcId"]["Value"] == "vpc-1"
+    assert outputs["PrivateSubnetIds"]["Value"] == "subnet-1,subnet-2"
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"SecretsDelivery": "task"},
+        {"SecretsDelivery": "image"},
+        {"EcsAlbScheme": "internet-facing", "SecretsDelivery": "task"},
+    ],
+)
+def test_every_import_has_its_export(parameters: dict[str, str], stack: Callable[..., Any]) -> None:
+    exported = {
+        body["Export"]["Name"]
+        for name in ("platform", "pipeline")
+        for body in stack(name).outputs.values()
+        if "Export" in body
+    }
+    imported = {
+        name
+        for user in (stack("python", **parameters), stack("pipeline"), stack("app"))
+        for name in re.findall(r"<import ([^>]+)>", str([user.resources, user.outputs]))
+    }
+
+    assert imported <= exported
+    assert "the-sink-PipelineS3Bucket" in imported
+    assert ("demo-app-stage-SecretArn" in imported) == (parameters["SecretsDelivery"] == "task")
+    assert ("the-sink-PublicSubnetIds" in imported) == ("EcsAlbScheme" in parameters)
+
+
+@pytest.mark.parametrize("env", naming.ENVIRONMENTS)
+def test_names_are_those_of_naming(env: str, stack: Callable[..., Any]) -> None:
+    names = Names("long-name-of-an-app-2024", env)
+    app = stack("python", AppName=names.app, AppEnv=env, EcrTag="moving", SecretsDelivery="task")
+    delivery = stack("pipeline", AppName=names.app, AppEnv=env, ArchiveTag="uat", EcrTag="moving")
+    task = app.properties("TaskDefinition")
+    container = task["ContainerDefinitions"][0]
+    pipeline = delivery.properties("Pipeline")
+    actions = {a["Name"]: a.get("Configuration") for stage in pipeline["Stages"] for a in stage["Actions"]}
+
+    assert app.properties("Cluster")["ClusterName"] == names.cluster
+    assert app.properties("Service")["ServiceName"] == names.service
+    assert app.properties("Service")["LoadBalancers"][0]["ContainerName"] == names.container
+    assert task["Family"] == names.task_family
+    assert container["Name"] == names.container
+    assert container["Image"] == f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/{names.repository}:moving"
+    assert app.properties("LogGroup")["LogGroupName"] == names.log_group
+    assert delivery.properties("Repository")["RepositoryName"] == names.repository
+    assert delivery.properties("SecretCore")["Name"] == names.secret
+    assert delivery.properties("BuildProject")["Name"] == names.build_project
+    assert delivery.properties("BuildLogGroup")["LogGroupName"] == names.build_log_group
+    assert pipeline["Name"] == names.pipeline
+    assert actions["CloudFormation"]["StackName"] == names.app_stack
+    assert actions["UpdateService"]["ClusterName"] == names.cluster
+    assert actions["UpdateService"]["ServiceName"] == names.service
+    assert actions["Source"]["S3ObjectKey"] == naming.tag_key(names.app, "uat")
+    # What AWS cuts or refuses: 32 characters for a load balancer, 64 for a role's name (none is given).
+    assert len(app.properties("LoadBalancer")["Name"]) <= 32
+    assert "RoleName" not in str([app.resources, delivery.resources])
+
+
+def test_runtime_registry_is_named_by_naming(stack: Callable[..., Any]) -> None:
+    platform = stack("platform", PlatformName="plant")
+
+    assert platform.properties("RuntimeRepository")["RepositoryName"] == naming.runtime_repository("plant")
+
+
+def test_every_runtime_has_a_moving_tag(stack: Callable[..., Any]) -> None:
+    filters = stack("platform").properties("RuntimeRepository")["ImageTagMutabilityExclusionFilters"]
+
+    assert tuple(f["ImageTagMutabilityExclusionFilterValue"] for f in filters) == naming.PYTHON_RUNTIMES
+    assert len(filters) <= 5
