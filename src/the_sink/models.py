@@ -145,6 +145,7 @@ class StoredObject:
     sha256: str
     """Base64 of the object's SHA-256, "" where the object was stored without one."""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    stored_at: datetime | None = None
 
 
 @dataclass(frozen=True)

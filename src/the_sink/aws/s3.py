@@ -47,6 +47,7 @@ class Objects:
             size=head["ContentLength"],
             sha256=head.get("ChecksumSHA256", ""),
             metadata=dict(head.get("Metadata", {})),
+            stored_at=head.get("LastModified"),
         )
 
     def read(self, bucket: str, key: str, version_id: str = "") -> bytes:

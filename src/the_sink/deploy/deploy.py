@@ -18,7 +18,7 @@ from the_sink.config import Environment, Settings
 from the_sink.deploy import stacks
 from the_sink.deploy.archives import commit_of, describe_archive, encode_summary, put_archive, summary_of
 from the_sink.deploy.causes import explain
-from the_sink.deploy.follow import find_execution, follow
+from the_sink.deploy.follow import Awaited, find_execution, follow
 from the_sink.deploy.pace import Pace
 from the_sink.deploy.platform import describe_platform
 from the_sink.deploy.serving import describe_release_image, describe_serving, find_problem
@@ -145,8 +145,13 @@ def apply(aws: Aws, planned: DeployPlan) -> Generator[Event, None, Deployed]:
                 yield Said(f"Released as s3://{bucket}/{key} (version {version}).")
             case FollowExecution():
                 was_started = True
-                key = tag_key(release.app, planned.tag)
-                execution_id = yield from find_execution(aws, names, planned.bucket, key, version, pace)
+                archive = Awaited(
+                    planned.bucket,
+                    tag_key(release.app, planned.tag),
+                    version,
+                    is_fresh=version != planned.version,
+                )
+                execution_id = yield from find_execution(aws, names, archive, pace)
                 yield Said(f"Run {execution_id} of pipeline {names.pipeline} carries {release.short}.")
                 actions = yield from _follow_to_success(aws, planned, execution_id, pace)
             case VerifyServing():
@@ -209,7 +214,8 @@ def _serving_already(
     aws: Aws, names: Names, release: Release, runs: tuple[Execution, ...], app_stack: Stack | None
 ) -> Serving | None:
     """What serves, if it is this release and nothing else is on its way."""
-    latest = next((run for run in runs if not run.is_over or run.is_success), None)
+    releases = [run for run in runs if not run.is_self_started]
+    latest = next((run for run in releases if not run.is_over or run.is_success), None)
     if latest is None or not latest.is_success or commit_of(latest.summary) != release.commit:
         return None
     serving = describe_serving(aws, names, app_stack)

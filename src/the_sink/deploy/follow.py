@@ -36,41 +36,56 @@ _GATES_EVERY = 5
 _CLOCK_SKEW = timedelta(seconds=2)
 
 
-def find_execution(
-    aws: Aws, names: Names, bucket: str, key: str, version: str, pace: Pace
-) -> Generator[Event, None, str]:
+@dataclass(frozen=True)
+class Awaited:
+    """The version of an archive whose run is looked for."""
+
+    bucket: str
+    key: str
+    version: str
+    is_fresh: bool
+    """Whether this command made it just now; else it may have waited for long."""
+
+
+def find_execution(aws: Aws, names: Names, archive: Awaited, pace: Pace) -> Generator[Event, None, str]:
     """Return the id of the run that carries a version of an archive, starting it if nobody else does.
 
     Args:
         aws: The environment's account.
         names: Of the app there.
-        bucket: Where the archive lies.
-        key: The key that the pipeline follows.
-        version: The archive's version.
+        archive: The version.
         pace: How long and how often to look.
 
     Raises:
         DeployFailed: another archive took this one's place before it was begun.
     """
+    deadline = aws.clock.now() + _START_IT_OURSELVES_S - _waited_s(aws, archive)
     yield Said(f"Waiting for pipeline {names.pipeline} to begin.")
-    began = aws.clock.now()
     while True:
         for run in aws.pipelines.executions(names.pipeline):
-            if run.revision == version and not run.is_self_started:
+            if run.revision == archive.version and not run.is_self_started:
                 return run.execution_id
-        if aws.clock.now() - began >= _START_IT_OURSELVES_S:
-            newest = aws.objects.describe(bucket, key)
-            if newest is not None and newest.version_id != version:
-                other = summary_of(newest)
+        if aws.clock.now() >= deadline:
+            newest = aws.objects.describe(archive.bucket, archive.key)
+            if newest is not None and newest.version_id != archive.version:
                 raise DeployFailed(
-                    f"Before the pipeline began, another release took this one's place: {_name(other)}.",
+                    "Before the pipeline began, another release took this one's place: "
+                    f"{_name(summary_of(newest))}.",
                     "If this one is meant, deploy it again.",
                 )
-            yield Said("Nothing started it within a minute, so this command does.")
+            yield Said("Nothing has started it within a minute, so this command does.")
             # The same version always makes the same request, so two watchers start one run.
-            token = hashlib.sha256(version.encode()).hexdigest()
-            return aws.pipelines.start(names.pipeline, version, token)
+            token = hashlib.sha256(archive.version.encode()).hexdigest()
+            return aws.pipelines.start(names.pipeline, archive.version, token)
         pace.wait()
+
+
+def _waited_s(aws: Aws, archive: Awaited) -> float:
+    """How long an archive has been waiting for its run: what was stored long ago needs no more patience."""
+    stored = None if archive.is_fresh else aws.objects.describe(archive.bucket, archive.key, archive.version)
+    if stored is None or stored.stored_at is None:
+        return 0.0
+    return max((aws.clock.utc() - stored.stored_at).total_seconds(), 0.0)
 
 
 def follow(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from the_sink.models import (
     ActionChanged,
@@ -94,7 +95,7 @@ def _render_environment(app: str, status: EnvironmentStatus) -> str:
     if run is None:
         told.append("  last run: none yet")
     else:
-        when = f", {run.updated_at:%Y-%m-%d %H:%M:%S} UTC" if run.updated_at else ""
+        when = f", {format_time(run.updated_at)}" if run.updated_at else ""
         told.append(f"  last run: {run.status} {_shorten_summary(run.summary)}{when} ({run.execution_id})")
     told += [f"  closed: the way into {gate.stage} ({gate.reason})" for gate in status.closed]
     told += [f"  waiting: {gate.stage} needs an approval" for gate in status.waiting]
@@ -132,6 +133,11 @@ def shorten_digest(digest: str) -> str:
     """Return a digest as people quote it: the algorithm and twelve digits."""
     algorithm, _, value = digest.partition(":")
     return f"{algorithm}:{value[:12]}" if value else digest
+
+
+def format_time(moment: datetime) -> str:
+    """Return a moment in UTC, to the second."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def format_duration(seconds: float) -> str:

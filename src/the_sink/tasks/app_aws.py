@@ -24,6 +24,9 @@ def bootstrap(
     """Create an environment's registry, secret, roles and pipeline, or bring them up to date.
 
     Args:
+        env: The environment: stage first, the others in their order.
+        sandbox: Bootstrap it in the sandbox of this machine instead of AWS.
+        dry_run: Show the steps, and change nothing.
         yes: Delete and create anew a stack whose first creation failed.
     """
     from the_sink.deploy import bootstrap as verb
@@ -73,8 +76,14 @@ def deploy(
     """Deploy a commit and follow it until it serves, or until the cause is known why it does not.
 
     Args:
+        env: The environment to deploy to.
+        commit: The commit to deploy: a SHA, branch or tag (default: HEAD, with nothing uncommitted).
+        sandbox: Deploy to the sandbox of this machine instead of AWS.
         again: Run the pipeline even if the commit serves already.
+        dry_run: Show the steps, and change nothing.
         yes: Delete an app stack whose first creation failed, and deploy.
+        json: Print what serves in the end as JSON.
+        timeout: Stop watching after this many seconds; the deploy goes on.
     """
     import shlex
     import tempfile
@@ -136,6 +145,8 @@ def status(_c: Context, env: str = "", sandbox: bool = False, json: bool = False
 
     Args:
         env: One environment only (default: all of them).
+        sandbox: Look into the sandbox of this machine instead of AWS.
+        json: Print JSON for a script to read.
     """
     from dataclasses import asdict
 

@@ -23,6 +23,8 @@ def bootstrap(
 
     Args:
         parameter: A parameter of the stack, as Name=value; others keep their value.
+        sandbox: Create it in the sandbox of this machine instead of AWS.
+        dry_run: Show the steps, and change nothing.
         yes: Delete and create anew a stack whose first creation failed.
     """
     from pathlib import Path

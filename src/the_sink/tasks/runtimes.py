@@ -27,7 +27,7 @@ def list_(_c: Context, sandbox: bool = False, json: bool = False) -> None:
     from the_sink.config import load_platform
     from the_sink.deploy.platform import describe_platform
     from the_sink.deploy.runtimes import describe_runtimes
-    from the_sink.report import lines, tables
+    from the_sink.report import lines, tables, wording
     from the_sink.tasks.connection import connect_to
 
     settings = load_platform(Path.cwd())
@@ -43,7 +43,7 @@ def list_(_c: Context, sandbox: bool = False, json: bool = False) -> None:
                 (
                     each.version,
                     f"ended {each.retired_since}" if each.retired_since else "yes",
-                    f"{each.pushed_at:%Y-%m-%d %H:%M}" if each.pushed_at else "yes" if each.digest else "no",
+                    wording.format_time(each.pushed_at) if each.pushed_at else "yes" if each.digest else "no",
                     each.digest,
                 )
                 for each in found
@@ -97,6 +97,8 @@ def publish(
     Args:
         runtime: A Python version such as 3.13 (default: all that Python supports).
         build_arg: A build argument, as NAME=value; for example another base image.
+        sandbox: Build with the sandbox's docker and push to the sandbox.
+        dry_run: Show the images, and change nothing.
     """
     from pathlib import Path
 
