@@ -95,9 +95,10 @@ def lint_template(root: Path, cfn_lint: str) -> list[Problem]:
         return []
     done = run([cfn_lint, "--format", "json", TEMPLATE_FILE], root)
     try:
-        matches = json.loads(done.text or "[]")
+        # It says nothing at all where there is nothing to say, and where it failed; its exit code tells.
+        matches = json.loads(done.text) if done.text or done.code else []
     except json.JSONDecodeError:
-        reason = (done.error_text or done.text).strip().splitlines()
+        reason = (done.error_text or done.text).splitlines()
         message = f"cfn-lint ended with exit code {done.code}: {reason[-1] if reason else 'no word'}"
         return [Problem(TEMPLATE_FILE, message)]
     return [_lint_problem(match) for match in matches if match["Level"] in {"Error", "Warning"}]

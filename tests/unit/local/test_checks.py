@@ -1,0 +1,127 @@
+"""What validate asks programs about: the template's source on this machine, the nested stack, cfn-lint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from the_sink.config.stack_template import parse_template, read_parameters
+from the_sink.local import checks
+from the_sink.resources import resource_path
+
+
+@pytest.fixture
+def app(app: Path, repository: Path) -> Path:
+    """The app, generated from the test's repository."""
+    (app / ".copier-answers.yml").write_text(f"_commit: v1.0.0\n_src_path: {repository}\n")
+    return app
+
+
+def pin(app: Path, sha: str) -> None:
+    (app / "requirements-platform.txt").write_text(f"the-sink[sandbox] @ git+https://x/y@{sha}\n")
+
+
+def test_a_version_that_its_source_has_is_in_order(app, git, commit):
+    sha = commit({"copier.yml": ""})
+    git("tag", "v1.0.0")
+    pin(app, sha)
+
+    assert checks.check_source(app) == []
+
+
+def test_a_version_that_its_source_does_not_have_was_never_committed(app, repository, git, commit):
+    commit({"copier.yml": ""})
+    (app / ".copier-answers.yml").write_text(f"_commit: v1.0.0-2-g1234567\n_src_path: {repository}\n")
+
+    assert [str(problem) for problem in checks.check_source(app)] == [
+        f".copier-answers.yml: _commit is 'v1.0.0-2-g1234567', which {repository} has not: "
+        "uncommitted changes were rendered."
+    ]
+
+
+def test_a_pin_of_another_commit_is_named(app, git, commit):
+    sha = commit({"copier.yml": ""})
+    git("tag", "v1.0.0")
+    pin(app, "b" * 40)
+
+    assert [str(problem) for problem in checks.check_source(app)] == [
+        f"requirements-platform.txt: it pins commit bbbbbbbb, the template's v1.0.0 is {sha[:8]}."
+    ]
+
+
+def test_a_source_elsewhere_is_not_asked(app):
+    (app / ".copier-answers.yml").write_text("_commit: v1.0.0\n_src_path: https://git.example/x.git\n")
+
+    assert checks.check_source(app) == []
+
+
+def nested(app: Path, **parameters: str) -> list[str]:
+    lines = "".join(f"        {name}: {value}\n" for name, value in parameters.items())
+    (app / "aws" / "cfn-template.yml").write_text(
+        "Resources:\n  App:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n"
+        "      TemplateURL: !Sub\n"
+        '        - "https://${Bucket}.s3.amazonaws.com/stacks/python/cfn-template-v1-${AppEnv}.yml"\n'
+        '        - Bucket: !ImportValue {"Fn::Sub": "${PlatformName}-PipelineS3Bucket"}\n'
+        f"      Parameters:\n{lines}"
+    )
+    return [problem.message for problem in checks.check_nested(app)]
+
+
+def required() -> dict[str, str]:
+    text = resource_path("stacks/python/cfn-template.yml").read_text(encoding="utf-8")
+    parameters, _ = read_parameters(parse_template(text)[0])
+    return {name: "x" for name, parameter in parameters.items() if parameter.is_required}
+
+
+def test_what_the_platforms_stack_takes_may_be_passed(app):
+    assert nested(app, **required(), TaskCpu="!Ref TaskCpu") == []
+
+
+def test_a_parameter_too_many_is_named(app):
+    assert nested(app, **required(), TaskCpuu="x") == [
+        "App passes TaskCpuu, no parameter of the platform's stack. Did you mean 'TaskCpu'?"
+    ]
+
+
+def test_a_parameter_too_few_is_named(app):
+    passed = required()
+    assert "AppName" in passed, "the platform's stack cannot know the app's name by itself"
+    del passed["AppName"]
+
+    assert nested(app, **passed) == ["App does not pass AppName, which the platform's stack needs."]
+
+
+def test_a_nested_stack_of_the_teams_own_is_left_alone(app):
+    (app / "aws" / "cfn-template.yml").write_text(
+        "Resources: {Own: {Type: 'AWS::CloudFormation::Stack', Properties: {TemplateURL: 'https://x/y.yml'}}}"
+    )
+
+    assert checks.check_nested(app) == []
+
+
+def lint(app: Path) -> list[tuple[str, bool]]:
+    cfn_lint = checks.find_cfn_lint()
+    assert cfn_lint is not None
+    return [(problem.message, problem.is_warning) for problem in checks.lint_template(app, cfn_lint)]
+
+
+def test_a_template_is_linted_by_line_and_rule(app):
+    template = app / "aws" / "cfn-template.yml"
+    template.write_text(template.read_text().replace("${TaskMemory}", "${Nothing}"))
+
+    found = lint(app)
+    assert [(message.split(":")[0], message.split()[-1], warning) for message, warning in found] == [
+        ("line 8", "(W2001).", True),
+        ("line 14", "(E1019).", False),
+    ]
+
+
+def test_a_linter_that_fails_is_a_problem_and_not_a_pass(app, tmp_path):
+    broken = tmp_path / "cfn-lint"
+    broken.write_text("#!/bin/sh\necho 'no rules' >&2\nexit 1\n")
+    broken.chmod(0o755)
+
+    assert [problem.message for problem in checks.lint_template(app, str(broken))] == [
+        "cfn-lint ended with exit code 1: no rules"
+    ]
