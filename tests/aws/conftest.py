@@ -50,6 +50,9 @@ Outputs:
     Value: !Ref RuntimeRepository
     Export: { Name: !Sub "${PlatformName}-RuntimeRepositoryName" }
   RuntimeRepositoryUri: { Value: !GetAtt RuntimeRepository.RepositoryUri }
+  VpcId:
+    Value: vpc-12345678
+    Export: { Name: !Sub "${PlatformName}-VpcId" }
 """
 
 

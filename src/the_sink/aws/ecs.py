@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _TASKS_PER_REQUEST = 100
 """https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html"""
 
+_MISSING = frozenset({"ClusterNotFoundException", "ServiceNotFoundException"})
+
 
 @translated("ECS")
 class Services:
@@ -30,7 +32,7 @@ class Services:
         try:
             answer = self._client.describe_services(cluster=cluster, services=[service])
         except ClientError as error:
-            if error_code(error) in {"ClusterNotFoundException", "ServiceNotFoundException"}:
+            if error_code(error) in _MISSING:
                 return None
             raise
         found = [each for each in answer.get("services", []) if each.get("status") != "INACTIVE"]
@@ -58,7 +60,12 @@ class Services:
         ``DescribeServices`` shows no roll-back for what it is; the service deployments do:
         https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ServiceDeployment.html
         """
-        briefs = self._client.list_service_deployments(cluster=cluster, service=service, maxResults=20)
+        try:
+            briefs = self._client.list_service_deployments(cluster=cluster, service=service, maxResults=20)
+        except ClientError as error:
+            if error_code(error) in _MISSING:
+                return ()
+            raise
         arns = [each["serviceDeploymentArn"] for each in briefs.get("serviceDeployments", [])]
         if not arns:
             return ()
@@ -89,7 +96,7 @@ class Services:
             for page in pages:
                 arns += page["taskArns"]
         except ClientError as error:
-            if error_code(error) in {"ClusterNotFoundException", "ServiceNotFoundException"}:
+            if error_code(error) in _MISSING:
                 return ()
             raise
         tasks: list[Task] = []

@@ -1,0 +1,245 @@
+"""``deploy`` on a real sandbox: the run that carries the release is followed, and its failure explained."""
+
+from __future__ import annotations
+
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from the_sink.aws.session import Aws
+from the_sink.deploy.causes import explain
+from the_sink.deploy.follow import follow
+from the_sink.deploy.pace import Pace
+from the_sink.models import Release
+from the_sink.naming import Names
+
+from .conftest import commit, git
+from .test_platform import run
+
+PIPELINE = "my-app-stage-pipeline"
+NAMES = Names("my-app", "stage")
+
+BUILDS = """
+version: 0.2
+phases:
+  build:
+    commands:
+      - |
+        echo '[{"name": "my-app-stage-app", "imageUri": "r/my-app-stage:x"}]' > imagedefinitions.json
+artifacts:
+  files: [imagedefinitions.json]
+"""
+
+
+@pytest.fixture
+def stage(invoke: Any, app: Path, platform_bucket: str) -> str:
+    """The bootstrapped environment's archive bucket."""
+    ended = invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+    assert ended.code == 0, ended.err
+    return platform_bucket
+
+
+def versions(aws: Any, bucket: str) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for each in aws("s3").list_object_versions(Bucket=bucket).get("Versions", []):
+        found[each["Key"]] = found.get(each["Key"], 0) + 1
+    return found
+
+
+def close_build(aws: Any) -> None:
+    aws("codepipeline").disable_stage_transition(
+        pipelineName=PIPELINE, stageName="Build", transitionType="Inbound", reason="Freeze"
+    )
+
+
+def open_build(aws: Any) -> None:
+    aws("codepipeline").enable_stage_transition(
+        pipelineName=PIPELINE, stageName="Build", transitionType="Inbound"
+    )
+
+
+def releases(aws: Any) -> list[Any]:
+    runs = aws("codepipeline").list_pipeline_executions(pipelineName=PIPELINE)["pipelineExecutionSummaries"]
+    return [each for each in runs if each["trigger"]["triggerType"] != "CreatePipeline"]
+
+
+def test_a_build_that_fails_is_explained_down_to_its_command(
+    invoke: Any, app: Path, stage: str, aws: Any
+) -> None:
+    head = git(app, "rev-parse", "HEAD")
+
+    ended = invoke(app, "deploy", "--env", "stage", "--sandbox")
+
+    assert ended.code == 1
+    *told, message, hint = ended.err.splitlines()
+    assert message.startswith(f"my-app stage: the deploy of {head[:8]} failed in Build: phase BUILD: ")
+    assert "exit 7" in message
+    assert hint == "Mend it, commit, deploy again."
+    assert any(line.endswith("compiling the answer") for line in told)
+    assert any(re.fullmatch(r"  Build FAILED in .*", line) for line in told)
+    assert versions(aws, stage) == {f"my-app/{head}.zip": 1, "my-app/latest.zip": 1}
+    assert releases(aws)[0]["sourceRevisions"][0]["revisionSummary"] == f"{head} Start"
+
+
+def test_a_release_is_archived_once_and_released_as_often_as_asked(
+    invoke: Any, app: Path, stage: str, aws: Any
+) -> None:
+    head = git(app, "rev-parse", "HEAD")
+
+    invoke(app, "deploy", "--env", "stage", "--sandbox")
+    again = invoke(app, "deploy", "--env", "stage", "--sandbox")
+
+    assert again.code == 1
+    assert f"Using s3://{stage}/my-app/{head}.zip, which exists already." in again.err
+    assert versions(aws, stage) == {f"my-app/{head}.zip": 1, "my-app/latest.zip": 2}
+    assert len(releases(aws)) == 2
+
+
+def test_a_commit_that_was_archived_with_other_bytes_is_refused(
+    invoke: Any, app: Path, stage: str, aws: Any
+) -> None:
+    head = git(app, "rev-parse", "HEAD")
+    aws("s3").put_object(Bucket=stage, Key=f"my-app/{head}.zip", Body=b"other")
+
+    ended = invoke(app, "deploy", "--env", "stage", "--sandbox")
+
+    assert ended.code == 1
+    assert (
+        f"The archive of {head[:8]} in s3://{stage} has other bytes than the one made here."
+        in ended.err.splitlines()
+    )
+    assert releases(aws) == []
+
+
+def test_a_dry_run_prints_the_plan_and_changes_nothing(invoke: Any, app: Path, stage: str, aws: Any) -> None:
+    head = git(app, "rev-parse", "HEAD")
+
+    ended = invoke(app, "deploy", "--env", "stage", "--sandbox", "--dry-run")
+
+    assert ended.out == (
+        "Nothing was changed. This would be done:\n"
+        f"  1. upload s3://{stage}/my-app/{head}.zip\n"
+        f"  2. copy it to s3://{stage}/my-app/latest.zip, which starts the pipeline\n"
+        "  3. follow the run of pipeline my-app-stage-pipeline that carries it\n"
+        f"  4. check that every task of my-app-stage-ecs-service runs {head[:8]}\n"
+    )
+    assert versions(aws, stage) == {}
+
+
+def test_a_stack_that_fails_names_the_resource_and_the_way_out(invoke: Any, app: Path, stage: str) -> None:
+    (app / "aws/buildspec.yaml").write_text(BUILDS)
+    template = app / "aws/cfn-template.yml"
+    good = template.read_text()
+    template.write_text(
+        good.replace(
+            "Outputs:",
+            "  Record:\n    Type: AWS::Route53::RecordSet\n    DependsOn: Topic\n    Properties:\n"
+            "      { HostedZoneId: Z0NONE, Name: a.example.com, Type: A, TTL: '60',"
+            " ResourceRecords: [10.0.0.1] }\nOutputs:",
+        )
+    )
+    head = commit(app, "Add a record")
+
+    ended = invoke(app, "deploy", "--env", "stage", "--sandbox")
+
+    assert ended.code == 1
+    message, hint = ended.err.splitlines()[-2:]
+    assert message.startswith(
+        f"my-app stage: the deploy of {head[:8]} failed in Deploy/CloudFormation: "
+        "Record (AWS::Route53::RecordSet) in stack my-app-stage: "
+    )
+    assert "invoke deploy --env stage --yes" in hint
+
+    template.write_text(good)
+    commit(app, "Take it out again")
+    refused = invoke(app, "deploy", "--env", "stage", "--sandbox")
+    cleared = invoke(app, "deploy", "--env", "stage", "--sandbox", "--yes")
+
+    assert refused.code == 1
+    assert refused.err.splitlines()[-2].startswith("Stack my-app-stage is in ROLLBACK_COMPLETE: ")
+    assert "Deleting stack my-app-stage." in cleared.err.splitlines()
+    # The stack is there now; this small app has no service for the next action.
+    assert "failed in Deploy/UpdateService: Cluster not found" in cleared.err.splitlines()[-2]
+
+
+def test_watching_ends_in_time_and_is_taken_up_again(invoke: Any, app: Path, stage: str, aws: Any) -> None:
+    head = git(app, "rev-parse", "HEAD")
+    close_build(aws)
+
+    ended = invoke(app, "deploy", "--env", "stage", "--sandbox", "--timeout", "8")
+
+    assert ended.code == 1
+    assert ended.err.splitlines()[-2:] == [
+        f"The deploy of {head[:8]} did not end within 8 s.",
+        f"It goes on. Watch again: invoke deploy --env stage --commit {head} --sandbox",
+    ]
+    assert "The way into stage Build is closed: Freeze (open it: aws codepipeline" in ended.err
+
+    shown = invoke(app, "status", "--env", "stage", "--sandbox")
+    assert "  closed: the way into Build (Freeze)" in shown.out.splitlines()
+
+    opener = threading.Timer(2.0, open_build, [aws])
+    opener.start()
+    resumed = invoke(app, "deploy", "--env", "stage", "--commit", head, "--sandbox")
+    opener.join()
+
+    assert "failed in Build: phase BUILD" in resumed.err
+    assert versions(aws, stage)["my-app/latest.zip"] == 1
+    assert len(releases(aws)) == 1
+
+
+def test_interrupting_the_watcher_says_how_to_watch_again(
+    invoke: Any, app: Path, stage: str, aws: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = git(app, "rev-parse", "HEAD")
+    close_build(aws)
+
+    def interrupt(*_arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("the_sink.deploy.deploy._follow_to_success", interrupt)
+    ended = invoke(app, "deploy", "--env", "stage", "--sandbox")
+
+    assert ended.code == 130
+    assert ended.err.splitlines()[-2:] == [
+        "Stopped watching; what was started goes on.",
+        f"Watch again: invoke deploy --env stage --commit {head} --sandbox",
+    ]
+    assert [each["status"] for each in releases(aws)] == ["InProgress"]
+
+
+def test_a_superseded_release_says_by_what(
+    invoke: Any, app: Path, stage: str, aws: Any, connection: Aws
+) -> None:
+    first = git(app, "rev-parse", "HEAD")
+    close_build(aws)
+    invoke(app, "deploy", "--env", "stage", "--sandbox", "--timeout", "1")
+    (app / "README.md").write_text("Second.\n")
+    second = commit(app, "Second thoughts")
+    invoke(app, "deploy", "--env", "stage", "--sandbox", "--timeout", "1")
+
+    older = releases(aws)[1]["pipelineExecutionId"]
+    _, (execution, actions) = run(follow(connection, NAMES, older, Pace(connection.clock, 20, "The run")))
+    _, error = run(explain(connection, NAMES, Release("my-app", first, "Start"), execution, actions))
+
+    assert execution.status == "Superseded"
+    assert error.message == (
+        f"my-app stage: the deploy of {first[:8]} was superseded by {second[:8]} Second thoughts."
+    )
+
+
+def test_a_stopped_run_says_so(invoke: Any, app: Path, stage: str, aws: Any, connection: Aws) -> None:
+    close_build(aws)
+    invoke(app, "deploy", "--env", "stage", "--sandbox", "--timeout", "1")
+    mine = releases(aws)[0]["pipelineExecutionId"]
+    aws("codepipeline").stop_pipeline_execution(
+        pipelineName=PIPELINE, pipelineExecutionId=mine, abandon=True, reason="Not today"
+    )
+
+    _, (execution, actions) = run(follow(connection, NAMES, mine, Pace(connection.clock, 20, "The run")))
+    _, error = run(explain(connection, NAMES, Release("my-app", "a" * 40, ""), execution, actions))
+
+    assert error.message == "my-app stage: the deploy of aaaaaaaa was stopped: its run ended as Stopped."
