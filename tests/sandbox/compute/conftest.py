@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import socket
@@ -128,6 +129,7 @@ def eventually(probe: Callable[[], Any], timeout_s: float = 10) -> Any:
 class Emulator:
     endpoint_url: str
 
+    @functools.cache  # noqa: B019 - one emulator lives as long as the tests, and a client is slow to make
     def client(self, service: str) -> Any:
         return boto3.client(
             service,

@@ -80,6 +80,7 @@ def read_arguments(syntax: Syntax, words: list[str]) -> Arguments:
             value = pending.pop(0)
         options.setdefault(syntax.options[flag], []).append(value)
     if not syntax.least <= len(rest) <= syntax.most:
-        expected = str(syntax.least) if syntax.least == syntax.most else f"at least {syntax.least}"
+        bound = "at least" if len(rest) < syntax.least else "at most"
+        expected = f"{bound} {syntax.least if len(rest) < syntax.least else syntax.most}"
         raise InputError(f"docker {syntax.name} takes {expected} argument(s), not {len(rest)}.")
     return Arguments(frozenset(switches), options, rest)

@@ -121,7 +121,7 @@ class Builder:
     def _start(self, base: Instruction) -> None:
         """``FROM``: begin with an image of the sandbox, or with this machine for one that lies outside."""
         words = split_words(base.rest, base, self._global_arguments)
-        if not (len(words) == 1 or (len(words) == 3 and words[1].upper() == "AS")):
+        if not words[0] or not (len(words) == 1 or (len(words) == 3 and words[1].upper() == "AS")):
             raise base.refuse(f"FROM names no image: `{base.rest}` came out as `{' '.join(words)}`.")
         for name, _ in base.flags:
             if name != "platform":

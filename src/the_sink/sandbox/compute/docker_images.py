@@ -146,7 +146,7 @@ def inspect(session: Session, words: list[str]) -> int:
     found = read_arguments(syntax, words)
     if found.last("type", "image") != "image":
         raise InputError(f"docker inspect: the sandbox knows images, no {found.last('type')}.")
-    described = [describe_image(session, session.store.get(text)) for text in found.words]
+    described = [describe_image(session, session.store.get(text), text) for text in found.words]
     if found.options.get("format"):
         for one in described:
             say(render_template(found.last("format"), one))
@@ -180,9 +180,16 @@ def images(session: Session, words: list[str]) -> int:
     return 0
 
 
-def describe_image(session: Session, image: Image) -> Mapping[str, Any]:
-    """Return what ``docker inspect`` says about an image."""
+def describe_image(session: Session, image: Image, asked: str) -> Mapping[str, Any]:
+    """Return what ``docker inspect`` says about an image; names of the repository asked for come first.
+
+    Docker leaves the order open, and scripts take the first.
+    """
     tags, digests = session.store.names_of(image)
+    if asked in tags or asked in digests:
+        repository = parse_reference(asked).name
+        for names in (tags, digests):
+            names.sort(key=lambda name: parse_reference(name).name != repository)
     config = image.config
     return {
         "Id": image.id,

@@ -18,7 +18,7 @@ from the_sink.sandbox.compute import keeper
 from the_sink.sandbox.compute.keeper import process_identity
 
 RECORD_NAME = "process.json"
-_GRACE_S = 5.0
+_GRACE_S = 2.0
 """How long a process may take to end after the death of the sandbox that started it."""
 
 
