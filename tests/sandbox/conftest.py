@@ -79,6 +79,8 @@ class Pipelines:
             }
         }
         self.stack(f"stack-{name}", template)
+        first = self.api.list_pipeline_executions(pipelineName=name)["pipelineExecutionSummaries"][-1]
+        self.ended(name, first["pipelineExecutionId"])
 
     def stack(self, name: str, template: dict[str, Any], **more: Any) -> dict[str, Any]:
         """Create or update a stack and wait for it."""

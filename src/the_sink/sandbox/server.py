@@ -68,13 +68,15 @@ class Application:
         self._home = home
         self._port = port
         self._endpoint_url = f"http://{lifecycle.HOST}:{port}"
-        self._services = Services(home, self._endpoint_url)
+        self._services = Services(home, self._endpoint_url, port)
         self._saver = Saver(self._snapshot, Path(application.state_dir()))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection, as the ASGI specification says."""
         if scope["type"] == "lifespan":
             await self._live(scope, receive, send)
+        elif scope["type"] == "http" and self._services.balancers.serves(scope):
+            await self._services.balancers.handle(scope, receive, send)
         elif scope["type"] == "http" and scope["path"].startswith("/_sandbox/"):
             await self._answer(scope, send)
         else:
@@ -139,13 +141,14 @@ class Application:
             "endpoint_url": self._endpoint_url,
             "compute": COMPUTE,
             "saved": self._saver.is_settled,
-            "simulated": [],
+            "simulated": self._services.simulated(),
         }
 
     def _reset(self) -> None:
         with self._saver.paused():
-            self._services.reset()
+            self._services.stop_work()
             self._emulated.reset()
+            self._services.end_tasks()
 
 
 def _hold_lock(home: Path, name: str) -> IO[bytes]:

@@ -1,9 +1,10 @@
-"""What the sandbox adds to the emulator, put together: builds, pipelines, and their state."""
+"""What the sandbox adds to the emulator, put together: builds, pipelines, processes, and their state."""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from the_sink.sandbox.builds.runner import Workshop
 from the_sink.sandbox.builds.service import Builds
@@ -15,20 +16,37 @@ from the_sink.sandbox.player.player import make_player
 class Services:
     """The added services of one sandbox."""
 
-    def __init__(self, home: Path, endpoint_url: str) -> None:
-        from the_sink.sandbox.emulator import codebuild, pipelines
-
-        @cache
-        def docker_folder() -> Path:
-            from the_sink.sandbox.compute import install_docker_command
-
-            return install_docker_command(home, endpoint_url)
+    def __init__(self, home: Path, endpoint_url: str, port: int) -> None:
+        from the_sink.sandbox.compute import ProcessEngine, install_docker_command
+        from the_sink.sandbox.emulator import (
+            codebuild,
+            ecs_history,
+            ecs_resources,
+            nested,
+            pipelines,
+            resource_types,
+            stacks,
+        )
+        from the_sink.sandbox.emulator.balancer import Balancers
+        from the_sink.sandbox.emulator.ecs import TaskSupervisor
 
         clients = Clients(endpoint_url)
+        docker_folder = cache(lambda: install_docker_command(home, endpoint_url))
         self._builds = Builds(Workshop(home, clients, docker_folder))
         self._pipelines = CodePipeline(make_player(clients, self._builds))
+        engine = ProcessEngine(home, endpoint_url)
+        self.balancers: Any = Balancers(port, engine.resolve_target)
+        self._tasks = TaskSupervisor(engine, self.balancers)
         codebuild.install(self._builds)
         pipelines.install(self._pipelines)
+        self.balancers.install()
+        self._tasks.install()
+        ecs_history.install()
+        ecs_resources.install()
+        stacks.install()
+        nested.install()
+        resource_types.install()
+        self.simulated = resource_types.simulated
 
     def start(self, state_dir: Path) -> None:
         """Take up what was saved."""
@@ -38,14 +56,19 @@ class Services:
         self._pipelines.engine.recover()
 
     def stop(self) -> None:
-        """End what is at work."""
+        """End what is at work; services start their tasks again with the sandbox."""
         self._pipelines.engine.shut_down()
         self._builds.stop_all()
+        self._tasks.stop()
 
-    def reset(self) -> None:
-        """Forget everything."""
+    def stop_work(self) -> None:
+        """End builds and executions because everything is about to be forgotten."""
         self._builds.stop_all()
         self._pipelines.store.clear()
+
+    def end_tasks(self) -> None:
+        """End the processes of services that are no more."""
+        self._tasks.reset()
 
     def snapshot(self) -> dict[str, bytes]:
         """Return the state as the content of its files."""

@@ -59,7 +59,7 @@ class Build:
         self._job = job
         self._record = record
         self._workshop = workshop
-        self._folder = workshop.state_dir / "builds" / job.uuid
+        self._folder = workshop.state_dir / "codebuild" / job.uuid
         self._source = self._folder / "src"
         self._log = BuildLog(workshop.clients.get("logs", job.region), job.log_group, job.log_stream)
         self._shell: Shell | None = None

@@ -114,7 +114,8 @@ def _wait(
                 f"The service {name} did not reach a steady state within {timeout_minutes} minutes.",
             )
         running = ours["runningCount"] >= ours["desiredCount"]
-        return bool(ours["rolloutState"] == "COMPLETED" and running and len(service["deployments"]) == 1)
+        others = sum(entry["runningCount"] for entry in service["deployments"] if entry is not ours)
+        return bool(ours["rolloutState"] == "COMPLETED" and running and not others)
 
     context.wait(is_done)
 

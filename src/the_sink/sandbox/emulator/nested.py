@@ -1,0 +1,174 @@
+"""Nested stacks: always updated, rolled back to the template they ran before, and found from their parent.
+
+The emulator deploys a nested stack inside its parent's operation. What it lacks is a way back: a rollback
+would fetch the template from the same address again, which by then holds what failed.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ministack.services.cloudformation import _stacks, helpers, provisioners, stacks
+
+from the_sink.sandbox.emulator.stacks import NESTED
+
+_is_rolling_back: contextvars.ContextVar[bool] = contextvars.ContextVar("is_rolling_back", default=False)
+_template_body: contextvars.ContextVar[str] = contextvars.ContextVar("template_body", default="")
+_parent: contextvars.ContextVar[tuple[str, str]] = contextvars.ContextVar("parent", default=("", ""))
+
+_resend: set[tuple[str, str]] = set()
+"""Services whose update failed: (stack, logical id). Their rollback must be sent though nothing differs."""
+
+
+def install() -> None:
+    """Apply the corrections."""
+    _mark_rollbacks()
+    _keep_templates()
+    _always_update()
+    _show_children()
+
+
+@contextmanager
+def _set(variable: contextvars.ContextVar[Any], value: Any) -> Iterator[None]:
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
+
+
+def _mark_rollbacks() -> None:
+    revert = stacks._revert_update
+
+    async def revert_update(*arguments: Any, **named: Any) -> Any:
+        with _set(_is_rolling_back, True):
+            return await revert(*arguments, **named)
+
+    stacks._revert_update = revert_update
+
+
+def _keep_templates() -> None:
+    entry = provisioners._RESOURCE_HANDLERS[NESTED]
+    create, update = entry["create"], entry["update"]
+    resolve = helpers._resolve_template
+
+    def resolve_template(params: dict[str, Any]) -> Any:
+        kept = _template_body.get()
+        return (kept, None) if kept else resolve(params)
+
+    def create_nested(logical_id: str, props: dict[str, Any], stack_name: str) -> Any:
+        with _set(_parent, (stack_name, logical_id)), _set(_template_body, ""):
+            try:
+                return create(logical_id, props, stack_name)
+            except Exception as error:
+                raise _embedded(stack_name, logical_id, "created", error) from error
+
+    def update_nested(
+        physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str, logical_id: str = ""
+    ) -> Any:
+        name = provisioners._nested_stack_lookup_name(physical_id)
+        child = _stacks.get(name) or {}
+        body = child.get("_template_body", "")
+        wanted = child.get("_body_before", "") if _is_rolling_back.get() else ""
+        with _set(_parent, (stack_name, logical_id)), _set(_template_body, wanted):
+            try:
+                return update(physical_id, old, new, stack_name)
+            except Exception as error:
+                raise _embedded(stack_name, logical_id, "updated", error) from error
+            finally:
+                if name in _stacks and not _is_rolling_back.get():
+                    _stacks[name]["_body_before"] = body
+
+    helpers._resolve_template = resolve_template
+    entry.update(create=create_nested, update=update_nested, update_with_logical_id=True)
+
+
+def _embedded(parent: str, logical_id: str, what: str, error: Exception) -> ValueError:
+    """The parent's resource fails with AWS's words; the child's own events have the cause."""
+    child = next(
+        (
+            stack
+            for stack in reversed(list(_stacks.values()))
+            if stack.get("_parent_stack_name") == parent and stack.get("_logical_id") == logical_id
+        ),
+        None,
+    )
+    if child is None:
+        return ValueError(str(error))
+    failed = str(child.get("StackStatusReason", "")).removeprefix("Resource ").partition(" ")[0]
+    verb = "create" if what == "created" else "update"
+    return ValueError(
+        f"Embedded stack {child['StackId']} was not successfully {what}: "
+        f"The following resource(s) failed to {verb}: [{failed}]. "
+    )
+
+
+def _always_update() -> None:
+    update = provisioners._update_resource
+
+    def update_resource(
+        kind: str,
+        physical_id: str,
+        old: dict[str, Any],
+        new: dict[str, Any],
+        stack_name: str,
+        logical_id: str | None = None,
+        old_attrs: dict[str, Any] | None = None,
+    ) -> Any:
+        key = (stack_name, logical_id or physical_id)
+        if kind == NESTED and old == new:
+            # Its template may have changed behind the same address.
+            return provisioners._RESOURCE_HANDLERS[NESTED]["update"](
+                physical_id, old, new, stack_name, logical_id
+            )
+        if kind == "AWS::ECS::Service" and key in _resend:
+            _resend.discard(key)
+            old = {name: old[name] for name in ("ServiceName", "Cluster", "LaunchType") if name in old}
+        try:
+            return update(kind, physical_id, old, new, stack_name, logical_id, old_attrs)
+        except Exception:
+            if kind == "AWS::ECS::Service":
+                _resend.add(key)
+            raise
+
+    provisioners._update_resource = update_resource
+    stacks._update_resource = update_resource
+
+
+def _show_children() -> None:
+    """A parent's events name the nested stack as soon as it exists, so that a watcher can follow it."""
+    add = stacks._add_event
+
+    def add_event(
+        stack_id: str,
+        stack_name: str,
+        logical_id: str,
+        resource_type: str,
+        status: str,
+        reason: str = "",
+        physical_id: str = "",
+        detailed_status: str = "",
+    ) -> None:
+        if resource_type == NESTED and not physical_id and reason.startswith("Embedded stack "):
+            physical_id = reason.split()[2]
+        add(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)
+        stack = _stacks.get(stack_name, {})
+        parent, parent_logical_id = _parent.get()
+        is_own = logical_id == stack_name and resource_type == NESTED
+        if is_own and parent and stack.get("_parent_stack_name") == parent and "_logical_id" not in stack:
+            stack["_logical_id"] = parent_logical_id
+            if status == "CREATE_IN_PROGRESS":
+                add(
+                    _stacks[parent]["StackId"],
+                    parent,
+                    parent_logical_id,
+                    NESTED,
+                    status,
+                    "Resource creation Initiated",
+                    stack_id,
+                )
+
+    stacks._add_event = add_event

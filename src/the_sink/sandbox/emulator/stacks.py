@@ -1,0 +1,262 @@
+"""CloudFormation refuses here what AWS refuses, and updates what AWS updates.
+
+Corrections of requests: template addresses in the virtual-host style, parameters that the template does
+not have, names that nothing defines, capabilities, stacks whose creation was rolled back, and change sets
+that only a condition or a nested stack makes necessary.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+from ministack.services import secretsmanager
+from ministack.services.cloudformation import (
+    _ACTION_HANDLERS,
+    _stacks,
+    changesets,
+    engine,
+    handlers,
+    helpers,
+    provisioners,
+)
+
+NESTED = "AWS::CloudFormation::Stack"
+
+_UPDATABLE = frozenset(
+    {
+        "CREATE_COMPLETE",
+        "UPDATE_COMPLETE",
+        "UPDATE_ROLLBACK_COMPLETE",
+        "IMPORT_COMPLETE",
+        "IMPORT_ROLLBACK_COMPLETE",
+    }
+)
+
+_VIRTUAL_HOST = re.compile(
+    r"^(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\.s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com$"
+)
+
+
+def install() -> None:
+    """Apply the corrections."""
+    _resolve_virtual_hosts()
+    _refuse_unknown_parameters()
+    _refuse_undefined_names()
+    handlers._capabilities_enforced = lambda: True
+    _refuse_by_state()
+    _never_overlook_nested_stacks()
+    _diff_by_condition()
+    _refer_to_secrets_by_arn()
+
+
+def path_style(url: str) -> str:
+    """Return an S3 address with the bucket in the path, which is what the emulator reads."""
+    parsed = urlparse(url)
+    match = _VIRTUAL_HOST.match(parsed.netloc)
+    return f"https://s3.amazonaws.com/{match['bucket']}{unquote(parsed.path)}" if match else url
+
+
+def _resolve_virtual_hosts() -> None:
+    resolve = helpers._resolve_document
+
+    def resolve_document(params: dict[str, Any], body_key: str, url_key: str, label: str) -> Any:
+        url = helpers._p(params, url_key)
+        if url:
+            params = {**params, url_key: [path_style(url)]}
+        return resolve(params, body_key, url_key, label)
+
+    helpers._resolve_document = resolve_document
+
+
+def _refuse_unknown_parameters() -> None:
+    resolve = engine._resolve_parameters
+
+    def resolve_parameters(
+        template: dict[str, Any], provided: list[dict[str, Any]], previous: dict[str, Any] | None = None
+    ) -> Any:
+        known = template.get("Parameters") or {}
+        unknown = [entry["Key"] for entry in provided if "Key" in entry and entry["Key"] not in known]
+        if unknown:
+            raise ValueError(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
+        return resolve(template, provided, previous)
+
+    for module in (engine, handlers, changesets):
+        module._resolve_parameters = resolve_parameters
+
+
+def _refuse_undefined_names() -> None:
+    check = engine._validate_template_statics
+
+    def validate_statics(template: dict[str, Any]) -> None:
+        check(template)
+        undefined = undefined_names(template)
+        if undefined:
+            raise ValueError(
+                f"Template format error: Unresolved resource dependencies [{', '.join(undefined)}] "
+                "in the Resources block of the template"
+            )
+
+    engine._validate_template_statics = validate_statics
+
+
+def undefined_names(template: dict[str, Any]) -> list[str]:
+    """Return what the resources refer to and the template does not define."""
+    resources = template.get("Resources") or {}
+    known = {*resources, *(template.get("Parameters") or {})}
+    named = {name for definition in resources.values() for name in _names(definition)}
+    return sorted(name for name in named if name not in known and not name.startswith("AWS::"))
+
+
+def _names(node: Any) -> Iterator[str]:
+    if isinstance(node, list):
+        for item in node:
+            yield from _names(item)
+    if not isinstance(node, dict):
+        return
+    if set(node) == {"Ref"} and isinstance(node["Ref"], str):
+        yield node["Ref"]
+        return
+    if set(node) == {"Fn::GetAtt"}:
+        target = node["Fn::GetAtt"]
+        yield str(target if isinstance(target, str) else target[0]).partition(".")[0]
+        return
+    if set(node) == {"Fn::Sub"}:
+        text = node["Fn::Sub"]
+        own: dict[str, Any] = {}
+        if isinstance(text, list):
+            text, own = text[0], text[1] if len(text) > 1 else {}
+            yield from _names(list(own.values()))
+        for variable in re.findall(r"\$\{([^!}][^}]*)\}", str(text)):
+            name = variable.strip().partition(".")[0]
+            if variable.strip() not in own and not variable.startswith("AWS::"):
+                yield name
+        return
+    depends = node.get("DependsOn", [])
+    if "Type" in node and depends:
+        yield from [depends] if isinstance(depends, str) else depends
+    for value in node.values():
+        yield from _names(value)
+
+
+def _refuse_by_state() -> None:
+    create, update = _ACTION_HANDLERS["CreateStack"], _ACTION_HANDLERS["UpdateStack"]
+
+    def create_stack(params: dict[str, Any]) -> Any:
+        name = helpers._p(params, "StackName")
+        if _stacks.get(name, {}).get("StackStatus") == "ROLLBACK_COMPLETE":
+            # AWS keeps the name until the failed stack is deleted.
+            return helpers._error("AlreadyExistsException", f"Stack [{name}] already exists")
+        return create(params)
+
+    def update_stack(params: dict[str, Any]) -> Any:
+        stack = handlers._resolve_stack(helpers._p(params, "StackName"))
+        status = (stack or {}).get("StackStatus")
+        if stack and status != "DELETE_COMPLETE" and status not in _UPDATABLE:
+            return helpers._error(
+                "ValidationError", f"Stack:{stack['StackId']} is in {status} state and can not be updated."
+            )
+        return update(params)
+
+    _ACTION_HANDLERS.update(CreateStack=create_stack, UpdateStack=update_stack)
+
+
+def has_nested_stacks(template: dict[str, Any]) -> bool:
+    """Whether a template has nested stacks, whose templates may have changed behind their addresses."""
+    return any(
+        isinstance(definition, dict) and definition.get("Type") == NESTED
+        for definition in (template.get("Resources") or {}).values()
+    )
+
+
+def _never_overlook_nested_stacks() -> None:
+    """CloudFormation always attempts nested updates: aws/aws-cdk#6216, #4488."""
+    has_no_updates, diff = handlers._stack_has_no_updates, changesets._diff_resources
+
+    def stack_has_no_updates(
+        stack: dict[str, Any], template: dict[str, Any], *rest: Any, **named: Any
+    ) -> bool:
+        return not has_nested_stacks(template) and bool(has_no_updates(stack, template, *rest, **named))
+
+    def diff_resources(old: dict[str, Any], new: dict[str, Any], resources: Any = None, *rest: Any) -> Any:
+        changes = diff(old, new, resources, *rest)
+        seen = {change["ResourceChange"]["LogicalResourceId"] for change in changes}
+        for name, definition in (new.get("Resources") or {}).items():
+            if definition.get("Type") == NESTED and name in (old.get("Resources") or {}) and name not in seen:
+                changes.append(_automatic_change(name, (resources or {}).get(name, {})))
+        return changes
+
+    handlers._stack_has_no_updates = stack_has_no_updates
+    changesets._diff_resources = diff_resources
+
+
+def _automatic_change(name: str, resource: dict[str, Any]) -> dict[str, Any]:
+    target = {"Attribute": "Properties", "Name": "TemplateURL", "RequiresRecreation": "Never"}
+    return {
+        "ResourceChange": {
+            "Action": "Modify",
+            "LogicalResourceId": name,
+            "PhysicalResourceId": resource.get("PhysicalResourceId", ""),
+            "ResourceType": NESTED,
+            "Replacement": "False",
+            "Scope": ["Properties"],
+            "Details": [{"Target": target, "Evaluation": "Dynamic", "ChangeSource": "Automatic"}],
+        }
+    }
+
+
+def _diff_by_condition() -> None:
+    """A resource whose condition is false is not there; the emulator compares definitions alone."""
+    resolve = changesets._resolve_props_for_diff
+
+    def resolve_props(template: dict[str, Any], params: dict[str, Any], *rest: Any) -> Any:
+        resolved = resolve(template, params, *rest)
+        conditions = engine._evaluate_conditions(template, params) if template else {}
+        present = {
+            name: definition
+            for name, definition in (resolved.get("Resources") or {}).items()
+            if conditions.get(definition.get("Condition"), True)
+        }
+        return {**resolved, "Resources": present}
+
+    changesets._resolve_props_for_diff = resolve_props
+
+
+def _refer_to_secrets_by_arn() -> None:
+    """``Ref`` of a secret is its ARN.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-secretsmanager-secret.html
+    """
+    entry = provisioners._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"]
+    create, update, delete = entry["create"], entry["update"], entry["delete"]
+
+    def name_of(physical_id: str) -> str:
+        for name, secret in secretsmanager._secrets.items():
+            if secret["ARN"] == physical_id:
+                return str(name)
+        return physical_id
+
+    def by_arn(answer: tuple[str, dict[str, str]]) -> tuple[str, dict[str, str]]:
+        name, attributes = answer
+        return secretsmanager._secrets[name]["ARN"], attributes
+
+    def create_secret(logical_id: str, props: dict[str, Any], stack_name: str) -> Any:
+        name = props.get("Name")
+        known = secretsmanager._secrets.get(name) if name else None
+        if known is not None:
+            state = "is already scheduled for deletion" if known.get("DeletedDate") else "already exists"
+            raise ValueError(
+                f'Resource handler returned message: "The operation failed because the secret {name} '
+                f'{state}. (Service: SecretsManager)" (HandlerErrorCode: AlreadyExists)'
+            )
+        return by_arn(create(logical_id, props, stack_name))
+
+    def update_secret(physical_id: str, *rest: Any, **named: Any) -> Any:
+        return by_arn(update(name_of(physical_id), *rest, **named))
+
+    def delete_secret(physical_id: str, props: dict[str, Any]) -> None:
+        delete(name_of(physical_id), props)
+
+    entry.update(create=create_secret, update=update_secret, delete=delete_secret)

@@ -1,0 +1,118 @@
+"""A tiny image pushed straight to the sandbox's registry: an HTTP server under the runtime's contract."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from typing import Any
+from urllib.request import Request, urlopen
+
+# Answers /health with the status in BEHAVIOUR ("dies": it exits at once), everything else with VERSION.
+SERVER = """\
+import http.server, os, signal, sys, time
+
+behaviour = os.environ.get("BEHAVIOUR", "200")
+print("starting", os.environ["VERSION"], flush=True)
+if behaviour == "dies":
+    print("cannot start: no database", flush=True)
+    sys.exit(3)
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        if self.path == "/slow":
+            time.sleep(1.5)
+        status = int(behaviour) if self.path == "/health" else 200
+        body = f"{os.environ['VERSION']} {self.headers.get('Host')}".encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = False
+
+server = Server((os.environ["HOST"], int(os.environ["PORT"])), Handler)
+
+def leave(*_):
+    print("stopping", flush=True)
+    import threading
+    threading.Thread(target=server.shutdown).start()
+
+signal.signal(signal.SIGTERM, leave)
+server.serve_forever()
+server.server_close()
+"""
+
+
+def push_image(endpoint_url: str, repository: str, tag: str, *, version: str = "1", behaviour: str = "200") -> str:
+    """Push an image whose server says ``version``; returns its digest."""
+    layer = _layer({"app/serve.py": SERVER})
+    config = json.dumps(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {
+                "Entrypoint": ["python3", "/app/serve.py"],
+                "Env": [f"VERSION={version}", f"BEHAVIOUR={behaviour}"],
+                "WorkingDir": "/app",
+            },
+            "rootfs": {"type": "layers", "diff_ids": [_digest(gzip.decompress(layer))]},
+        }
+    ).encode()
+    for blob in (layer, config):
+        path = f"/v2/{repository}/blobs/uploads/?digest={_digest(blob)}"
+        _call("POST", endpoint_url + path, blob, "application/octet-stream")
+    manifest = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": {
+                "mediaType": "application/vnd.oci.image.config.v1+json",
+                "digest": _digest(config),
+                "size": len(config),
+            },
+            "layers": [
+                {
+                    "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
+                    "digest": _digest(layer),
+                    "size": len(layer),
+                }
+            ],
+        }
+    ).encode()
+    _call(
+        "PUT",
+        f"{endpoint_url}/v2/{repository}/manifests/{tag}",
+        manifest,
+        "application/vnd.oci.image.manifest.v1+json",
+    )
+    return _digest(manifest)
+
+
+def _layer(files: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content.encode())
+            entry.mode = 0o644
+            archive.addfile(entry, io.BytesIO(content.encode()))
+    return gzip.compress(buffer.getvalue(), mtime=0)
+
+
+def _digest(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def _call(method: str, url: str, body: bytes, kind: str) -> Any:
+    request = Request(url, data=body, method=method, headers={"Content-Type": kind})
+    with urlopen(request, timeout=10) as response:
+        return response.status
