@@ -8,8 +8,8 @@ except ModuleNotFoundError as error:
     if (error.name or "").split(".")[0] != "the_sink":
         raise
     print(
-        "The platform's package is not installed where this invoke runs: "
-        "python3 -m venv .venv && .venv/bin/pip install -r requirements-platform.txt, then use .venv/bin/invoke.",
+        "The platform's package is not installed where this invoke runs; use .venv/bin/invoke after: "
+        "python3 -m venv .venv && .venv/bin/pip install -r requirements-platform.txt",
         file=sys.stderr,
     )
     sys.exit(2)
