@@ -55,6 +55,7 @@ class Journey:
 
     def start_sandbox(self) -> None:
         """Start an empty sandbox on loopback; the usual port if it is free."""
+        self.run(["invoke", "sandbox.stop"], cwd=self.checkout)
         self.run(["invoke", "sandbox.reset", "--yes"], cwd=self.checkout)
         port = [] if _is_free(DEFAULT_PORT) else ["--port", str(_free_port())]
         self.run(["invoke", "sandbox.start", *port], cwd=self.checkout)
