@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ def install_locked(environment: Path, lock: Path) -> None:
 
 
 def resolve_lock(
-    project: Path, lock: str, *, groups: tuple[str, ...] = (), upgrade: bool = False
+    project: Path, lock: str, *, groups: tuple[str, ...] = (), agree_with: str = "", upgrade: bool = False
 ) -> tuple[str, list[LockChange]]:
     """Resolve ``project``'s dependencies for every platform, and return the lock and what changes by it.
 
@@ -89,6 +90,7 @@ def resolve_lock(
         project: The folder of ``pyproject.toml``.
         lock: The lock's file name in that folder; may not exist yet. It is not written.
         groups: Dependency groups or extras that belong in it too.
+        agree_with: Another lock, whose versions are kept rather than this one's own.
         upgrade: Whether to take the newest versions.
 
     Raises:
@@ -99,20 +101,14 @@ def resolve_lock(
     before = (project / lock).read_text(encoding="utf-8") if (project / lock).exists() else ""
     with TemporaryDirectory(prefix="the-sink-lock-") as scratch:
         target = Path(scratch) / lock
-        target.write_text(before, encoding="utf-8")
-        command = [
-            find_uv(),
-            "pip",
-            "compile",
-            "--quiet",
-            "--universal",
-            "--generate-hashes",
-            "--no-emit-index-url",
-        ]
-        command += ["--custom-compile-command", LOCK_COMMAND, *_python_version(declared)]
+        target.write_text(_preferring(agree_with, before), encoding="utf-8")
+        command = [find_uv(), "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
+        command += ["--no-emit-index-url", "--custom-compile-command", LOCK_COMMAND]
+        # Without an interpreter named, uv would look for the oldest Python of the range, and download it.
+        command += ["--no-python-downloads", "--python", sys.executable, *_python_version(declared)]
         command += [argument for group in groups for argument in _group(declared, group)]
         command += ["--upgrade"] if upgrade else []
-        # Output is shown for its errors only: --output-file keeps what stands there where it can.
+        # uv keeps the versions that stand in the output file, where it can.
         if code := show([*command, "--output-file", str(target), "pyproject.toml"], project):
             raise SinkError(
                 f"app/{lock} could not be resolved: uv ended with exit code {code}.", "Its reason is above."
@@ -129,6 +125,13 @@ def compare_locks(before: str, after: str) -> list[LockChange]:
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name)
     ]
+
+
+def _preferring(first: str, second: str) -> str:
+    """Join two locks: all of the first, and of the second what the first does not name."""
+    known = _versions(first)
+    blocks = re.split(r"^(?=[A-Za-z0-9])", second, flags=re.MULTILINE)
+    return first + "".join(block for block in blocks if not _versions(block).keys() & known.keys())
 
 
 def _versions(lock: str) -> dict[str, str]:

@@ -147,11 +147,13 @@ def lock(_c: Context, upgrade: bool = False, dry_run: bool = False) -> None:
     from the_sink.report import lines
 
     project = _settings().root / "app"
-    resolved = {
-        name: resolve_lock(project, name, groups=groups, upgrade=upgrade)
-        for name, groups in {"requirements.lock": (), "requirements-dev.lock": ("dev",)}.items()
-    }
+    production = resolve_lock(project, "requirements.lock", upgrade=upgrade)
+    # What is tested is what is deployed: the same version wherever both name a package.
+    development = resolve_lock(
+        project, "requirements-dev.lock", groups=("dev",), agree_with=production[0], upgrade=upgrade
+    )
     # Written only after both have been resolved: half a lock is none.
+    resolved = {"requirements.lock": production, "requirements-dev.lock": development}
     for name, (content, changes) in resolved.items():
         lines.data(f"app/{name}: {'nothing changes' if not changes else f'{len(changes)} changed'}")
         for change in changes:

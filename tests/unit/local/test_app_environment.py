@@ -219,3 +219,10 @@ def test_dependencies_that_are_not_declared_cannot_be_resolved(tmp_path, text, m
 
 def test_uv_is_the_one_that_came_with_the_package():
     assert Path(uv.find_uv()) == Path(sys.executable).parent / "uv"
+
+
+def test_a_second_lock_takes_the_versions_of_the_first():
+    first = "# made\na==2 \\\n    --hash=x\n    # via b\nB-c[e]==1\n"
+    second = "# made\na==1 \\\n    --hash=y\n    # via b\nb-c==3\nd==4 \\\n    --hash=z\n"
+
+    assert uv._preferring(first, second) == first + "# made\n" + "d==4 \\\n    --hash=z\n"
