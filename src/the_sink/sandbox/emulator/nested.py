@@ -19,6 +19,9 @@ _is_rolling_back: contextvars.ContextVar[bool] = contextvars.ContextVar("is_roll
 _template_body: contextvars.ContextVar[str] = contextvars.ContextVar("template_body", default="")
 _parent: contextvars.ContextVar[tuple[str, str]] = contextvars.ContextVar("parent", default=("", ""))
 
+_resources_before: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("resources_before")
+"""The nested stack's resources as they were before the update that is under way."""
+
 _resend: set[tuple[str, str]] = set()
 """Services whose update failed: (stack, logical id). Their rollback must be sent though nothing differs."""
 
@@ -73,7 +76,11 @@ def _keep_templates() -> None:
         child = _stacks.get(name) or {}
         body = child.get("_template_body", "")
         wanted = child.get("_body_before", "") if _is_rolling_back.get() else ""
-        with _set(_parent, (stack_name, logical_id)), _set(_template_body, wanted):
+        with (
+            _set(_parent, (stack_name, logical_id)),
+            _set(_template_body, wanted),
+            _set(_resources_before, dict(child.get("_resources", {}))),
+        ):
             try:
                 return update(physical_id, old, new, stack_name)
             except Exception as error:
@@ -98,7 +105,10 @@ def _embedded(parent: str, logical_id: str, what: str, error: Exception) -> Valu
     )
     if child is None:
         return ValueError(str(error))
-    failed = str(child.get("StackStatusReason", "")).removeprefix("Resource ").partition(" ")[0]
+    reason = str(child.get("StackStatusReason", ""))
+    if not reason:  # not one resource's failure, so no event of the child tells it
+        return ValueError(f"Embedded stack {child['StackId']} was not successfully {what}: {error}")
+    failed = reason.removeprefix("Resource ").partition(" ")[0]
     verb = "create" if what == "created" else "update"
     return ValueError(
         f"Embedded stack {child['StackId']} was not successfully {what}: "
@@ -119,6 +129,13 @@ def _always_update() -> None:
         old_attrs: dict[str, Any] | None = None,
     ) -> Any:
         key = (stack_name, logical_id or physical_id)
+        if old_attrs is None:  # a nested stack's resources lose their attributes when nothing changes
+            resources = _stacks.get(stack_name, {}).get("_resources", {})
+            old_attrs = resources.get(logical_id, {}).get("Attributes")
+        before = _resources_before.get({}).get(logical_id or "", {})
+        # Inside a nested update the emulator forgets what a resource answered when it was made, and the
+        # next resource that asks for one of its attributes fails.
+        known = old_attrs or dict(before.get("Attributes") or {})
         if kind == NESTED and old == new:
             # Its template may have changed behind the same address.
             return provisioners._RESOURCE_HANDLERS[NESTED]["update"](
@@ -128,11 +145,12 @@ def _always_update() -> None:
             _resend.discard(key)
             old = {name: old[name] for name in ("ServiceName", "Cluster", "LaunchType") if name in old}
         try:
-            return update(kind, physical_id, old, new, stack_name, logical_id, old_attrs)
+            new_id, attributes = update(kind, physical_id, old, new, stack_name, logical_id, known)
         except Exception:
             if kind == "AWS::ECS::Service":
                 _resend.add(key)
             raise
+        return new_id, {**known, **attributes} if new_id == physical_id else attributes
 
     provisioners._update_resource = update_resource
     stacks._update_resource = update_resource
