@@ -16,8 +16,13 @@ REGION = "eu-west-1"
 
 
 @pytest.fixture(autouse=True)
-def isolated_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dummy credentials, no ``~/.aws``, and a state folder of this test's own."""
+def isolated_environment(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dummy credentials, no ``~/.aws``, and a state folder of this test's own.
+
+    A state folder that a fixture of wider scope has set, inside this run's folder, stays.
+    """
     for name in [name for name in os.environ if name.startswith(("AWS_", "THE_SINK_"))]:
         monkeypatch.delenv(name)
     nowhere = tmp_path / "no-aws"
@@ -27,7 +32,9 @@ def isolated_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", lifecycle.ACCOUNT_ID)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", lifecycle.SECRET_ACCESS_KEY)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    state_home = Path(os.environ.get("XDG_STATE_HOME", "/"))
+    if not state_home.is_relative_to(tmp_path_factory.getbasetemp()):
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 @pytest.fixture(scope="session")
