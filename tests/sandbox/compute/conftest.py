@@ -121,7 +121,7 @@ def eventually(probe: Callable[[], Any], timeout_s: float = 10) -> Any:
     deadline = time.monotonic() + timeout_s
     while not (answer := probe()):
         assert time.monotonic() < deadline, f"{probe} stayed {answer!r} for {timeout_s} s"
-        time.sleep(0.02)
+        time.sleep(0.05)
     return answer
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tarfile
 from dataclasses import dataclass
@@ -358,10 +359,9 @@ def test_changes_of_a_folder_lead_from_one_listing_to_the_next(tmp_path: Path) -
     root, again = tmp_path / "root", tmp_path / "again"
     files = ("keep", "edit", "gone/deep/file", "kind")
     start = pack([Entry(path, "file", 0o644, b"1") for path in files])
-    (tmp_path / "start").write_bytes(start)
     for folder in (root, again):
         folder.mkdir()
-        unpack(tmp_path / "start", folder)
+        unpack(start, folder)
     before = list_tree(root)
     (root / "edit").write_text("2")
     (root / "keep").chmod(0o755)
@@ -374,32 +374,37 @@ def test_changes_of_a_folder_lead_from_one_listing_to_the_next(tmp_path: Path) -
     (root / "kind/__pycache__").mkdir()
     (root / "kind/__pycache__/x.pyc").write_text("compiled")
 
-    (tmp_path / "layer").write_bytes(pack(changes(root, before)))
-    unpack(tmp_path / "layer", again)
+    unpack(pack(changes(root, before)), again)
 
     expected = list_tree(root) | {"link": ("link", 0, str(again / "edit"))}
     assert expected == list_tree(again)
     assert not (again / "kind/__pycache__").exists()
 
 
+def tar_of(name: str) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo(name))
+    return buffer.getvalue()
+
+
 @pytest.mark.parametrize("name", ["../out", "/out", "a/../../out"])
 def test_layer_cannot_write_outside_its_root(tmp_path: Path, name: str) -> None:
-    layer = tmp_path / "layer"
-    with tarfile.open(layer, "w") as archive:
-        archive.addfile(tarfile.TarInfo(name))
     with pytest.raises(SinkError, match="outside the image"):
-        unpack(layer, tmp_path / "root")
+        unpack(tar_of(name), tmp_path / "root")
     assert not (tmp_path / "out").exists()
 
 
 def test_layer_cannot_write_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "root").mkdir()
-    (tmp_path / "layer").write_bytes(pack([Entry("way", "link", target="../")]))
-    unpack(tmp_path / "layer", tmp_path / "root")
-    with tarfile.open(tmp_path / "second", "w") as archive:
-        archive.addfile(tarfile.TarInfo("way/out"))
+    unpack(pack([Entry("way", "link", target="../")]), tmp_path / "root")
     with pytest.raises(SinkError, match="leads out of its root"):
-        unpack(tmp_path / "second", tmp_path / "root")
+        unpack(tar_of("way/out"), tmp_path / "root")
+
+
+def test_damaged_layer_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match="is no tar archive"):
+        unpack(b"not a tar archive", tmp_path)
 
 
 @given(

@@ -132,14 +132,13 @@ def test_service_runs_the_pushed_digest_and_rolls_to_the_next(
 
     def rolled() -> bool:
         seen.update(cluster.versions())
-        assert cluster.versions(), "one version or the other always answers"
         return cluster.rollout() == "COMPLETED" and len(cluster.service()["deployments"]) == 1
 
     eventually(rolled, timeout_s=20)
     eventually(lambda: cluster.versions() == ["two", "two"])
 
     assert seen == {"one", "two"}
-    assert not any(is_alive(pid) for pid in before.values())
+    eventually(lambda: not any(is_alive(pid) for pid in before.values()))
     lines = [
         event["message"]
         for stream in cluster.logs.describe_log_streams(logGroupName=f"/{cluster.name}")["logStreams"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from the_sink.errors import SinkError
 from the_sink.sandbox.compute.environments import Environments, environment_key
-from the_sink.sandbox.compute.registry import Say
+from the_sink.sandbox.compute.progress import Say
 from the_sink.sandbox.compute.rootfs import Rootfs
 from the_sink.sandbox.compute.supervise import Supervised
 

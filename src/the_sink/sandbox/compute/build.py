@@ -28,9 +28,10 @@ from the_sink.sandbox.compute.environments import VENV_LABEL, Environments
 from the_sink.sandbox.compute.launch import BUILDS
 from the_sink.sandbox.compute.layer_cache import LayerCache, Made
 from the_sink.sandbox.compute.layers import CREATED_AT, changes, has_folder, list_tree, pack
+from the_sink.sandbox.compute.progress import Say
 from the_sink.sandbox.compute.pythons import BASE_LABEL, PYTHON_LABEL, find_python, wanted_version
 from the_sink.sandbox.compute.references import Reference, parse_reference
-from the_sink.sandbox.compute.registry import Registry, Say
+from the_sink.sandbox.compute.registry import Registry
 from the_sink.sandbox.compute.rootfs import Rootfs, unpack_image
 from the_sink.sandbox.compute.settings import Settings
 from the_sink.sandbox.compute.stages import app_init_words, base_python, split_stages
@@ -256,7 +257,7 @@ class Builder:
         relative = path.lstrip("/")
         if path == self._settings.workdir or not relative:
             return True
-        return any(has_folder(self._store.blob_path(layer), relative) for layer in self._layers)
+        return any(has_folder(self._store.read_blob(layer), relative) for layer in self._layers)
 
     def _record(self, instruction: Instruction, layer: str) -> None:
         entry: dict[str, Any] = {"created": CREATED_AT, "created_by": instruction.text}

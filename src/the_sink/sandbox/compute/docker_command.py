@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from the_sink.errors import InputError, SandboxUnavailable, SinkError
-from the_sink.sandbox.compute import docker_images, docker_run
+from the_sink.sandbox.compute import docker_images
 from the_sink.sandbox.compute.arguments import Syntax, read_arguments
 from the_sink.sandbox.compute.docker_session import Session
 from the_sink.sandbox.compute.go_template import render_template
@@ -60,6 +60,13 @@ def info(session: Session, words: list[str]) -> int:
     return 0
 
 
+def run(session: Session, words: list[str]) -> int:
+    """``docker run``: see :mod:`.docker_run`."""
+    from the_sink.sandbox.compute import docker_run
+
+    return docker_run.run(session, words)
+
+
 _COMMANDS: dict[str, Callable[[Session, list[str]], int]] = {
     "login": docker_images.login,
     "logout": docker_images.logout,
@@ -69,7 +76,7 @@ _COMMANDS: dict[str, Callable[[Session, list[str]], int]] = {
     "pull": docker_images.pull,
     "inspect": docker_images.inspect,
     "images": docker_images.images,
-    "run": docker_run.run,
+    "run": run,
     "version": version,
     "info": info,
 }

@@ -13,6 +13,7 @@ from the_sink.errors import InputError
 from the_sink.sandbox.compute.arguments import Syntax, read_arguments
 from the_sink.sandbox.compute.docker_session import Session, say, say_aside
 from the_sink.sandbox.compute.go_template import render_template
+from the_sink.sandbox.compute.progress import quiet
 from the_sink.sandbox.compute.references import is_ecr_host, parse_reference
 from the_sink.sandbox.compute.store import Image
 
@@ -80,8 +81,8 @@ def build(session: Session, words: list[str]) -> int:
     if not context.is_dir():
         raise InputError(f"docker build: the context {found.words[0]} is not a folder.")
     dockerfile = Path(found.last("file")) if found.options.get("file") else context / "Dockerfile"
-    quiet = "quiet" in found.switches
-    tell = _nothing if quiet else say_aside
+    is_quiet = "quiet" in found.switches
+    tell = quiet if is_quiet else say_aside
     if found.options.get("cache-from"):
         tell("--cache-from: the sandbox's own layer cache is used instead")
     request = BuildRequest(
@@ -94,7 +95,7 @@ def build(session: Session, words: list[str]) -> int:
         architecture=_PLATFORMS.get(platform, ""),
     )
     image = Builder(session.state_dir, session.store, session.registry, request, tell).build()
-    if quiet:
+    if is_quiet:
         say(image.id)
     return 0
 
@@ -117,7 +118,7 @@ def push(session: Session, words: list[str]) -> int:
     reference = parse_reference(found.words[0])
     image = session.store.get(found.words[0])
     session.require_login(reference)
-    session.registry.push(reference, image, _nothing if "quiet" in found.switches else say)
+    session.registry.push(reference, image, quiet if "quiet" in found.switches else say)
     if "quiet" in found.switches:
         say(reference.canonical)
     return 0
@@ -130,7 +131,7 @@ def pull(session: Session, words: list[str]) -> int:
     )
     reference = parse_reference(found.words[0])
     session.require_login(reference)
-    session.registry.pull(reference, _nothing if "quiet" in found.switches else say)
+    session.registry.pull(reference, quiet if "quiet" in found.switches else say)
     say(reference.canonical)
     return 0
 
@@ -219,7 +220,3 @@ def _human_size(image: Image) -> str:
             return f"{size:.3g}{unit}"
         size /= 1000
     return f"{size:.3g}GB"
-
-
-def _nothing(_line: str) -> None:
-    """Say nothing."""

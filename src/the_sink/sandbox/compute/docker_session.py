@@ -7,12 +7,15 @@ import os
 import sys
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from the_sink.errors import AccessError
 from the_sink.sandbox.compute.locks import exclusive, write_atomically
 from the_sink.sandbox.compute.references import Reference
-from the_sink.sandbox.compute.registry import Registry
 from the_sink.sandbox.compute.store import ImageStore
+
+if TYPE_CHECKING:
+    from the_sink.sandbox.compute.registry import Registry
 
 
 class Session:
@@ -35,6 +38,9 @@ class Session:
     @cached_property
     def registry(self) -> Registry:
         """The sandbox's registry."""
+        # A third of a command's time goes into importing HTTP, and most commands do not speak it.
+        from the_sink.sandbox.compute.registry import Registry
+
         return Registry(self.store, self.endpoint_url)
 
     def remember_login(self, host: str, present: bool) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import shutil
 import threading
 from collections.abc import Mapping
@@ -251,7 +252,7 @@ class SandboxHost:
 
 def _words(command: list[str] | str | None) -> list[str] | None:
     if isinstance(command, str):
-        return command.split() or None
+        return shlex.split(command) or None
     return command or None
 
 

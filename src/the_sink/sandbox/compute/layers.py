@@ -89,13 +89,13 @@ def _header(entry: Entry) -> tarfile.TarInfo:
     return header
 
 
-def has_folder(layer: Path, path: str) -> bool:
+def has_folder(layer: bytes, path: str) -> bool:
     """Return whether a layer makes ``path`` (relative to the root) a folder."""
-    with tarfile.open(layer) as archive:
+    with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
         return any(header.isdir() and header.name.rstrip("/") == path for header in archive)
 
 
-def unpack(layer: Path, root: Path) -> None:
+def unpack(layer: bytes, root: Path) -> None:
     """Apply one layer to ``root``: later layers replace and remove what earlier ones made.
 
     An absolute symbolic link is made to point below ``root``, where a container would see its target.
@@ -103,12 +103,15 @@ def unpack(layer: Path, root: Path) -> None:
     Raises:
         SinkError: the archive has a path outside the root, or an entry that no image of ours has.
     """
-    with tarfile.open(layer) as archive:
-        for header in archive:
-            path = PurePosixPath(header.name)
-            if path.is_absolute() or ".." in path.parts:
-                raise SinkError(f"Layer {layer.name} names the path {header.name!r} outside the image.")
-            _unpack_entry(archive, header, path, root)
+    try:
+        with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
+            for header in archive:
+                path = PurePosixPath(header.name)
+                if path.is_absolute() or ".." in path.parts:
+                    raise SinkError(f"A layer names the path {header.name!r} outside the image.")
+                _unpack_entry(archive, header, path, root)
+    except tarfile.TarError as exc:
+        raise SinkError(f"A layer of the image is no tar archive: {exc}.") from exc
 
 
 def _unpack_entry(archive: tarfile.TarFile, header: tarfile.TarInfo, path: PurePosixPath, root: Path) -> None:

@@ -10,20 +10,17 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from the_sink.errors import AccessError, InputError, NotFound, SandboxUnavailable, SinkError
+from the_sink.sandbox.compute.progress import Say, quiet
 from the_sink.sandbox.compute.references import Reference
 from the_sink.sandbox.compute.store import MANIFEST_TYPE, Image, ImageStore, digest_of
 
 _ACCEPTED = f"{MANIFEST_TYPE}, application/vnd.docker.distribution.manifest.v2+json"
 _TIMEOUT_S = 60
-
-Say = Callable[[str], None]
-"""Takes one line of progress."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +28,6 @@ class _Answer:
     status: int
     headers: dict[str, str]
     body: bytes
-
-
-def _quiet(_line: str) -> None:
-    """Nobody watches."""
 
 
 class Registry:
@@ -71,7 +64,7 @@ class Registry:
             raise self._failure(reference, answer)
         return answer.headers["docker-content-digest"]
 
-    def pull(self, reference: Reference, say: Say = _quiet) -> Image:
+    def pull(self, reference: Reference, say: Say = quiet) -> Image:
         """Fetch what the store lacks of an image and name it there, by tag and by digest.
 
         Raises:
@@ -105,7 +98,7 @@ class Registry:
         say(f"Status: {status} for {reference.canonical}")
         return image
 
-    def push(self, reference: Reference, image: Image, say: Say = _quiet) -> None:
+    def push(self, reference: Reference, image: Image, say: Say = quiet) -> None:
         """Send what the registry lacks of an image, then its manifest under the reference's tag.
 
         Raises:

@@ -196,7 +196,7 @@ def unpack_image(store: ImageStore, image: Image, root: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
     root.chmod(0o700)
     for layer in image.layers:
-        unpack(store.blob_path(layer["digest"]), root)
+        unpack(store.read_blob(layer["digest"]), root)
     for volume in image.settings.get("Volumes") or {}:
         inside(root, volume).mkdir(parents=True, exist_ok=True)
 
