@@ -12,6 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from the_sink.tasks.app_local import validate
 
 PYPROJECT = """
 [project]
@@ -90,15 +94,25 @@ def test_an_app_in_order_is_valid(app, invoke):
     assert (ran.code, ran.out, ran.err) == (0, "The app's files are in order.\n", "")
 
 
-def test_every_problem_is_one_line_and_the_exit_code_is_2(app, invoke):
-    (app / "app" / "Procfile").unlink()
-    configuration = app / "aws" / "cfn-template-configuration-stage.json"
+@pytest.fixture
+def unlinted(app, monkeypatch) -> Path:
+    """The app, with no cfn-lint on the machine: starting it takes longer than all the rest."""
+    monkeypatch.setattr("the_sink.local.checks.find_cfn_lint", lambda: None)
+    monkeypatch.chdir(app / "app")
+    return app
+
+
+def test_every_problem_is_one_line_and_the_exit_code_is_2(unlinted, capsys):
+    (unlinted / "app" / "Procfile").unlink()
+    configuration = unlinted / "aws" / "cfn-template-configuration-stage.json"
     configuration.write_text(configuration.read_text().replace('"256"', "256").replace("3.13", "3.10"))
 
-    ran = invoke("validate", cwd=app / "app")
+    with pytest.raises(Exit) as caught:
+        validate(Context())
 
-    assert ran.code == 2
-    assert ran.out.splitlines() == [
+    said = capsys.readouterr()
+    assert (caught.value.code, caught.value.message) == (2, "2 problems; nothing was changed.")
+    assert said.out.splitlines() == [
         "aws/cfn-template-configuration-stage.json: "
         'TaskCpu is the number 256; CloudFormation takes strings only: write "256".',
         "warning: aws/cfn-template-configuration-stage.json: "
@@ -106,19 +120,20 @@ def test_every_problem_is_one_line_and_the_exit_code_is_2(app, invoke):
         "Choose a later one: invoke runtimes.list.",
         "app/Procfile: it is missing. Restore it: git checkout HEAD -- app/Procfile.",
     ]
-    assert ran.err == "2 problems; nothing was changed.\n"
+    assert said.err == "cfn-lint is not installed: aws/cfn-template.yml was read, not linted.\n"
 
 
-def test_warnings_alone_are_no_failure_and_json_is_for_scripts(app, invoke):
-    configuration = app / "aws" / "cfn-template-configuration-stage.json"
+def test_warnings_alone_are_no_failure_and_json_is_for_scripts(unlinted, capsys):
+    configuration = unlinted / "aws" / "cfn-template-configuration-stage.json"
     configuration.write_text(configuration.read_text().replace("3.13", "3.10"))
 
-    ran = invoke("validate", "--json", cwd=app)
+    validate(Context(), json=True)
 
-    assert (ran.code, ran.err) == (0, "")
-    assert json.loads(ran.out) == {
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert json.loads(said.out) == {
         "valid": True,
-        "cfn_lint": True,
+        "cfn_lint": False,
         "problems": [
             {
                 "file": "aws/cfn-template-configuration-stage.json",

@@ -1,0 +1,105 @@
+"""Names keep to the limits of the services that they end up in."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from the_sink.errors import InputError
+from the_sink.naming import (
+    ENVIRONMENTS,
+    PYTHON_RUNTIMES,
+    RETIRED_RUNTIMES,
+    Names,
+    check_app_name,
+    check_environment,
+    check_platform_name,
+)
+from the_sink.resources import resource_path
+
+app_names = st.from_regex(r"[a-z]([a-z0-9]|-(?=[a-z0-9])){3,22}[a-z0-9]", fullmatch=True).filter(
+    lambda name: not name.startswith("internal-") and "--" not in name and 5 <= len(name) <= 24
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("", "it has 0 characters, 5 to 24 are allowed"),
+        ("abcd", "it has 4 characters, 5 to 24 are allowed"),
+        ("a" * 25, "it has 25 characters, 5 to 24 are allowed"),
+        ("My-App", "only lowercase letters, digits and hyphens are allowed"),
+        ("my_app", "only lowercase letters, digits and hyphens are allowed"),
+        ("my app", "only lowercase letters, digits and hyphens are allowed"),
+        ("müller", "only lowercase letters, digits and hyphens are allowed"),
+        ("my-app\n", "only lowercase letters, digits and hyphens are allowed"),
+        ("1st-app", "it must begin with a letter"),
+        ("-my-app", "it must begin with a letter"),
+        ("my-app-", "it may not end with a hyphen"),
+        ("my--app", "it may not contain two hyphens in a row"),
+        ("internal-app", "load balancer names may not begin with 'internal-'"),
+        ("stacks", "the platform uses that name itself"),
+        ("platform", "the platform uses that name itself"),
+    ],
+)
+def test_an_app_name_of_a_wrong_kind_is_refused(name, problem):
+    with pytest.raises(InputError) as caught:
+        check_app_name(name)
+
+    assert caught.value.message == f"{name!r} cannot name an app: {problem}."
+
+
+@given(app_names)
+def test_every_name_of_an_app_fits_where_it_goes(app):
+    """Role names end at 64 characters, ECR and cluster names far beyond; stacks begin with a letter."""
+    assert check_app_name(app) == app
+    for env in ENVIRONMENTS:
+        names = Names(app, env)
+        made = [
+            value for key in vars(Names) if isinstance(value := getattr(names, key), str) and key[0] != "_"
+        ]
+        assert len(made) >= 12
+        assert all(len(name) <= 64 for name in made)
+        assert names.app_stack[0].isalpha()
+
+
+@given(app_names, app_names)
+def test_two_apps_share_no_name(one, other):
+    if one == other:
+        return
+    for env in ENVIRONMENTS:
+        mine, theirs = Names(one, env), Names(other, env)
+        keys = ("pipeline_stack", "pipeline", "cluster", "service", "repository", "secret", "log_group")
+        assert all(getattr(mine, key) != getattr(theirs, key) for key in keys)
+
+
+@pytest.mark.parametrize("name", ["", "The-Sink", "1st", "a--b", "a-", "x" * 31, "a_b", "a\n"])
+def test_a_platform_name_of_a_wrong_kind_is_refused(name):
+    with pytest.raises(InputError) as caught:
+        check_platform_name(name)
+
+    assert caught.value.message == f"{name!r} cannot name a platform."
+
+
+@pytest.mark.parametrize("name", ["a", "the-sink", "x" * 30])
+def test_a_platform_name_of_the_right_kind_is_taken(name):
+    assert check_platform_name(name) == name
+
+
+def test_an_unknown_environment_is_refused():
+    with pytest.raises(InputError) as caught:
+        check_environment("dev")
+
+    assert (caught.value.message, caught.value.hint) == (
+        "There is no environment 'dev'.",
+        "Choose one of: stage, uat, prod.",
+    )
+    assert [check_environment(env) for env in ENVIRONMENTS] == ["stage", "uat", "prod"]
+
+
+def test_the_runtimes_that_may_be_named_are_those_that_are_built():
+    files = resource_path("runtimes/python").glob("*.Dockerfile")
+
+    assert {file.name.removesuffix(".Dockerfile") for file in files} == set(PYTHON_RUNTIMES)
+    assert set(RETIRED_RUNTIMES) < set(PYTHON_RUNTIMES)
