@@ -10,6 +10,8 @@ import http.client
 import json
 import os
 import subprocess
+import time
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -47,8 +49,6 @@ class Walk:
 
     @property
     def region(self) -> str:
-        import tomllib
-
         return str(
             tomllib.loads((self.journey.app / "sink.toml").read_text())["environments"]["stage"]["region"]
         )
@@ -206,14 +206,14 @@ class TestJourney:
     def test_everything_is_back_after_a_stop(self, walk: Walk) -> None:
         """Nothing runs after the stop; after a start the same release serves at the same address."""
         address = walk.journey.url("stage")
-        processes = children_of(lifecycle.require("e2e").pid)
-        assert processes
-        port = lifecycle.require("e2e").port
+        sandbox = lifecycle.require("e2e")
+        processes = family_of(sandbox.pid)
+        assert len(processes) > 1
 
         walk.journey.stop_sandbox()
-        assert not [pid for pid in processes if Path(f"/proc/{pid}").exists() and is_alive(pid)]
+        assert not processes & running()
 
-        lifecycle.start("e2e", port=port)
+        lifecycle.start("e2e", port=sandbox.port)
         eventually(lambda: walk.get("/version")[0] == 200, seconds=30)
         assert walk.journey.url("stage") == address
         assert walk.get("/version")[1]["commit"] == walk.commits[1]
@@ -232,26 +232,34 @@ class TestJourney:
         )
 
 
-def children_of(pid: int) -> list[int]:
-    """Every process below ``pid``, by the process table that `ps` reads."""
-    table = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    parents = {int(child): int(parent) for child, parent in (line.split() for line in table.splitlines())}
-    found = [pid]
-    for candidate in found:
-        found.extend(child for child, parent in parents.items() if parent == candidate)
-    return found
+Process = tuple[int, str]
+"""A process's id and when it began: the id alone may be another process's by now."""
 
 
-def is_alive(pid: int) -> bool:
-    """Whether ``pid`` runs; a zombie waiting for its parent does not."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return bool(state.stdout.strip()) and not state.stdout.strip().startswith("Z")
+def running() -> set[Process]:
+    """Every process that runs; one that has ended and waits for its parent does not."""
+    return {(pid, began) for pid, _, began in process_table()}
+
+
+def family_of(pid: int) -> set[Process]:
+    """``pid`` and every process below it."""
+    table = process_table()
+    family = {pid}
+    while grown := {child for child, parent, _ in table if parent in family} - family:
+        family |= grown
+    return {(member, began) for member, _, began in table if member in family}
+
+
+def process_table() -> list[tuple[int, int, str]]:
+    """Id, parent's id and begin of every process that is no zombie."""
+    ps = ["ps", "-eo", "pid=,ppid=,stat=,lstart="]
+    lines = subprocess.run(ps, capture_output=True, text=True, check=True).stdout.splitlines()
+    rows = [line.split(maxsplit=3) for line in lines]
+    return [(int(pid), int(parent), began) for pid, parent, stat, began in rows if not stat.startswith("Z")]
 
 
 def eventually(condition: Any, seconds: float) -> None:
     """Poll until ``condition`` holds, and fail when it does not within ``seconds``."""
-    import time
-
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
