@@ -201,14 +201,16 @@ class BootstrapObserved:
     secret: Secret | None
 
 
-def check_platform(platform: str, observed: Stack | None, account: str, region: str) -> Stack:
-    """Return the platform's stack.
+def check_platform(
+    platform: str, observed: Stack | None, account: str, region: str, flags: str = ""
+) -> Stack:
+    """Return the platform's stack; ``flags`` ends the command in the hint.
 
     Raises:
         NotFound: there is none, or its creation never ended well.
     """
     where = f"account {account}, {region}"
-    hint = "In the platform's repository: invoke platform.bootstrap"
+    hint = f"In the platform's repository: invoke platform.bootstrap{flags}"
     if observed is None or observed.status.is_never_created:
         raise NotFound(f"There is no platform {platform!r} in {where}.", hint)
     if observed.status.must_be_deleted or observed.status.name == "CREATE_IN_PROGRESS":
@@ -216,13 +218,14 @@ def check_platform(platform: str, observed: Stack | None, account: str, region: 
     return observed
 
 
-def check_order(app: str, env: str, earlier: Mapping[str, bool]) -> None:
+def check_order(app: str, env: str, earlier: Mapping[str, bool], flags: str = "") -> None:
     """Refuse an environment whose predecessors do not exist.
 
     Args:
         app: The app's name.
         env: The environment that is to be.
         earlier: The environments before it, and whether each is bootstrapped.
+        flags: End the command in the hint.
 
     Raises:
         InputError: naming the first environment that is missing.
@@ -231,7 +234,7 @@ def check_order(app: str, env: str, earlier: Mapping[str, bool]) -> None:
         if not exists:
             raise InputError(
                 f"{app} has no {name} yet, and {env} is only reached through it.",
-                f"First: invoke bootstrap --env {name}",
+                f"First: invoke bootstrap --env {name}{flags}",
             )
 
 
@@ -343,7 +346,14 @@ class DeployObserved:
 
 
 def plan_deploy(
-    names: Names, release: Release, observed: DeployObserved, *, tag: str, again: bool, may_delete: bool
+    names: Names,
+    release: Release,
+    observed: DeployObserved,
+    *,
+    tag: str,
+    again: bool,
+    may_delete: bool,
+    flags: str = "",
 ) -> tuple[Step, ...]:
     """Return the steps that bring a release into an environment.
 
@@ -354,6 +364,7 @@ def plan_deploy(
         tag: Which archive the environment follows.
         again: Run the pipeline even if the release serves already.
         may_delete: Whether an app stack whose creation failed may be deleted to start over.
+        flags: End the command in a hint.
 
     Raises:
         SinkError: the commit was archived with other bytes, or the app's stack is stuck.
@@ -372,7 +383,7 @@ def plan_deploy(
         return (verify,)
     key = release_key(release.app, release.commit)
     return (
-        *_unstick(observed.app_stack, names.env, may_delete),
+        *_unstick(observed.app_stack, f"invoke deploy --env {names.env}{flags} --yes", may_delete),
         PutOnce(observed.bucket, key)
         if observed.archive_is_equal is None
         else ReuseArchive(observed.bucket, key),
@@ -382,7 +393,7 @@ def plan_deploy(
     )
 
 
-def _unstick(stack: Stack | None, env: str, may_delete: bool) -> tuple[Step, ...]:
+def _unstick(stack: Stack | None, command: str, may_delete: bool) -> tuple[Step, ...]:
     """The pipeline would run for minutes only to be refused by a stack in one of these states.
 
     https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CloudFormation.html
@@ -402,5 +413,5 @@ def _unstick(stack: Stack | None, env: str, may_delete: bool) -> tuple[Step, ...
     raise SinkError(
         f"Stack {stack.name} is in {stack.status}: its first creation failed, and all that AWS allows is to "
         "delete it.",
-        f"Mend the cause, then invoke deploy --env {env} --yes: it deletes what is left and deploys.",
+        f"Mend the cause, then {command}: it deletes what is left and deploys.",
     )

@@ -151,7 +151,7 @@ def test_a_stack_that_fails_names_the_resource_and_the_way_out(invoke: Any, app:
         f"my-app stage: the deploy of {head[:8]} failed in Deploy/CloudFormation: "
         "Record (AWS::Route53::RecordSet) in stack my-app-stage: "
     )
-    assert "invoke deploy --env stage --yes" in hint
+    assert "invoke deploy --env stage --sandbox --yes" in hint
 
     template.write_text(good)
     commit(app, "Take it out again")
@@ -169,11 +169,11 @@ def test_watching_ends_in_time_and_is_taken_up_again(invoke: Any, app: Path, sta
     head = git(app, "rev-parse", "HEAD")
     close_build(aws)
 
-    ended = invoke(app, "deploy", "--env", "stage", "--sandbox", "--timeout", "8")
+    ended = invoke(app, "deploy", "--env", "stage", "--sandbox", "--timeout", "4")
 
     assert ended.code == 1
     assert ended.err.splitlines()[-2:] == [
-        f"The deploy of {head[:8]} did not end within 8 s.",
+        f"The deploy of {head[:8]} did not end within 4 s.",
         f"It goes on. Watch again: invoke deploy --env stage --commit {head} --sandbox",
     ]
     assert "The way into stage Build is closed: Freeze (open it: aws codepipeline" in ended.err
@@ -181,7 +181,7 @@ def test_watching_ends_in_time_and_is_taken_up_again(invoke: Any, app: Path, sta
     shown = invoke(app, "status", "--env", "stage", "--sandbox")
     assert "  closed: the way into Build (Freeze)" in shown.out.splitlines()
 
-    opener = threading.Timer(2.0, open_build, [aws])
+    opener = threading.Timer(1.5, open_build, [aws])
     opener.start()
     resumed = invoke(app, "deploy", "--env", "stage", "--commit", head, "--sandbox")
     opener.join()

@@ -109,7 +109,7 @@ def test_parameters_that_are_not_named_keep_their_value(connection: Aws) -> None
 
 def test_a_refused_template_is_one_sentence(connection: Aws) -> None:
     with pytest.raises(SinkError) as caught:
-        apply(connection, "Resources: {Thing: {Type: 'AWS::No::Such'}}", Name="x")
+        apply(connection, TOPIC.replace("AWS::SNS::Topic", "AWS::No::Such"), Name="x")
 
     assert "AWS::No::Such" in caught.value.message
     assert "\n" not in caught.value.message
@@ -152,7 +152,7 @@ def test_without_a_platform_there_is_nothing_to_publish_to(connection: Aws) -> N
         platform.describe_platform(connection, "the-sink")
 
     assert caught.value.message == "There is no platform 'the-sink' in account 000000000000, eu-west-1."
-    assert caught.value.hint == "In the platform's repository: invoke platform.bootstrap"
+    assert caught.value.hint == "In the platform's repository: invoke platform.bootstrap --sandbox"
 
 
 def test_the_platform_template_refuses_unknown_parameters(connection: Aws) -> None:

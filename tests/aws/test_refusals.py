@@ -25,7 +25,10 @@ def test_an_unknown_environment(invoke: Any, app: Path) -> None:
     assert ended.err == "--env live: there is no such environment here.\nAdd --env with one of: stage, uat.\n"
 
 
-def test_the_sandbox_is_not_running(invoke: Any, app: Path) -> None:
+def test_the_sandbox_is_not_running(
+    invoke: Any, app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "nothing-runs-here"))
     for task in ("bootstrap", "deploy", "outputs"):
         ended = invoke(app, task, "--env", "stage", "--sandbox")
 
@@ -63,7 +66,7 @@ def test_bootstrap_before_the_platform(invoke: Any, app: Path, aws: Any) -> None
     assert ended.code == 2
     assert ended.err.splitlines()[1:] == [
         "There is no platform 'the-sink' in account 000000000000, eu-west-1.",
-        "In the platform's repository: invoke platform.bootstrap",
+        "In the platform's repository: invoke platform.bootstrap --sandbox",
     ]
     assert stacks(aws) == []
 
@@ -74,7 +77,7 @@ def test_bootstrap_out_of_order(invoke: Any, app: Path, platform_bucket: str, aw
     assert ended.code == 2
     assert ended.err.splitlines()[-2:] == [
         "my-app has no stage yet, and uat is only reached through it.",
-        "First: invoke bootstrap --env stage",
+        "First: invoke bootstrap --env stage --sandbox",
     ]
     assert stacks(aws) == ["the-sink-platform"]
 
@@ -85,7 +88,7 @@ def test_deploy_before_bootstrap(invoke: Any, app: Path, platform_bucket: str, a
     assert ended.code == 2
     assert ended.err.splitlines()[-2:] == [
         "my-app has no environment stage in account 000000000000, eu-west-1.",
-        "First: invoke bootstrap --env stage",
+        "First: invoke bootstrap --env stage --sandbox",
     ]
     assert "Contents" not in aws("s3").list_objects_v2(Bucket=platform_bucket)
 
@@ -151,7 +154,7 @@ def test_outputs_before_anything_was_deployed(invoke: Any, app: Path, sandbox: S
     ended = invoke(app, "outputs", "--env", "stage", "--sandbox")
 
     assert ended.code == 2
-    assert ended.err == "my-app has no stack in stage yet.\nFirst: invoke deploy --env stage\n"
+    assert ended.err == "my-app has no stack in stage yet.\nFirst: invoke deploy --env stage --sandbox\n"
 
 
 def test_status_of_an_app_that_was_never_bootstrapped_is_an_answer(
@@ -178,7 +181,7 @@ def test_publishing_before_the_platform(invoke: Any, checkout: Path, sandbox: Sa
     ended = invoke(checkout, task, "--sandbox", namespace=platform_namespace)
 
     assert ended.code == 2
-    assert ended.err.splitlines()[-1] == "In the platform's repository: invoke platform.bootstrap"
+    assert ended.err.splitlines()[-1] == "In the platform's repository: invoke platform.bootstrap --sandbox"
 
 
 def test_a_runtime_that_does_not_exist(invoke: Any, checkout: Path, sandbox: Sandbox) -> None:

@@ -34,3 +34,8 @@ class Target:
     def is_sandbox(self) -> bool:
         """Whether this is the embedded AWS."""
         return self.sandbox_url is not None
+
+    @property
+    def flags(self) -> str:
+        """What a task's command line ends with to mean this AWS again, with its blank."""
+        return " --sandbox" if self.is_sandbox else ""

@@ -87,7 +87,12 @@ def plan(
         pipeline=aws.stacks.describe(names.pipeline_stack), secret=aws.secrets.describe(names.secret)
     )
     if observed.pipeline is None:
-        check_order(settings.app, environment.name, _describe_earlier(settings, environment, connect))
+        check_order(
+            settings.app,
+            environment.name,
+            _describe_earlier(settings, environment, connect),
+            flags=aws.target.flags,
+        )
     template = load_template(TEMPLATE)
     steps = plan_bootstrap(
         names,
@@ -211,13 +216,14 @@ def _warnings(aws: Aws, platform: Platform, env: str, version: str, runtime: str
     channel = stack_channel_key(int(version.split(".", 1)[0]), env)
     if aws.objects.describe(platform.bucket, channel) is None:
         warnings.append(
-            f"The platform has no template for {env} yet, and deploys need one: invoke platform.publish, in "
+            f"The platform has no template for {env} yet, and deploys need one: invoke platform.publish"
+            f"{aws.target.flags}, in "
             "the platform's repository."
         )
     if runtime and aws.registry.image(platform.runtime_repository, tag=runtime) is None:
         warnings.append(
             f"The platform has no runtime image {runtime} yet, and builds need one: invoke runtimes.publish "
-            f"--runtime {runtime}, in the platform's repository."
+            f"--runtime {runtime}{aws.target.flags}, in the platform's repository."
         )
     return tuple(warnings)
 

@@ -36,7 +36,8 @@ def explain(
     if failed is None:
         reason = execution.status_summary or f"its run ended as {execution.status}"
         return DeployFailed(
-            f"{what} was stopped: {reason.rstrip('.')}.", f"Start it again: invoke deploy --env {names.env}"
+            f"{what} was stopped: {reason.rstrip('.')}.",
+            f"Start it again: invoke deploy --env {names.env}{aws.target.flags}",
         )
     sentence, hint = yield from _explain_action(aws, names, failed)
     return DeployFailed(f"{what} failed in {failed.name}: {sentence}", hint)
@@ -86,8 +87,8 @@ def _explain_stack(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, N
     hint = "The stack is as it was before. Mend the cause, commit, deploy again."
     if stack is not None and stack.status.must_be_deleted:
         hint = (
-            f"Mend the cause, commit, then invoke deploy --env {names.env} --yes: it deletes what is left of "
-            "the stack, whose first creation this was, and deploys."
+            f"Mend the cause, commit, then invoke deploy --env {names.env}{aws.target.flags} --yes: it "
+            "deletes what is left of the stack, whose first creation this was, and deploys."
         )
     elif stack is not None and stack.status.needs_continued_rollback:
         hint = (

@@ -109,7 +109,15 @@ def plan(
         is_serving=_serving_already(aws, names, release, runs, app_stack) is not None,
         is_under_way=bool(version),
     )
-    steps = plan_deploy(names, release, observed, tag=environment.tag, again=again, may_delete=may_delete)
+    steps = plan_deploy(
+        names,
+        release,
+        observed,
+        tag=environment.tag,
+        again=again,
+        may_delete=may_delete,
+        flags=aws.target.flags,
+    )
     return DeployPlan(
         names, release, archive, platform.bucket, environment.tag, version, steps, resume, timeout_s
     )
@@ -176,13 +184,14 @@ def require_bootstrapped(aws: Aws, names: Names) -> Stack:
     if stack is None or stack.status.is_never_created:
         raise NotFound(
             f"{names.app} has no environment {names.env} in account {aws.account}, {aws.target.region}.",
-            f"First: invoke bootstrap --env {names.env}",
+            f"First: invoke bootstrap --env {names.env}{aws.target.flags}",
         )
     if stack.status.must_be_deleted:
         raise NotFound(
             f"The environment {names.env} of {names.app} is half-made: stack {stack.name} is in "
             f"{stack.status}.",
-            f"invoke bootstrap --env {names.env} --yes: it deletes what is left and creates it anew.",
+            f"invoke bootstrap --env {names.env}{aws.target.flags} --yes: it deletes what is left and "
+            "creates it anew.",
         )
     return stack
 
@@ -258,7 +267,7 @@ def _verify(aws: Aws, planned: DeployPlan, actions: tuple[ActionRun, ...]) -> Ge
             raise DeployFailed(
                 f"{names.app} {names.env}: the pipeline succeeded, but {planned.release.short} does not "
                 f"serve: {problem}.",
-                f"Look at it: invoke status --env {names.env}",
+                f"Look at it: invoke status --env {names.env}{aws.target.flags}",
             )
         if not said:
             yield Said(f"Waiting for the service: {problem}.")

@@ -30,7 +30,7 @@ _START_IT_OURSELVES_S = 60.0
 """EventBridge needs seconds as a rule, and some five minutes after it is switched on for a bucket:
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-event-notifications-eventbridge.html"""
 
-_GATES_EVERY = 5
+_GATES_EVERY = 3
 """Looks at a pipeline that shows nothing new, for each look at what may hold it up."""
 
 _CLOCK_SKEW = timedelta(seconds=2)

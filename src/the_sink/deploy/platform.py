@@ -54,7 +54,13 @@ def describe_platform(aws: Aws, name: str) -> Platform:
     Raises:
         NotFound: there is none, or it is half-made.
     """
-    stack = check_platform(name, aws.stacks.describe(platform_stack(name)), aws.account, aws.target.region)
+    stack = check_platform(
+        name,
+        aws.stacks.describe(platform_stack(name)),
+        aws.account,
+        aws.target.region,
+        aws.target.flags,
+    )
     return platform_of(name, stack)
 
 

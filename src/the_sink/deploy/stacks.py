@@ -46,7 +46,7 @@ class StackFollower:
                 self._newest[stack] = events[-1].event_id
 
     def poll(self) -> tuple[StackEvent, ...]:
-        """Return the events since the last call, nested stacks' after those that announced them."""
+        """Return the events since the last call, in the order in which they happened."""
         new: list[StackEvent] = []
         waiting = list(self._newest)
         while waiting:
@@ -62,6 +62,7 @@ class StackFollower:
                 if event.is_nested_stack and inner.startswith("arn:") and inner not in self._newest:
                     self._newest[inner] = ""
                     waiting.append(inner)
+        new.sort(key=lambda event: event.at)
         self.seen += new
         return tuple(new)
 

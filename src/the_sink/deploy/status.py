@@ -39,6 +39,7 @@ def describe_outputs(aws: Aws, names: Names) -> dict[str, str]:
     stack = aws.stacks.describe(names.app_stack)
     if stack is None or stack.status.is_never_created:
         raise NotFound(
-            f"{names.app} has no stack in {names.env} yet.", f"First: invoke deploy --env {names.env}"
+            f"{names.app} has no stack in {names.env} yet.",
+            f"First: invoke deploy --env {names.env}{aws.target.flags}",
         )
     return dict(sorted(stack.outputs.items()))

@@ -66,7 +66,11 @@ class LiveDisplay:
             return Text(self._detail)
         action = self._action
         elapsed = format_duration(self._console.get_time() - self._since)
-        usual = f" of about {format_duration(action.expected_s)}" if action.expected_s else ""
+        usual = (
+            f" of about {format_duration(action.expected_s)}"
+            if action.expected_s and action.expected_s >= 1
+            else ""
+        )
         detail = f": {self._detail}" if self._detail else ""
         return Text(f"  {action.name} {elapsed}{usual}{detail}", style="bold")
 

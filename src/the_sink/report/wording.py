@@ -48,7 +48,11 @@ def render_event(event: Event) -> str:
 def _render_action(event: ActionChanged) -> str:
     detail = f": {event.detail}" if event.detail else ""
     if event.status == "InProgress":
-        usual = f" (usually {format_duration(event.expected_s)})" if event.expected_s else ""
+        usual = (
+            f" (usually {format_duration(event.expected_s)})"
+            if event.expected_s and event.expected_s >= 1
+            else ""
+        )
         return f"  {event.name} …{usual}{detail}"
     word = {"Succeeded": "done", "Failed": "FAILED", "Abandoned": "abandoned"}.get(event.status, event.status)
     return f"  {event.name} {word} in {format_duration(event.elapsed_s)}{detail if word != 'done' else ''}"
