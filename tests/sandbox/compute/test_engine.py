@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -198,14 +199,33 @@ def test_volume_is_seen_under_its_path(engine: ProcessEngine, app: str, tmp_path
 
 def test_lost_environment_is_installed_again(engine: ProcessEngine, app: str, state_dir: Path) -> None:
     """A sandbox whose state was emptied still starts the images that the registry has."""
-    import shutil
-
     shutil.rmtree(state_dir / "venvs")
 
     container = engine.containers.run(app, detach=True)
 
     assert ask(engine, container)["venv"] == "a==1\n"
     assert b"[sandbox] installed for nobody\n" in container.logs()
+
+
+def test_environment_of_a_python_that_is_gone_is_installed_for_another(
+    engine: ProcessEngine, docker: Docker, app: str, app_tree: Path, state_dir: Path
+) -> None:
+    """The image's label then names an environment that nobody can make any more."""
+    docker.ok(
+        "build",
+        "--build-arg",
+        f"FROM={app}",
+        "--label",
+        "the-sink.sandbox.venv=gone",
+        "-t",
+        "x",
+        str(app_tree),
+    )
+
+    container = engine.containers.run("x", detach=True)
+
+    assert ask(engine, container)["venv"] == "a==1\n"
+    assert not (state_dir / "venvs" / "gone").exists()
 
 
 def test_leftovers_of_a_killed_sandbox_are_ended(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -81,8 +81,10 @@ def launch(
     key = image.labels.get(VENV_LABEL, "")
     rootfs = Rootfs(folder / "rootfs", image, python, environments.path(key or "none"))
     if key and not environments.is_complete(key):
-        # The image was made before the sandbox's state was emptied, or with a Python that is gone.
-        AppInit(rootfs, environments, folder, {}, say).run(["app-init", "dependencies"])
+        # The image was made before the sandbox's state was emptied, or with a Python that is gone; the
+        # environment may then have another key.
+        installed = AppInit(rootfs, environments, folder, {}, say).run(["app-init", "dependencies"])
+        rootfs = replace(rootfs, venv=environments.path(installed))
     for mount in request.mounts:
         rootfs.mount(mount)
     if python.notice:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -85,9 +86,17 @@ def find_uv() -> Path | None:
 
 def _pyenv_pythons(wanted: str) -> list[Path]:
     # uv asks pyenv's shims, which refuse every version that is not the current one.
-    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    found = (root / "versions").glob(f"{wanted}.*/bin/python{wanted}")
+    found = (_pyenv_root() / "versions").glob(f"{wanted}.*/bin/python{wanted}")
     return sorted(found, key=_patch_number, reverse=True)
+
+
+def _pyenv_root() -> Path:
+    """Return pyenv's folder, the same one whether the sandbox asks or a build, whose HOME is its own."""
+    if root := os.environ.get("PYENV_ROOT"):
+        return Path(root)
+    command = shutil.which("pyenv")
+    home = Path(pwd.getpwuid(os.getuid()).pw_dir) / ".pyenv"
+    return home if home.is_dir() or not command else Path(command).resolve().parent.parent
 
 
 def _patch_number(path: Path) -> int:
