@@ -43,6 +43,7 @@ class Saver:
         self._ended = threading.Event()
         self._writing = threading.Lock()
         self._pending = False
+        self._under_way = 0  # counted by the event loop alone
         self._thread = threading.Thread(target=self._run, name="sandbox-saver", daemon=True)
 
     def start(self) -> None:
@@ -54,10 +55,20 @@ class Saver:
         self._pending = True
         self._changed.set()
 
+    @contextlib.contextmanager
+    def change(self) -> Iterator[None]:
+        """Surround what may change the state; until it ends the state does not count as saved."""
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self.touch()
+            self._under_way -= 1
+
     @property
     def is_settled(self) -> bool:
-        """Whether everything that was touched is on disk."""
-        return not self._pending
+        """Whether everything that was changed is on disk."""
+        return not self._pending and not self._under_way
 
     def stop(self) -> None:
         """Save once more and end."""

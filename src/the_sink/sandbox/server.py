@@ -34,7 +34,7 @@ def serve(name: str, port: int) -> None:
     """
     home = lifecycle.state_dir(name)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = _hold_lock(home, name)
+    _hold_lock(home, name)
     listener = _listen(name, port)
     # AWS clients in this process must never find somebody's profile.
     os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
@@ -54,7 +54,6 @@ def serve(name: str, port: int) -> None:
         asyncio.run(serve_asgi(application, config))
     finally:
         (home / "sandbox.json").unlink(missing_ok=True)
-        lock.close()
 
 
 class Application:
@@ -80,12 +79,10 @@ class Application:
         elif scope["type"] == "http" and scope["path"].startswith("/_sandbox/"):
             await self._answer(scope, send)
         else:
-            try:
+            # Reads may change state too (stacks and services settle in the background), and an
+            # unchanged service is not written again, so every request counts.
+            with self._saver.change():
                 await self._emulated.application(scope, receive, send)
-            finally:
-                # Reads may change state too (stacks and services settle in the background), and an
-                # unchanged service is not written again, so every request counts.
-                self._saver.touch()
 
     async def _live(self, scope: Any, receive: Any, send: Any) -> None:
         async def receive_and_stop() -> Any:
@@ -151,7 +148,11 @@ class Application:
             self._services.end_tasks()
 
 
-def _hold_lock(home: Path, name: str) -> IO[bytes]:
+_locks: list[IO[bytes]] = []
+"""Held until the process has ended: whoever sees the lock free may rely on that."""
+
+
+def _hold_lock(home: Path, name: str) -> None:
     handle = (home / "server.lock").open("wb")
     for _ in range(40):  # a client that looks whether it is held holds it for a moment
         try:
@@ -159,7 +160,8 @@ def _hold_lock(home: Path, name: str) -> IO[bytes]:
         except OSError:
             time.sleep(0.05)
         else:
-            return handle
+            _locks.append(handle)
+            return
     handle.close()
     raise SandboxUnavailable(f"The sandbox {name!r} is already running.", "invoke sandbox.status")
 
