@@ -53,6 +53,19 @@ def test_what_ended_stays_on_the_screen() -> None:
         assert line in text
 
 
+def test_what_ended_is_not_said_to_be_at_work() -> None:
+    out, console = screen()
+    with LiveDisplay(console) as display:
+        display.show(ActionChanged("Build", "InProgress", elapsed_s=30))
+        display.show(ActionChanged("Build", "Succeeded", elapsed_s=31))
+        before = len(out.getvalue())
+        display.show(Said("Next."))
+        shown = out.getvalue()[before:]
+
+    assert "Next." in shown
+    assert "Build" not in shown
+
+
 def test_the_line_below_says_what_is_at_work() -> None:
     _, console = screen()
     display = LiveDisplay(console)

@@ -50,6 +50,18 @@ RELEASE = Release("my-app", "0123456789abcdef0123456789abcdef01234567", "Start")
             "    update complete: Service (ECS::Service)",
         ),
         (
+            ResourceChanged(
+                "s",
+                "Nested",
+                "AWS::CloudFormation::Stack",
+                StackStatus("CREATE_FAILED"),
+                "Embedded stack arn:aws:cloudformation:eu-west-1:000000000000:stack/my-app-stage-Nested-1/c3ff "
+                "was not successfully created: The following resource(s) failed to create: [Service]. ",
+            ),
+            "    create failed: Nested (CloudFormation::Stack): Embedded stack my-app-stage-Nested-1 was not "
+            "successfully created: The following resource(s) failed to create: [Service].",
+        ),
+        (
             ResourceChanged("s", "Service", "AWS::ECS::Service", StackStatus("UPDATE_FAILED"), "No room."),
             "    update failed: Service (ECS::Service): No room.",
         ),
@@ -133,6 +145,27 @@ def test_status_tells_each_environment() -> None:
         "  serves: nothing yet\n"
         "\n"
         "my-app prod: not bootstrapped"
+    )
+
+
+def test_status_tells_a_service_that_went_back_and_one_that_runs_nothing() -> None:
+    went_back = Serving((DIGEST,), 1, 1, False, "ROLLBACK_SUCCESSFUL three tasks failed.")
+    stage = EnvironmentStatus("stage", True, commit=RELEASE.commit, serving=went_back)
+    uat = EnvironmentStatus("uat", True, serving=Serving((), 0, 1, True))
+
+    text = wording.render_status("my-app", [stage, uat])
+
+    assert text == (
+        "my-app stage\n"
+        "  last run: none yet\n"
+        "  serves: 01234567 (sha256:abababababab)\n"
+        "  tasks: 1 of 1 running\n"
+        "  last deployment of the service: ROLLBACK_SUCCESSFUL three tasks failed\n"
+        "\n"
+        "my-app uat\n"
+        "  last run: none yet\n"
+        "  serves: nothing, no task runs\n"
+        "  tasks: 0 of 1 running"
     )
 
 

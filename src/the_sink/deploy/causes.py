@@ -81,8 +81,11 @@ def _explain_stack(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, N
     follower = StackFollower(aws, names.app_stack, since)
     follower.poll()
     cause = find_cause(follower.seen)
+    sentence = describe_cause(follower.seen) or _said(run)
     if cause is not None and cause.resource_type == "AWS::ECS::Service":
-        yield from _show_tasks(aws, names, since)
+        task = yield from _show_tasks(aws, names, since)
+        if task is not None:
+            sentence = f"{sentence.rstrip('.')}; task {task.task_id} {_why_stopped(task)}."
     stack = aws.stacks.describe(names.app_stack)
     hint = "The stack is as it was before. Mend the cause, commit, deploy again."
     if stack is not None and stack.status.must_be_deleted:
@@ -95,7 +98,7 @@ def _explain_stack(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, N
             f"Continue with `aws cloudformation continue-update-rollback --stack-name {names.app_stack}`, "
             "then deploy again."
         )
-    return describe_cause(follower.seen) or _said(run), hint
+    return sentence, hint
 
 
 def _explain_service(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, None, tuple[str, str]]:

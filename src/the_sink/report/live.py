@@ -59,6 +59,8 @@ class LiveDisplay:
             case _:
                 pass
         if line := render_event(event):
+            # Printing draws the line below again as it was last drawn, which may be an action ago.
+            self._live.refresh()
             self._console.print(Text(line, style=_style(event)))
 
     def _footer(self) -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -46,7 +47,7 @@ def render_event(event: Event) -> str:
 
 
 def _render_action(event: ActionChanged) -> str:
-    detail = f": {event.detail}" if event.detail else ""
+    detail = f": {_shorten_arns(event.detail)}" if event.detail else ""
     if event.status == "InProgress":
         usual = (
             f" (usually {format_duration(event.expected_s)})"
@@ -62,9 +63,14 @@ def _render_resource(event: ResourceChanged) -> str:
     status = event.status
     if status.is_in_progress and "ROLLBACK" not in status.name:
         return ""
-    reason = f": {event.reason}" if event.reason and status.is_failure else ""
+    reason = f": {_shorten_arns(event.reason.strip())}" if event.reason and status.is_failure else ""
     kind = event.resource_type.removeprefix("AWS::")
     return f"    {status.name.lower().replace('_', ' ')}: {event.logical_id} ({kind}){reason}"
+
+
+def _shorten_arns(text: str) -> str:
+    """What AWS says, with stacks called by their name."""
+    return re.sub(r"arn:aws[\w-]*:cloudformation:[^\s/]*stack/([^\s/]+)/[\w-]+", r"\1", text)
 
 
 def render_applied(applied: StackApplied) -> str:
@@ -109,16 +115,17 @@ def _render_environment(app: str, status: EnvironmentStatus) -> str:
     if serving is None:
         told.append("  serves: nothing yet")
         return "\n".join(told)
-    told.append(f"  serves: {status.commit[:8] or 'an unknown commit'} ({_render_digests(serving.digests)})")
-    unsettled = "" if serving.is_settled else f", not settled: {serving.note}"
-    told.append(f"  tasks: {serving.running} of {serving.desired} running{unsettled}")
+    if serving.digests:
+        digests = " and ".join(shorten_digest(each) for each in serving.digests)
+        told.append(f"  serves: {status.commit[:8] or 'an unknown commit'} ({digests})")
+    else:
+        told.append("  serves: nothing, no task runs")
+    told.append(f"  tasks: {serving.running} of {serving.desired} running")
+    if not serving.is_settled:
+        told.append(f"  last deployment of the service: {serving.note.rstrip('.')}")
     if serving.url:
         told.append(f"  address: {serving.url}")
     return "\n".join(told)
-
-
-def _render_digests(digests: tuple[str, ...]) -> str:
-    return " and ".join(shorten_digest(each) for each in digests) or "no task runs"
 
 
 def _shorten_summary(summary: str) -> str:
