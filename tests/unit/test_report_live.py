@@ -57,6 +57,7 @@ def test_what_ended_is_not_said_to_be_at_work() -> None:
     out, console = screen()
     with LiveDisplay(console) as display:
         display.show(ActionChanged("Build", "InProgress", elapsed_s=30))
+        display._live.refresh()
         display.show(ActionChanged("Build", "Succeeded", elapsed_s=31))
         before = len(out.getvalue())
         display.show(Said("Next."))

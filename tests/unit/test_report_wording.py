@@ -55,10 +55,10 @@ RELEASE = Release("my-app", "0123456789abcdef0123456789abcdef01234567", "Start")
                 "Nested",
                 "AWS::CloudFormation::Stack",
                 StackStatus("CREATE_FAILED"),
-                "Embedded stack arn:aws:cloudformation:eu-west-1:000000000000:stack/my-app-stage-Nested-1/c3ff "
+                "Embedded stack arn:aws:cloudformation:eu-west-1:000000000000:stack/nested-1/c3ff "
                 "was not successfully created: The following resource(s) failed to create: [Service]. ",
             ),
-            "    create failed: Nested (CloudFormation::Stack): Embedded stack my-app-stage-Nested-1 was not "
+            "    create failed: Nested (CloudFormation::Stack): Embedded stack nested-1 was not "
             "successfully created: The following resource(s) failed to create: [Service].",
         ),
         (
