@@ -55,7 +55,7 @@ def install_dependencies(layout: Layout) -> int:
         code = subprocess.run(command, check=False).returncode
         if code:
             say(f"{LOCK} could not be installed: uv ended with exit code {code}, its reason is above.")
-            return code
+            return 1
     return 0
 
 
@@ -68,7 +68,7 @@ def prepare_app(layout: Layout) -> int:
     if not python.exists():
         raise Refusal(f"{layout.venv} is missing: RUN app-init dependencies first.")
     compile_all = [str(python), "-m", "compileall", "-q", "-j", "0", str(layout.src)]
-    code = subprocess.run(compile_all, check=False).returncode
-    if code:
+    if subprocess.run(compile_all, check=False).returncode:
         say("The sources do not compile; the file and the line are above.")
-    return code
+        return 1
+    return 0

@@ -25,12 +25,13 @@ from sink_runtime import env_file
 from sink_runtime.layout import Layout, Refusal, read_layout, run, say
 from sink_runtime.procfile import read_procfile
 from sink_runtime.secret import VARIABLE, parse_secret
+from sink_runtime.shell import exec_form
 
 DEFAULTS = {"HOST": "0.0.0.0", "PORT": "8080", "PYTHONUNBUFFERED": "1"}  # noqa: S104 - inside a container
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run container-init and return its exit code; where `web` starts it never returns."""
+    """Run container-init and return its exit code; where `web` is a single command it never returns."""
     return run(_main, arguments)
 
 
@@ -47,7 +48,7 @@ def _main(arguments: Sequence[str]) -> int:
 
 
 def start(layout: Layout) -> int:
-    """Run `release`, then become `web`."""
+    """Run `release`, then become `web`, or stay as its parent where it is more than one command."""
     commands = read_procfile(layout.app / "Procfile")
     environment = make_environment(layout, os.environ)
     with Forwarding() as forwarding:
@@ -58,14 +59,14 @@ def start(layout: Layout) -> int:
                 say(f"release ended with exit code {code}; web is not started.")
                 return code
         say(f"web: {commands['web']}")
-        return become(commands["web"], layout.app, environment)
+        single = exec_form(commands["web"], environment["PATH"])
+        if single is None:
+            return forwarding.run(commands["web"], layout.app, environment)
+        return become(single, layout.app, environment)
 
 
 def become(command: str, folder: Path, environment: Mapping[str, str]) -> NoReturn:
-    """Let a command take this process's place, so that signals and the exit code are its own.
-
-    sh in its turn gives way to a single command; a list of commands should end in one with `exec`.
-    """
+    """Let a command take this process's place: nothing stands between it and whoever stops the task."""
     os.chdir(folder)
     os.execve("/bin/sh", ["sh", "-c", command], environment)  # noqa: S606 - a shell, on purpose
 
@@ -136,7 +137,7 @@ def _read_env_file(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 class Forwarding:
-    """SIGTERM and SIGINT reach the command that runs; between commands they end this process."""
+    """SIGTERM and SIGINT reach all of the command that runs; between commands they end this process."""
 
     def __init__(self) -> None:
         self._is_running = False
@@ -155,10 +156,17 @@ class Forwarding:
     def run(self, command: str, folder: Path, environment: Mapping[str, str]) -> int:
         """Run a command to its end and return its exit code; one that was told to stop never counts as 0."""
         self._is_running = True
-        self._child = subprocess.Popen(["/bin/sh", "-c", command], cwd=folder, env=environment)
+        shell = ["/bin/sh", "-c", exec_form(command, environment["PATH"]) or command]
+        self._child = subprocess.Popen(shell, cwd=folder, env=environment, start_new_session=True)
         if self._received:  # while the process was being made
-            self._child.send_signal(self._received)
+            self._pass_on(self._received)
         code = self._child.wait()
+        if self._received:
+            # The shell ends at once, what it has started may still drain: in a container those are now
+            # children of this process, elsewhere there are none.
+            with contextlib.suppress(ChildProcessError):
+                while True:
+                    os.waitpid(-self._child.pid, 0)
         self._is_running = False
         code = 128 - code if code < 0 else code
         return code or (128 + self._received if self._received else 0)
@@ -167,5 +175,9 @@ class Forwarding:
         self._received = number
         if not self._is_running:
             raise SystemExit(128 + number)
+        self._pass_on(number)
+
+    def _pass_on(self, number: int) -> None:
         if self._child is not None:
-            self._child.send_signal(number)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._child.pid, number)

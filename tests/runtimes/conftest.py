@@ -1,0 +1,78 @@
+"""app-init and container-init as the processes that they are, in a folder that stands for an image."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "runtimes" / "python"
+
+
+@dataclass(frozen=True)
+class Image:
+    """A folder that stands for the root of an image, and the ways to run the runtime's scripts in it."""
+
+    root: Path
+
+    @property
+    def app(self) -> Path:
+        return self.root / "app"
+
+    def write(self, path: str, text: str) -> Path:
+        file = self.app / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(text))
+        return file
+
+    def command(self, script: str, *arguments: str) -> list[str]:
+        return [sys.executable, str(SCRIPTS / script), *arguments]
+
+    def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        # What a container has, and nothing of whoever runs the tests: a version manager's python3 would
+        # be a script that puts itself first on the PATH.
+        return {"PATH": f"{self.root}/bin:/usr/bin:/bin", "SINK_ROOT": str(self.root), **variables}
+
+    def run(
+        self, script: str, *arguments: str, variables: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a script to its end."""
+        return subprocess.run(
+            self.command(script, *arguments),
+            env=self.environment(variables or {}),
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Image:
+    """An image whose app prints the environment that it was given, as JSON, and ends."""
+    image = Image(tmp_path / "root")
+    (image.root / "bin").mkdir(parents=True)
+    (image.root / "bin" / "python3").symlink_to(Path(sys.executable).resolve())
+    image.write("Procfile", "web: python3 -m shop\n")
+    image.write(
+        "src/shop.py",
+        """\
+        import json, os
+
+        print(json.dumps(dict(os.environ)))
+        """,
+    )
+    return image
+
+
+def refusal(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the one sentence of a refused command; nothing else may have been said."""
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    [line] = done.stderr.splitlines()
+    return line.partition(": ")[2]
