@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from .conftest import commit
+
 STACK = "my-app-stage-pipeline"
 SECRET = "my-app-stage-secret-core"
 
@@ -133,6 +135,36 @@ def test_settings_become_parameters(invoke: Any, app: Path, platform: str, aws: 
     }
     assert before["EcrTag"] == "latest"
     assert before["RuntimeVersion"] == "3.13"
+
+
+def test_a_pipeline_that_waits_for_an_approval_is_not_changed_under_it(
+    invoke: Any, app: Path, platform: str, aws: Any
+) -> None:
+    (app / "aws/buildspec.yaml").write_text(
+        "version: 0.2\nphases:\n  build:\n    commands:\n      - echo '[]' > imagedefinitions.json\n"
+        "artifacts:\n  files: [imagedefinitions.json]\n"
+    )
+    settings = app / "sink.toml"
+    settings.write_text(
+        settings.read_text().replace("[environments.uat]", "requires_approval = true\n[environments.uat]")
+    )
+    commit(app, "Ask for approval")
+    invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+    deployed = invoke(app, "deploy", "--env", "stage", "--sandbox", "--timeout", "4")
+    assert "Stage Approval waits for someone to approve it." in deployed.err.splitlines()
+    settings.write_text(settings.read_text().replace("requires_approval = true", "requires_approval = false"))
+
+    ended = invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+
+    assert ended.code == 1
+    assert ended.err.splitlines()[-2] == (
+        f"Pipeline {STACK} is waiting for an approval, and changing it would end that run."
+    )
+    assert parameters(aws)["RequireApproval"] == "true"
+    left = aws("cloudformation").list_change_sets(StackName=STACK)["Summaries"]
+    assert [each for each in left if each["ExecutionStatus"] == "AVAILABLE"] == []
+    shown = invoke(app, "status", "--env", "stage", "--sandbox")
+    assert "  waiting: Approval needs an approval" in shown.out.splitlines()
 
 
 def test_the_second_environment_follows_the_first(invoke: Any, app: Path, platform: str, aws: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -13,6 +14,8 @@ from the_sink.deploy.templates import Template
 from the_sink.errors import InputError, NotFound, SinkError
 from the_sink.models import Event, ResourceChanged, Said, StackApplied
 from the_sink.plan import ApplyStack, plan_stack
+from the_sink.sandbox.lifecycle import Sandbox
+from the_sink.tasks import platform_namespace
 
 R = TypeVar("R")
 
@@ -199,3 +202,24 @@ def test_a_version_is_published_once(connection: Aws, platform_bucket: str) -> N
     assert caught.value.message == (
         "Version 1.0.0 is published already, with another stacks/python/cfn-template.yml."
     )
+
+
+def test_the_platform_is_made_once_and_then_up_to_date(
+    invoke: Any, tmp_path: Path, sandbox: Sandbox, aws: Any
+) -> None:
+    (tmp_path / "sink.toml").write_text('[platform]\nname = "the-sink"\nregion = "eu-west-1"\n')
+
+    first = invoke(tmp_path, "platform.bootstrap", "--sandbox", namespace=platform_namespace)
+    second = invoke(tmp_path, "platform.bootstrap", "--sandbox", namespace=platform_namespace)
+
+    assert (first.code, second.code) == (0, 0), first.err + second.err
+    assert first.out.startswith("Stack the-sink-platform is created.\n")
+    assert second.out.startswith("Stack the-sink-platform is up to date.\n")
+    stack = aws("cloudformation").describe_stacks(StackName="the-sink-platform")["Stacks"][0]
+    assert {each["Key"]: each["Value"] for each in stack["Tags"]} == {
+        "the-sink:platform": "the-sink",
+        "the-sink:template-version": "1.0.0",
+    }
+    bucket = next(each for each in stack["Outputs"] if each["OutputKey"] == "PipelineS3Bucket")["OutputValue"]
+    versioning = aws("s3").get_bucket_versioning(Bucket=bucket)
+    assert versioning["Status"] == "Enabled"

@@ -136,7 +136,11 @@ def apply(aws: Aws, planned: BootstrapPlan) -> Generator[Event, None, StackAppli
                 yield Said(f"{'Creating' if step.is_new else 'Comparing'} stack {step.stack}.")
                 change = stacks.plan_change(aws, step, template, planned.platform.bucket)
                 if change is not None and not step.is_new:
-                    yield from _wait_for_idle(aws, planned.names.pipeline)
+                    try:
+                        yield from _wait_for_idle(aws, planned.names.pipeline)
+                    except BaseException:
+                        aws.stacks.discard(change)
+                        raise
                 applied = yield from stacks.apply_change(aws, step, change)
             case StopSelfStarted(pipeline):
                 yield from _stop_self_started(aws, pipeline)
@@ -237,7 +241,7 @@ def _wait_for_idle(aws: Aws, pipeline: str) -> Generator[Event, None, None]:
         aws.clock,
         _IDLE_TIMEOUT_S,
         f"The run of pipeline {pipeline}",
-        "Stop it in the CodePipeline console, or wait; then run the same command again.",
+        "Wait, or stop it (`aws codepipeline stop-pipeline-execution`); then run the same command again.",
     )
     said = False
     while any(not run.is_over for run in aws.pipelines.executions(pipeline)):
@@ -245,7 +249,8 @@ def _wait_for_idle(aws: Aws, pipeline: str) -> Generator[Event, None, None]:
         if state is not None and state.waiting:
             raise SinkError(
                 f"Pipeline {pipeline} is waiting for an approval, and changing it would end that run.",
-                "Approve or reject it in the CodePipeline console, then run the same command again.",
+                "Answer it (in the CodePipeline console, or with `aws codepipeline put-approval-result`), "
+                "then run the same command again.",
             )
         if not said:
             yield Said(f"Pipeline {pipeline} is running a release; waiting for that to end.")

@@ -1,0 +1,94 @@
+"""Green is said only when the service has settled and every task runs the release's image."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from the_sink.deploy.serving import address_of, find_problem
+from the_sink.deploy.stacks import describe_cause, find_cause
+from the_sink.models import Serving, Stack, StackEvent, StackStatus
+
+OURS, OTHER = "sha256:aaaa", "sha256:bbbb"
+
+
+@pytest.mark.parametrize(
+    ("serving", "problem"),
+    [
+        (Serving((OURS,), 2, 2, True), ""),
+        (Serving((), 0, 0, True), ""),
+        (None, "there is no service"),
+        (
+            Serving((OURS,), 1, 1, False, "ROLLBACK_SUCCESSFUL three tasks failed"),
+            "the service's deployment has not completed (ROLLBACK_SUCCESSFUL three tasks failed)",
+        ),
+        (
+            Serving((OURS, OTHER), 2, 2, True),
+            "a task runs another image (sha256:bbbb) than the release (sha256:aaaa)",
+        ),
+        (
+            Serving((OTHER,), 1, 1, True),
+            "a task runs another image (sha256:bbbb) than the release (sha256:aaaa)",
+        ),
+        (Serving((OURS,), 1, 2, True), "1 of 2 tasks run"),
+        (Serving((OURS,), 3, 2, True), "3 of 2 tasks run"),
+        (Serving((), 0, 1, True), "0 of 1 tasks run"),
+    ],
+)
+def test_what_keeps_a_release_from_serving(serving: Serving | None, problem: str) -> None:
+    assert find_problem(serving, OURS) == problem
+
+
+def test_a_task_without_a_digest_is_not_the_release() -> None:
+    assert "another image" in find_problem(Serving(("",), 1, 1, True), OURS)
+
+
+def test_an_address_needs_the_load_balancers_name() -> None:
+    stack = Stack("s", "arn", StackStatus("CREATE_COMPLETE"), outputs={"EcsAlbDNSName": "a.example"})
+
+    assert address_of(stack) == "http://a.example"
+    assert address_of(Stack("s", "arn", StackStatus("CREATE_COMPLETE"))) == ""
+    assert address_of(None) == ""
+
+
+def event(
+    second: int, logical_id: str, kind: str, status: str, reason: str = "", stack: str = "app"
+) -> StackEvent:
+    return StackEvent(
+        event_id=f"{stack}-{second}-{logical_id}",
+        stack_id=f"arn:{stack}",
+        stack_name=stack,
+        logical_id=logical_id,
+        physical_id=f"arn:{logical_id}",
+        resource_type=kind,
+        status=StackStatus(status),
+        reason=reason,
+        at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=second),
+    )
+
+
+NESTED = "AWS::CloudFormation::Stack"
+
+
+def test_the_cause_is_the_deepest_failure_that_follows_from_no_other() -> None:
+    events = [
+        event(1, "Queue", "AWS::SQS::Queue", "CREATE_FAILED", "Resource creation cancelled", "inner"),
+        event(2, "Service", "AWS::ECS::Service", "CREATE_FAILED", "No room. ", "inner"),
+        event(3, "Database", "AWS::RDS::DBInstance", "CREATE_FAILED", "Too late.", "inner"),
+        event(4, "Inner", NESTED, "CREATE_FAILED", "Embedded stack was not successfully created"),
+        event(5, "Bucket", "AWS::S3::Bucket", "CREATE_COMPLETE"),
+    ]
+
+    assert find_cause(events) is events[1]
+    assert describe_cause(events) == "Service (AWS::ECS::Service) in stack inner: No room."
+
+
+def test_a_nested_stack_is_the_cause_where_nothing_in_it_failed() -> None:
+    events = [event(1, "Inner", NESTED, "CREATE_FAILED", "The template cannot be read")]
+
+    assert describe_cause(events) == f"Inner ({NESTED}) in stack app: The template cannot be read."
+
+
+def test_without_a_failure_there_is_no_cause() -> None:
+    assert describe_cause([event(1, "Bucket", "AWS::S3::Bucket", "CREATE_COMPLETE")]) == ""
