@@ -1,0 +1,59 @@
+"""What AWS holds and what a deploy reports, as frozen values (no I/O, no boto3).
+
+The edge (``aws/``) turns answers of AWS into these, the verbs (``deploy/``) decide on them and yield
+events made of them, ``report/`` turns them into text and JSON. A status is a type that answers
+questions, so that no caller compares AWS's words.
+"""
+
+from __future__ import annotations
+
+from the_sink.models.clock import Clock
+from the_sink.models.events import (
+    ActionChanged,
+    Event,
+    Evidence,
+    PhaseChanged,
+    ResourceChanged,
+    Said,
+    TasksChanged,
+    Warned,
+)
+from the_sink.models.pipelines import ActionRun, Build, BuildPhase, Execution, Gate, Pipeline
+from the_sink.models.releases import Deployed, EnvironmentStatus, Release, Serving
+from the_sink.models.services import Service, ServiceDeployment, Task
+from the_sink.models.stacks import ChangeSet, ResourceChange, Stack, StackApplied, StackEvent, StackStatus
+from the_sink.models.storage import Image, Secret, StoredObject
+
+__all__ = [
+    "ActionChanged",
+    "ActionRun",
+    "Build",
+    "BuildPhase",
+    "ChangeSet",
+    "Clock",
+    "Deployed",
+    "EnvironmentStatus",
+    "Event",
+    "Evidence",
+    "Execution",
+    "Gate",
+    "Image",
+    "PhaseChanged",
+    "Pipeline",
+    "Release",
+    "ResourceChange",
+    "ResourceChanged",
+    "Said",
+    "Secret",
+    "Service",
+    "ServiceDeployment",
+    "Serving",
+    "Stack",
+    "StackApplied",
+    "StackEvent",
+    "StackStatus",
+    "StoredObject",
+    "Task",
+    "TasksChanged",
+    "Warned",
+]

@@ -1,0 +1,119 @@
+"""CodePipeline and CodeBuild: runs, their actions, builds, and what holds a pipeline up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One run of a pipeline."""
+
+    execution_id: str
+    status: str
+    started_at: datetime | None = None
+    updated_at: datetime | None = None
+    revision: str = ""
+    """The object version that the Source action read, "" before it has."""
+    summary: str = ""
+    """The revision's summary: commit and subject, from the archive's metadata."""
+    trigger: str = ""
+    status_summary: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen in this run."""
+        return self.status in {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
+
+    @property
+    def is_success(self) -> bool:
+        """Whether every action of the run succeeded."""
+        return self.status == "Succeeded"
+
+    @property
+    def is_self_started(self) -> bool:
+        """Whether AWS started it because the pipeline was created, not because of a release.
+
+        https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionTrigger.html
+        """
+        return self.trigger == "CreatePipeline"
+
+
+@dataclass(frozen=True)
+class ActionRun:
+    """One action of one run of a pipeline; an action that is retried has several."""
+
+    run_id: str
+    stage: str
+    action: str
+    status: str
+    """InProgress, Succeeded, Failed or Abandoned."""
+    summary: str = ""
+    error: str = ""
+    external_id: str = ""
+    """What the action's provider calls its work: a build id, a stack ARN, a deployment id."""
+    provider: str = ""
+    started_at: datetime | None = None
+    updated_at: datetime | None = None
+    artifacts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """What it put out: artifact name → bucket and key."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the action has ended."""
+        return self.status != "InProgress"
+
+    @property
+    def name(self) -> str:
+        """Stage and action as people call them: one word where both are the same."""
+        return self.action if self.action == self.stage else f"{self.stage}/{self.action}"
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds between its start and the last that is known of it."""
+        if self.started_at is None or self.updated_at is None:
+            return 0.0
+        return max((self.updated_at - self.started_at).total_seconds(), 0.0)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A stage whose entry is closed, or an approval that someone must give."""
+
+    stage: str
+    action: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A pipeline as it stands: what holds it up, and the stages in order."""
+
+    name: str
+    stages: tuple[str, ...]
+    closed: tuple[Gate, ...] = ()
+    waiting: tuple[Gate, ...] = ()
+
+
+@dataclass(frozen=True)
+class BuildPhase:
+    """One phase of a build."""
+
+    name: str
+    status: str
+    duration_s: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Build:
+    """One CodeBuild build."""
+
+    build_id: str
+    status: str
+    current_phase: str
+    phases: tuple[BuildPhase, ...] = ()
+    log_group: str = ""
+    log_stream: str = ""

@@ -1,0 +1,38 @@
+"""S3, Secrets Manager and ECR: what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One version of an S3 object."""
+
+    key: str
+    version_id: str
+    size: int
+    sha256: str
+    """Base64 of the object's SHA-256, "" where the object was stored without one."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    stored_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A secret without its value."""
+
+    name: str
+    arn: str
+    is_scheduled_for_deletion: bool
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image of a registry."""
+
+    digest: str
+    tags: tuple[str, ...]
+    pushed_at: datetime | None = None

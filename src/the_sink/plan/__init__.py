@@ -1,0 +1,51 @@
+"""What a verb will do, decided before it does anything: desired and observed state in, steps out (no I/O).
+
+``--dry-run`` prints the steps; without it the verb carries out the same list. A request that cannot be
+met is refused here, so that a refusal leaves nothing half-made.
+"""
+
+from __future__ import annotations
+
+from the_sink.plan.bootstrap import (
+    BootstrapObserved,
+    RestoreSecret,
+    StopSelfStarted,
+    check_order,
+    check_platform,
+    plan_bootstrap,
+)
+from the_sink.plan.deploy import (
+    DeployObserved,
+    FollowExecution,
+    ReleaseArchive,
+    ReuseArchive,
+    VerifyServing,
+    plan_deploy,
+)
+from the_sink.plan.publish import MoveChannel, PublishObserved, plan_publish
+from the_sink.plan.stacks import ApplyStack, DeleteStack, WaitForStack, plan_stack
+from the_sink.plan.steps import PutOnce, Step
+
+__all__ = [
+    "ApplyStack",
+    "BootstrapObserved",
+    "DeleteStack",
+    "DeployObserved",
+    "FollowExecution",
+    "MoveChannel",
+    "PublishObserved",
+    "PutOnce",
+    "ReleaseArchive",
+    "RestoreSecret",
+    "ReuseArchive",
+    "Step",
+    "StopSelfStarted",
+    "VerifyServing",
+    "WaitForStack",
+    "check_order",
+    "check_platform",
+    "plan_bootstrap",
+    "plan_deploy",
+    "plan_publish",
+    "plan_stack",
+]
