@@ -68,18 +68,19 @@ def sandbox(_sandbox_server: lifecycle.Sandbox, monkeypatch: pytest.MonkeyPatch)
     return _sandbox_server
 
 
-@pytest.fixture
-def aws(sandbox: lifecycle.Sandbox) -> Any:
-    """A function that makes a boto3 client of the sandbox: ``aws("s3")``."""
-    import boto3
+@pytest.fixture(scope="session")
+def _clients(_sandbox_server: lifecycle.Sandbox) -> Any:
+    """Makes each client once in a run: making one takes longer than most tests."""
+    from the_sink.sandbox.clients import Clients
 
-    session = boto3.Session(
-        aws_access_key_id=lifecycle.ACCOUNT_ID,
-        aws_secret_access_key=lifecycle.SECRET_ACCESS_KEY,
-        region_name=REGION,
-    )
+    return Clients(_sandbox_server.endpoint_url)
+
+
+@pytest.fixture
+def aws(sandbox: lifecycle.Sandbox, _clients: Any) -> Any:
+    """A function that returns a boto3 client of the sandbox: ``aws("s3")``."""
 
     def client(service: str) -> Any:
-        return session.client(service, endpoint_url=sandbox.endpoint_url)
+        return _clients.get(service, REGION)
 
     return client
