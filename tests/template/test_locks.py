@@ -1,0 +1,21 @@
+"""The template's locks are what its ranges resolve to, and made in one way."""
+
+from __future__ import annotations
+
+import pytest
+
+from the_sink.local.template_locks import LOCKS, resolve_template_locks
+
+from .conftest import CHECKOUT
+
+
+def test_the_locks_of_the_template_are_resolved_as_an_app_resolves_its_own(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Nothing is left to resolve: `invoke lock` in a new service changes nothing."""
+    resolved = resolve_template_locks(CHECKOUT)
+
+    assert [path.name for path in resolved] == [f"{name}.jinja" for name in LOCKS]
+    for path, (content, changes) in resolved.items():
+        assert changes == []
+        assert content == path.read_text()
