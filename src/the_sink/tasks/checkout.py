@@ -1,4 +1,4 @@
-"""``invoke test`` and ``lint`` of the platform's own repository: what CI calls.
+"""``invoke test``, ``lint``, ``bench`` and ``lock`` of the platform's own repository: what CI calls, and upkeep.
 
 Imported by ``invoke --list``: whatever is more than Invoke and the errors is imported inside the tasks.
 """
@@ -33,6 +33,62 @@ def lint(_c: Context, fix: bool = False) -> None:
     # All of them, so that one run shows everything that is wrong.
     codes = [_tool("ruff", *style), _tool("ruff", *form), _tool("mypy"), _tool("lint-imports")]
     raise Exit(code=max(codes))
+
+
+@task
+def bench(_c: Context, only: str = "") -> None:
+    """Measure speed, each figure as a ratio against a baseline of the same run.
+
+    Args:
+        only: One bench, by its file's name without .py (default: all).
+    """
+    import sys
+    from pathlib import Path
+
+    from the_sink.config import load_platform
+    from the_sink.errors import InputError
+    from the_sink.local.process import show
+    from the_sink.report import lines
+
+    root = load_platform(Path.cwd()).root
+    found = sorted((root / "bench").glob("*.py"))
+    chosen = [file for file in found if not only or file.stem == only]
+    if not chosen:
+        raise InputError(
+            f"There is no bench {only!r}.", f"Choose one of: {', '.join(file.stem for file in found)}."
+        )
+    broken = []
+    for file in chosen:
+        lines.say(f"bench/{file.name}")
+        if show([sys.executable, str(file)], root):
+            broken.append(file.stem)
+    if broken:
+        lines.say(f"Out of bounds: {', '.join(broken)}.")
+    raise Exit(code=int(bool(broken)))
+
+
+@task
+def lock(_c: Context, upgrade: bool = False, dry_run: bool = False) -> None:
+    """Resolve the template's locked dependencies again, and show what changes.
+
+    Args:
+        upgrade: Take the newest versions that the template allows, not those that are locked.
+        dry_run: Show what would change, and write nothing.
+    """
+    from pathlib import Path
+
+    from the_sink.config import load_platform
+    from the_sink.local.template_locks import resolve_template_locks
+    from the_sink.report import lines
+
+    root = load_platform(Path.cwd()).root
+    for path, (content, changes) in resolve_template_locks(root, upgrade=upgrade).items():
+        what = f"{len(changes)} changed" if changes else "nothing changes"
+        lines.data(f"{path.relative_to(root)}: {what}")
+        for change in changes:
+            lines.data(f"  {change}")
+        if not dry_run:
+            path.write_text(content, encoding="utf-8")
 
 
 def _tool(name: str, *arguments: str) -> int:
