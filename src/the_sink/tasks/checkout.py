@@ -1,4 +1,4 @@
-"""``invoke test``, ``lint``, ``bench`` and ``lock`` of the platform's own repository: what CI calls, and upkeep.
+"""``invoke test``, ``lint``, ``bench`` and ``lock`` of the platform's own repository.
 
 Imported by ``invoke --list``: whatever is more than Invoke and the errors is imported inside the tasks.
 """
