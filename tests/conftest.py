@@ -52,11 +52,15 @@ def free_port() -> Any:
 @pytest.fixture(scope="session")
 def _sandbox_server(tmp_path_factory: pytest.TempPathFactory, free_port: Any) -> Iterator[lifecycle.Sandbox]:
     """The sandbox of this test run, under a state folder of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("sandbox-state")))
-        server = lifecycle.start("default", port=free_port())
-        yield server
-        lifecycle.stop("default")
+    state = str(tmp_path_factory.mktemp("sandbox-state"))
+
+    def in_state(act: Any) -> Any:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_STATE_HOME", state)
+            return act()
+
+    yield in_state(lambda: lifecycle.start("default", port=free_port()))
+    in_state(lambda: lifecycle.stop("default"))
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """Write the state soon after it changes, so that a killed sandbox comes back with it.
 
 ministack itself saves only at an orderly shutdown. One thread takes a snapshot a moment after the last
-change, at the latest a second after the first, and writes the files whose bytes changed.
+change, at the latest a second after the first, and writes the files whose bytes changed. It looks again a
+few times afterwards, because stacks, services and executions go on without a request, and then rests.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 _SETTLE_S = 0.25
 _LATEST_S = 1.0
+_LOOK_AGAIN_S = (1, 2, 4, 8, 16)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -68,7 +70,7 @@ class Saver:
     @property
     def is_settled(self) -> bool:
         """Whether everything that was changed is on disk."""
-        return not self._pending and not self._under_way
+        return not self._pending and not self._under_way and not self._writing.locked()
 
     def stop(self) -> None:
         """Save once more and end."""
@@ -106,7 +108,14 @@ class Saver:
                 if not self._changed.is_set():
                     break
             self._changed.clear()
-            try:
-                self.save()
-            except Exception:  # the thread must outlive a service that cannot be saved
-                logger.exception("The state could not be saved.")
+            self._try_to_save()
+            for pause_s in _LOOK_AGAIN_S:
+                if self._ended.is_set() or self._changed.wait(pause_s):
+                    break
+                self._try_to_save()
+
+    def _try_to_save(self) -> None:
+        try:
+            self.save()
+        except Exception:  # the thread must outlive a service that cannot be saved
+            logger.exception("The state could not be saved.")

@@ -52,6 +52,8 @@ class TaskSupervisor:
         self._original_task_ip = ecs._task_ip
         self._original_run_kwargs = ecs._build_run_kwargs
         self._original_deployment = ecs._make_deployment
+        self._original_restore = ecs._restore_state
+        ecs._restore_state = self._restore
         ecs._schedule_service_deployment_completion = self._supervise
         ecs._record_service_task_failure = self._record_failure
         ecs._cleanup_task_resources = self._drain_and_clean
@@ -70,6 +72,21 @@ class TaskSupervisor:
         """End every task because the sandbox is emptied."""
         self._failures.clear()
         self._engine.stop_all(timeout_s=1)
+
+    def _restore(self, data: dict[str, Any]) -> None:
+        """A task of a sandbox that has ended is stopped, and nobody wants it to run any more."""
+        self._original_restore(data)
+        for _, task in ecs._tasks.all_items():
+            if task["desiredStatus"] != "STOPPED":
+                task.update(
+                    desiredStatus="STOPPED",
+                    stoppedReason="The sandbox ended.",
+                    stopCode="TerminationNotice",
+                    stoppedAt=now_iso(),
+                )
+                task.pop("_target_is_healthy", None)
+                for container in task.get("containers", []):
+                    container["lastStatus"] = "STOPPED"
 
     # Deployments
 
@@ -177,15 +194,19 @@ class TaskSupervisor:
             ecs._record_service_task_failure(task)
 
     def _record_failure(self, task: dict[str, Any], digest_resolution_failed: bool = False) -> None:
-        """Let a service that cannot start pause between attempts, as ECS does."""
-        if self._ended.is_set():
+        """Let a service that cannot start pause between attempts, as ECS does.
+
+        An image whose digest cannot be found is left to the pull that follows: it fails the task with a
+        reason that names the image.
+        """
+        if self._ended.is_set() or digest_resolution_failed:
             return
         deployment = str(task.get("_deployment_id"))
         self._failures[deployment] += 1
         surplus = self._failures[deployment] - _QUICK_RESTARTS
         if surplus > 0:
             self._ended.wait(min(2.0**surplus, _LONGEST_PAUSE_S))
-        self._original_record_failure(task, digest_resolution_failed)
+        self._original_record_failure(task)
 
     # Targets
 

@@ -22,6 +22,8 @@ _parent: contextvars.ContextVar[tuple[str, str]] = contextvars.ContextVar("paren
 _resources_before: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("resources_before")
 """The nested stack's resources as they were before the update that is under way."""
 
+_MARK = "TheSinkUpdated"
+
 _resend: set[tuple[str, str]] = set()
 """Services whose update failed: (stack, logical id). Their rollback must be sent though nothing differs."""
 
@@ -46,11 +48,37 @@ def _set(variable: contextvars.ContextVar[Any], value: Any) -> Iterator[None]:
 def _mark_rollbacks() -> None:
     revert = stacks._revert_update
 
+    roll_back, sends_back = stacks._roll_back_operation, stacks._sends_back_failed_update
+
     async def revert_update(*arguments: Any, **named: Any) -> Any:
         with _set(_is_rolling_back, True):
             return await revert(*arguments, **named)
 
+    async def roll_back_operation(
+        stack_name: str, stack_id: str, stack: dict[str, Any], operation: dict[str, Any], reason: str = ""
+    ) -> None:
+        _distinguish(stack, operation)
+        await roll_back(stack_name, stack_id, stack, operation, reason)
+
     stacks._revert_update = revert_update
+    stacks._roll_back_operation = roll_back_operation
+    # A service whose deployment failed has changed; the emulator takes a failed update for no update.
+    stacks._sends_back_failed_update = lambda kind: kind == "AWS::ECS::Service" or sends_back(kind)
+
+
+def _distinguish(stack: dict[str, Any], operation: dict[str, Any]) -> None:
+    """Make nested stacks that were updated differ from before: only what differs is rolled back.
+
+    Their properties may be the same, with another template behind the address. The marked properties are
+    those of the failed operation, which the rollback replaces.
+    """
+    for logical_id in operation.get("created", []):
+        resource = stack.get("_resources", {}).get(logical_id, {})
+        if resource.get("ResourceType") == NESTED:
+            resource["Properties"] = {**resource.get("Properties", {}), _MARK: True}
+    failed = operation.get("failed_update")
+    if failed is not None and failed[1] == NESTED and failed[3] is not None:
+        failed[3] = {**failed[3], _MARK: True}
 
 
 def _keep_templates() -> None:

@@ -1,0 +1,103 @@
+"""What a killed sandbox comes back with: waiting executions, interrupted ones, services, images."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from the_sink.sandbox import lifecycle
+from the_sink.sandbox.clients import Clients
+
+from .helpers import Pipelines, approval, commands, stage, wait_for
+from .images import push_image
+from .test_services import HOST, template
+
+
+class Own:
+    """A sandbox of this test's own that can be killed."""
+
+    def __init__(self, port: int) -> None:
+        self.server = lifecycle.start("own", port=port)
+        self.clients = Clients(self.server.endpoint_url)
+
+    def aws(self, service: str) -> Any:
+        return self.clients.get(service, "eu-west-1")
+
+    def kill_and_start(self) -> None:
+        wait_for(lambda: lifecycle.status("own")["saved"], "the state to be saved")
+        os.kill(self.server.pid, signal.SIGKILL)
+        wait_for(lambda: lifecycle.find("own") is None, "the end")
+        self.server = lifecycle.start("own")
+
+    def get(self) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request("GET", "/", headers={"Host": HOST})
+            return connection.getresponse().read().decode()
+
+
+@pytest.fixture
+def own(free_port: Callable[[], int]) -> Iterator[Own]:
+    made = Own(free_port())
+    yield made
+    lifecycle.stop("own")
+
+
+def status(pipelines: Pipelines, execution_id: str, name: str) -> str | None:
+    found = pipelines.actions("shop", execution_id).get(name)
+    return found["status"] if found else None
+
+
+def test_executions_go_on_or_say_that_they_were_interrupted(own: Own) -> None:
+    pipelines = Pipelines(own.aws)
+    pipelines.create("shop", [stage("Build", commands("Slow", "sleep 60")), stage("Gate", approval())])
+    pipelines.upload({"a": ""})
+    interrupted = pipelines.start("shop")
+    wait_for(lambda: status(pipelines, interrupted, "Slow") == "InProgress", "the slow action")
+
+    own.kill_and_start()
+
+    assert pipelines.ended("shop", interrupted) == "Failed"
+    assert (
+        "The sandbox ended while this action ran" in pipelines.error("shop", interrupted, "Slow")["message"]
+    )
+    pipelines.create("shop", [stage("Gate", approval())])
+    waiting = pipelines.start("shop")
+    wait_for(lambda: status(pipelines, waiting, "Approve") == "InProgress", "the approval")
+
+    own.kill_and_start()
+
+    assert pipelines.execution("shop", waiting)["status"] == "InProgress"
+    gate = pipelines.api.get_pipeline_state(name="shop")["stageStates"][1]
+    pipelines.api.put_approval_result(
+        pipelineName="shop",
+        stageName="Gate",
+        actionName="Approve",
+        result={"summary": "", "status": "Approved"},
+        token=gate["actionStates"][0]["latestExecution"]["token"],
+    )
+    assert pipelines.ended("shop", waiting) == "Succeeded"
+
+
+def test_services_come_back_with_their_images_and_leave_nothing_running(own: Own) -> None:
+    pipelines = Pipelines(own.aws)
+    own.aws("ecr").create_repository(repositoryName="app")
+    digest = push_image(own.server.endpoint_url, "app", "live", version="one")
+    assert pipelines.stack("shop", template("live", 1))["StackStatus"] == "CREATE_COMPLETE"
+    before = own.aws("ecs").list_tasks(cluster="c")["taskArns"]
+
+    own.kill_and_start()
+
+    wait_for(lambda: own.get().startswith("one"), "the service")
+    tasks = own.aws("ecs").list_tasks(cluster="c")["taskArns"]
+    assert len(tasks) == 1
+    assert tasks != before
+    (image,) = own.aws("ecr").describe_images(repositoryName="app")["imageDetails"]
+    assert image["imageDigest"] == digest
+    assert pipelines.stack("shop", template("live", 2))["StackStatus"] == "UPDATE_COMPLETE"

@@ -1,0 +1,399 @@
+"""ECS services as processes: stacks wait for them, targets are healthy, rollouts lose no request."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from the_sink.sandbox import lifecycle
+
+from .helpers import Pipelines, action, archive, stage, wait_for
+from .images import push_image
+
+IMAGE = "000000000000.dkr.ecr.eu-west-1.amazonaws.com/app:"
+HOST = "shop.alb.localhost"
+
+
+class Shop:
+    """A service behind a load balancer, made by a stack."""
+
+    def __init__(self, aws: Callable[[str], Any], sandbox: lifecycle.Sandbox, pipelines: Pipelines) -> None:
+        self.aws = aws
+        self.sandbox = sandbox
+        self.pipelines = pipelines
+        self.ecs = aws("ecs")
+        aws("ecr").create_repository(repositoryName="app")
+
+    def push(self, tag: str, **more: str) -> str:
+        return push_image(self.sandbox.endpoint_url, "app", tag, **more)
+
+    def deploy(self, tag: str = "live", count: int = 1, **more: Any) -> dict[str, Any]:
+        return self.pipelines.stack("shop", template(tag, count, **more))
+
+    def get(self, path: str = "/") -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.sandbox.port, timeout=10)
+        try:
+            connection.request("GET", path, headers={"Host": f"{HOST}:{self.sandbox.port}"})
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
+    def service(self) -> dict[str, Any]:
+        return self.ecs.describe_services(cluster="c", services=["s"])["services"][0]  # type: ignore[no-any-return]
+
+    def tasks(self, status: str = "RUNNING") -> list[dict[str, Any]]:
+        arns = self.ecs.list_tasks(cluster="c", serviceName="s", desiredStatus=status)["taskArns"]
+        return self.ecs.describe_tasks(cluster="c", tasks=arns)["tasks"] if arns else []
+
+    def log(self, text: str) -> bool:
+        events = self.aws("logs").filter_log_events(logGroupName="/app")["events"]
+        return any(text in event["message"] for event in events)
+
+    def release(self, tag: str) -> str:
+        """Roll an image out with a pipeline; returns the execution's id."""
+        self.pipelines.create(
+            "ship",
+            [
+                stage(
+                    "Deploy",
+                    action("Go", "Deploy", "ECS", {"ClusterName": "c", "ServiceName": "s"}, inp="Src"),
+                )
+            ],
+        )
+        self.pipelines.upload(
+            {"imagedefinitions.json": json.dumps([{"name": "app", "imageUri": IMAGE + tag}])}
+        )
+        return self.pipelines.start("ship")
+
+
+def template(tag: str, count: int, **container: Any) -> dict[str, Any]:
+    """A service, its load balancer and its log."""
+    options = {"awslogs-group": "/app", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "app"}
+    definition = {
+        "Name": "app",
+        "Image": IMAGE + tag,
+        "PortMappings": [{"ContainerPort": 8080}],
+        "LogConfiguration": {"LogDriver": "awslogs", "Options": options},
+        **container,
+    }
+    return {
+        "Parameters": {"Count": {"Type": "Number", "Default": count}},
+        "Resources": {
+            "Cluster": {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": "c"}},
+            "Log": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/app"}},
+            "Secret": {
+                "Type": "AWS::SecretsManager::Secret",
+                "Properties": {"Name": "core", "SecretString": '{"A": "1"}'},
+            },
+            "Balancer": {
+                "Type": "AWS::ElasticLoadBalancingV2::LoadBalancer",
+                "Properties": {"Name": "shop", "Subnets": ["subnet-1", "subnet-2"]},
+            },
+            "Group": {
+                "Type": "AWS::ElasticLoadBalancingV2::TargetGroup",
+                "Properties": {
+                    "TargetType": "ip",
+                    "Protocol": "HTTP",
+                    "Port": 8080,
+                    "VpcId": "vpc-1",
+                    "HealthCheckPath": "/health",
+                    "HealthCheckIntervalSeconds": 10,
+                    "HealthyThresholdCount": 2,
+                    "UnhealthyThresholdCount": 2,
+                    "TargetGroupAttributes": [{"Key": "deregistration_delay.timeout_seconds", "Value": "15"}],
+                },
+            },
+            "Listener": {
+                "Type": "AWS::ElasticLoadBalancingV2::Listener",
+                "Properties": {
+                    "LoadBalancerArn": {"Ref": "Balancer"},
+                    "Port": 80,
+                    "Protocol": "HTTP",
+                    "DefaultActions": [{"Type": "forward", "TargetGroupArn": {"Ref": "Group"}}],
+                },
+            },
+            "Definition": {
+                "Type": "AWS::ECS::TaskDefinition",
+                "Properties": {
+                    "Family": "app",
+                    "RequiresCompatibilities": ["FARGATE"],
+                    "NetworkMode": "awsvpc",
+                    "Cpu": 256,
+                    "Memory": "512",
+                    "EphemeralStorage": {"SizeInGiB": "21"},
+                    "ContainerDefinitions": [definition],
+                    "Volumes": [
+                        {
+                            "Name": "shared",
+                            "EFSVolumeConfiguration": {
+                                "FilesystemId": "fs-12345678",
+                                "AuthorizationConfig": {"AccessPointId": "fsap-1", "IAM": "ENABLED"},
+                            },
+                        }
+                    ],
+                },
+            },
+            "Service": {
+                "Type": "AWS::ECS::Service",
+                "DependsOn": "Listener",
+                "Properties": {
+                    "ServiceName": "s",
+                    "Cluster": {"Ref": "Cluster"},
+                    "LaunchType": "FARGATE",
+                    "TaskDefinition": {"Ref": "Definition"},
+                    "DesiredCount": {"Ref": "Count"},
+                    "HealthCheckGracePeriodSeconds": 60,
+                    "EnableExecuteCommand": True,
+                    "DeploymentConfiguration": {
+                        "DeploymentCircuitBreaker": {"Enable": True, "Rollback": True},
+                        "MinimumHealthyPercent": 100,
+                        "MaximumPercent": 200,
+                    },
+                    "LoadBalancers": [
+                        {"ContainerName": "app", "ContainerPort": 8080, "TargetGroupArn": {"Ref": "Group"}}
+                    ],
+                    "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["subnet-1"]}},
+                },
+            },
+        },
+        "Outputs": {
+            "Address": {"Value": {"Fn::GetAtt": ["Balancer", "DNSName"]}},
+            "SecretRef": {"Value": {"Ref": "Secret"}},
+        },
+    }
+
+
+@pytest.fixture
+def shop(aws: Callable[[str], Any], sandbox: lifecycle.Sandbox, pipelines: Pipelines) -> Shop:
+    return Shop(aws, sandbox, pipelines)
+
+
+def test_a_stack_is_complete_when_its_service_serves(shop: Shop) -> None:
+    digest = shop.push("live", version="one")
+    stack = shop.deploy()
+
+    outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in stack["Outputs"]}
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    assert outputs["Address"] == f"{HOST}:{shop.sandbox.port}"
+    assert outputs["SecretRef"].startswith("arn:aws:secretsmanager:eu-west-1:000000000000:secret:core-")
+    # The app gets the host that its visitor typed, and its own answer to /health gets out.
+    assert shop.get() == (200, f"one {HOST}:{shop.sandbox.port}")
+    assert shop.get("/health") == (200, f"one {HOST}:{shop.sandbox.port}")
+    (task,) = shop.tasks()
+    assert task["containers"][0]["imageDigest"] == digest
+    group = shop.service()["loadBalancers"][0]["targetGroupArn"]
+    (target,) = shop.aws("elbv2").describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+    assert target["TargetHealth"]["State"] == "healthy"
+    wait_for(lambda: shop.log("starting one"), "the task's output in the log")
+    (deployment,) = shop.ecs.list_service_deployments(cluster="c", service="s")["serviceDeployments"]
+    assert deployment["status"] == "SUCCESSFUL"
+
+
+def test_a_task_definition_keeps_all_that_the_template_says(shop: Shop) -> None:
+    shop.push("live")
+    shop.deploy(
+        count=0,
+        Secrets=[{"Name": "CORE", "ValueFrom": {"Ref": "Secret"}}],
+        HealthCheck={"Command": ["CMD", "true"], "Interval": "7"},
+        MountPoints=[{"SourceVolume": "shared", "ContainerPath": "/mnt/shared", "ReadOnly": "false"}],
+        StopTimeout="30",
+        LinuxParameters={"InitProcessEnabled": True},
+    )
+
+    definition = shop.ecs.describe_task_definition(taskDefinition="app:1")["taskDefinition"]
+    (container,) = definition["containerDefinitions"]
+    assert container["secrets"][0]["name"] == "CORE"
+    assert container["secrets"][0]["valueFrom"].startswith("arn:aws:secretsmanager:")
+    assert container["healthCheck"] == {"command": ["CMD", "true"], "interval": 7}
+    assert container["mountPoints"] == [
+        {"sourceVolume": "shared", "containerPath": "/mnt/shared", "readOnly": False}
+    ]
+    assert container["stopTimeout"] == 30
+    assert container["logConfiguration"]["options"]["awslogs-stream-prefix"] == "app"
+    assert definition["volumes"][0]["efsVolumeConfiguration"] == {
+        "fileSystemId": "fs-12345678",
+        "authorizationConfig": {"accessPointId": "fsap-1", "iam": "ENABLED"},
+    }
+    assert (definition["cpu"], definition["ephemeralStorage"]) == ("256", {"sizeInGiB": 21})
+    service = shop.service()
+    assert (service["desiredCount"], service["healthCheckGracePeriodSeconds"]) == (0, 60)
+    assert service["enableExecuteCommand"] is True
+
+
+def test_a_rollout_loses_no_request(shop: Shop) -> None:
+    shop.push("live", version="one")
+    shop.push("next", version="two")
+    shop.deploy()
+    answers: list[tuple[int, str]] = []
+    ended = threading.Event()
+
+    def visit() -> None:
+        while not ended.is_set():
+            answers.append(shop.get())
+
+    slow: list[tuple[int, str]] = []
+    visitor = threading.Thread(target=visit)
+    lingering = threading.Thread(target=lambda: slow.append(shop.get("/slow")))
+    visitor.start()
+    lingering.start()
+    try:
+        execution_id = shop.release("next")
+        assert shop.pipelines.ended("ship", execution_id) == "Succeeded"
+        wait_for(lambda: shop.get()[1].startswith("two"), "the new version")
+    finally:
+        ended.set()
+        visitor.join()
+        lingering.join()
+
+    assert {status for status, _ in answers} == {200}
+    assert {body[:3] for _, body in answers} == {"one", "two"}
+    assert slow == [(200, f"one {HOST}:{shop.sandbox.port}")]
+    (task,) = shop.tasks()
+    assert task["containers"][0]["image"] == IMAGE + "next"
+    # The revision that the action registered is the service's own with another image.
+    definition = shop.ecs.describe_task_definition(taskDefinition=task["taskDefinitionArn"])["taskDefinition"]
+    assert (definition["cpu"], definition["volumes"][0]["name"]) == ("256", "shared")
+    result = shop.pipelines.actions("ship", execution_id)["Go"]["output"]["executionResult"]
+    assert result["externalExecutionId"] == shop.service()["deployments"][0]["id"]
+
+
+def test_a_release_that_dies_is_rolled_back_and_said(shop: Shop) -> None:
+    shop.push("live", version="one")
+    shop.push("next", version="two", behaviour="dies")
+    shop.deploy()
+    execution_id = shop.release("next")
+
+    assert shop.pipelines.ended("ship", execution_id) == "Failed"
+    assert "circuit breaker" in shop.pipelines.error("ship", execution_id, "Go")["message"]
+    wait_for(
+        lambda: (
+            shop.ecs.list_service_deployments(cluster="c", service="s")["serviceDeployments"][0]["status"]
+            == "ROLLBACK_SUCCESSFUL"
+        ),
+        "the rollback",
+    )
+    assert shop.get()[1].startswith("one")
+    (brief, *_) = shop.ecs.list_service_deployments(cluster="c", service="s")["serviceDeployments"]
+    (detail,) = shop.ecs.describe_service_deployments(serviceDeploymentArns=[brief["serviceDeploymentArn"]])[
+        "serviceDeployments"
+    ]
+    assert detail["deploymentCircuitBreaker"] == {"status": "TRIGGERED", "failureCount": 3, "threshold": 3}
+    assert "circuit breaker" in detail["rollback"]["reason"]
+    stopped = [task for task in shop.tasks("STOPPED") if task["stopCode"] == "EssentialContainerExited"]
+    assert [task["containers"][0]["exitCode"] for task in stopped] == [3, 3, 3]
+    wait_for(lambda: shop.log("cannot start: no database"), "the last words in the log")
+
+
+def test_a_task_that_stays_unhealthy_is_stopped_for_it_and_fails_the_stack(shop: Shop) -> None:
+    shop.push("live", version="one")
+    shop.push("bad", version="bad", behaviour="503")
+    shop.deploy()
+    stack = shop.deploy("bad")
+
+    assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert shop.get()[1].startswith("one")
+    events = shop.pipelines.stacks.describe_stack_events(StackName="shop")["StackEvents"]
+    reasons = [event.get("ResourceStatusReason", "") for event in events]
+    assert any("ECS Deployment Circuit Breaker was triggered" in reason for reason in reasons)
+    stopped = {task["stoppedReason"].partition(" (")[0] for task in shop.tasks("STOPPED")}
+    assert "Task failed ELB health checks in" in stopped
+    messages = [event["message"] for event in shop.service()["events"]]
+    assert any("due to (reason Health checks failed with these codes: [503])" in text for text in messages)
+
+
+def test_a_missing_image_stops_the_tasks_and_says_so(shop: Shop) -> None:
+    shop.push("live", version="one")
+    shop.deploy()
+    stack = shop.deploy("never-pushed")
+
+    assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert any(task["stoppedReason"].startswith("CannotPullContainerError") for task in shop.tasks("STOPPED"))
+    assert shop.get()[1].startswith("one")
+
+
+def test_scaling_starts_and_stops_processes_and_deleting_ends_them(shop: Shop) -> None:
+    shop.push("live", version="one")
+    shop.deploy(count=2)
+    assert len(shop.tasks()) == 2
+    shop.deploy(count=1)
+    wait_for(lambda: len(shop.tasks()) == 1, "one task")
+
+    shop.pipelines.stacks.delete_stack(StackName="shop")
+    wait_for(lambda: not shop.pipelines.stacks.describe_stacks()["Stacks"], "the deletion")
+    assert shop.get()[0] == 404
+
+
+def test_the_pipelines_stack_action_takes_its_settings_from_the_archive(pipelines: Pipelines) -> None:
+    body = {
+        "Parameters": {"Name": {"Type": "String"}},
+        "Resources": {
+            "Log": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": {"Ref": "Name"}}}
+        },
+        "Outputs": {"LogName": {"Value": {"Ref": "Log"}}},
+    }
+    configuration = {
+        "ActionMode": "CREATE_UPDATE",
+        "StackName": "made",
+        "TemplatePath": "Src::aws/template.yml",
+        "TemplateConfiguration": "Src::aws/stage.json",
+        "Capabilities": "CAPABILITY_IAM,CAPABILITY_NAMED_IAM",
+        "RoleArn": "arn:aws:iam::000000000000:role/stack",
+    }
+    deploy = action("Stack", "Deploy", "CloudFormation", configuration, inp="Src", Namespace="Stack")
+    pipelines.create("shop", [stage("Deploy", deploy)])
+
+    def run(settings: dict[str, Any], template_body: dict[str, Any] = body) -> str:
+        pipelines.upload(
+            {"aws/template.yml": json.dumps(template_body), "aws/stage.json": json.dumps(settings)}
+        )
+        execution_id = pipelines.start("shop")
+        pipelines.ended("shop", execution_id)
+        return execution_id
+
+    good = {"Parameters": {"Name": "/made"}, "Tags": {"Owner": "me"}}
+    first = run(good)
+    result = pipelines.actions("shop", first)["Stack"]["output"]
+    stack = pipelines.settled("made") or {}
+    assert (stack["StackStatus"], stack["Tags"]) == ("CREATE_COMPLETE", [{"Key": "Owner", "Value": "me"}])
+    assert result["executionResult"]["externalExecutionId"] == stack["StackId"]
+    assert result["outputVariables"] == {"LogName": "/made"}
+    again = run(good)
+    assert (
+        pipelines.actions("shop", again)["Stack"]["status"] == "Succeeded"
+    )  # nothing to update is no failure
+
+    for settings, problem in (
+        ({"Parameters": {"Name": 1}}, "Parameters Name must be a string"),
+        ({"Parameters": {"Name": "a"}, "Outputs": {}}, "unknown key Outputs"),
+        ({"Parameters": {"Name": "a", "Odd": "b"}}, "Parameters: [Odd] do not exist in the template"),
+    ):
+        assert problem in pipelines.error("shop", run(settings), "Stack")["message"]
+    log = body["Resources"]["Log"]
+    broken = {**body, "Resources": {"Log": log, "Same": log}}
+    message = pipelines.error("shop", run(good, broken), "Stack")["message"]
+    assert "Stack made is UPDATE_ROLLBACK_COMPLETE. Same: " in message
+
+
+def test_an_image_file_that_does_not_fit_is_refused(shop: Shop) -> None:
+    shop.push("live")
+    shop.deploy()
+    execution_id = shop.release("live")
+    assert shop.pipelines.ended("ship", execution_id) == "Succeeded"
+
+    for content, problem in (
+        ('[{"name": "other", "imageUri": "x"}]', "container other does not exist"),
+        ("{}", "must be a non-empty array"),
+        ("[", "not valid JSON"),
+    ):
+        shop.pipelines.s3.put_object(
+            Bucket="sources", Key="app.zip", Body=archive({"imagedefinitions.json": content})
+        )
+        execution_id = shop.pipelines.start("ship")
+        assert shop.pipelines.ended("ship", execution_id) == "Failed"
+        assert problem in shop.pipelines.error("ship", execution_id, "Go")["message"]

@@ -1,0 +1,338 @@
+"""CloudFormation refuses and updates what AWS refuses and updates, where the emulator alone does not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from the_sink.sandbox import lifecycle
+from the_sink.sandbox.emulator import stacks
+
+from .helpers import BUCKET, Pipelines, wait_for
+
+LOG = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/made"}}
+ROLE = {
+    "Type": "AWS::IAM::Role",
+    "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": []}},
+}
+
+
+def log_group(name: Any) -> dict[str, Any]:
+    return {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": name}}
+
+
+def nested(url: str, **parameters: Any) -> dict[str, Any]:
+    return {
+        "Type": "AWS::CloudFormation::Stack",
+        "Properties": {"TemplateURL": url, "Parameters": parameters},
+    }
+
+
+def log_names(pipelines: Pipelines) -> list[str]:
+    return [entry["logGroupName"] for entry in pipelines.aws("logs").describe_log_groups()["logGroups"]]
+
+
+@pytest.mark.parametrize(
+    ("template", "arguments", "problem"),
+    [
+        (
+            {"Resources": {"Log": LOG}},
+            {"Parameters": [{"ParameterKey": "Odd", "ParameterValue": "1"}]},
+            r"Parameters: \[Odd\] do not exist in the template",
+        ),
+        ({"Resources": {"Role": ROLE}}, {}, r"Requires capabilities : \[CAPABILITY_IAM\]"),
+        (
+            {"Resources": {"Role": {**ROLE, "Properties": {**ROLE["Properties"], "RoleName": "named"}}}},
+            {"Capabilities": ["CAPABILITY_IAM"]},
+            r"Requires capabilities : \[CAPABILITY_NAMED_IAM\]",
+        ),
+        (
+            {"Resources": {"Log": log_group({"Ref": "None"})}},
+            {},
+            r"dependencies \[None\]",
+        ),
+        (
+            {"Resources": {"Log": log_group({"Fn::Sub": "/${A.B}"})}},
+            {},
+            r"dependencies \[A\]",
+        ),
+        ({"Resources": {"Log": {**LOG, "DependsOn": ["Gone"]}}}, {}, "Gone"),
+        ({"Resources": {"Odd": {"Type": "AWS::Odd::Thing"}}}, {}, "Unrecognized resource types"),
+    ],
+)
+def test_a_request_that_aws_refuses_is_refused(
+    pipelines: Pipelines, template: dict[str, Any], arguments: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(ClientError, match=problem):
+        pipelines.stack("refused", template, **arguments)
+
+    assert pipelines.stacks.describe_stacks()["Stacks"] == []
+
+
+def test_a_stack_whose_creation_was_rolled_back_is_neither_created_nor_updated(pipelines: Pipelines) -> None:
+    broken = {"Resources": {"Log": LOG, "Same": {**LOG, "DependsOn": "Log"}}}
+    assert pipelines.stack("broken", broken)["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert log_names(pipelines) == []
+
+    body = json.dumps({"Resources": {"Log": LOG}})
+    with pytest.raises(pipelines.stacks.exceptions.AlreadyExistsException):
+        pipelines.stacks.create_stack(StackName="broken", TemplateBody=body)
+    with pytest.raises(ClientError, match="is in ROLLBACK_COMPLETE state and can not be updated"):
+        pipelines.stacks.update_stack(StackName="broken", TemplateBody=body)
+
+
+@pytest.mark.parametrize("host", ["{bucket}.s3.amazonaws.com", "{bucket}.s3.eu-west-1.amazonaws.com"])
+def test_templates_are_found_by_their_virtual_host_address(pipelines: Pipelines, host: str) -> None:
+    pipelines.s3.put_object(Bucket=BUCKET, Key="stacks/log.yml", Body=json.dumps({"Resources": {"Log": LOG}}))
+    url = f"https://{host.format(bucket=BUCKET)}/stacks/log.yml"
+
+    pipelines.stacks.create_stack(StackName="direct", TemplateURL=url)
+    wait_for(lambda: pipelines.settled("direct"), "the stack")
+    assert log_names(pipelines) == ["/made"]
+    pipelines.stacks.delete_stack(StackName="direct")
+    wait_for(lambda: log_names(pipelines) == [], "the deletion")
+
+    pipelines.stack("parent", {"Resources": {"Child": nested(url)}})
+    assert log_names(pipelines) == ["/made"]
+
+
+class TestNested:
+    """A stack whose nested template changes behind the same address."""
+
+    @pytest.fixture
+    def parent(self, pipelines: Pipelines) -> dict[str, Any]:
+        self.publish(pipelines, log_group({"Ref": "Name"}))
+        url = f"https://{BUCKET}.s3.amazonaws.com/child.yml"
+        template = {
+            "Resources": {"Child": nested(url, Name="/one")},
+            "Outputs": {"Log": {"Value": {"Fn::GetAtt": ["Child", "Outputs.LogName"]}}},
+        }
+        assert pipelines.stack("parent", template)["StackStatus"] == "CREATE_COMPLETE"
+        return template
+
+    def publish(self, pipelines: Pipelines, log: dict[str, Any], **more: Any) -> None:
+        child = {
+            "Parameters": {"Name": {"Type": "String"}},
+            "Resources": {"Log": log, **more},
+            "Outputs": {"LogName": {"Value": {"Ref": "Log"}}},
+        }
+        pipelines.s3.put_object(Bucket=BUCKET, Key="child.yml", Body=json.dumps(child))
+
+    def test_an_update_takes_the_new_content(self, pipelines: Pipelines, parent: dict[str, Any]) -> None:
+        self.publish(pipelines, log_group({"Ref": "Name"}), Second=log_group("/two"))
+
+        stack = pipelines.stack("parent", parent)
+
+        assert stack["StackStatus"] == "UPDATE_COMPLETE"
+        assert stack["Outputs"][0]["OutputValue"] == "/one"
+        assert log_names(pipelines) == ["/one", "/two"]
+
+    def test_an_update_without_any_change_is_no_error(
+        self, pipelines: Pipelines, parent: dict[str, Any]
+    ) -> None:
+        for _ in range(2):
+            stack = pipelines.stack("parent", parent)
+            assert (stack["StackStatus"], stack["Outputs"][0]["OutputValue"]) == ("UPDATE_COMPLETE", "/one")
+
+    def test_a_change_set_shows_the_nested_stack(self, pipelines: Pipelines, parent: dict[str, Any]) -> None:
+        pipelines.stacks.create_change_set(
+            StackName="parent", ChangeSetName="look", TemplateBody=json.dumps(parent)
+        )
+        found = pipelines.stacks.describe_change_set(StackName="parent", ChangeSetName="look")
+
+        assert found["Status"] == "CREATE_COMPLETE"
+        (change,) = [change["ResourceChange"] for change in found["Changes"]]
+        assert (change["Action"], change["LogicalResourceId"]) == ("Modify", "Child")
+
+    def test_a_failure_is_rolled_back_to_the_content_before(
+        self, pipelines: Pipelines, parent: dict[str, Any]
+    ) -> None:
+        same = {**log_group("/one"), "DependsOn": "Extra"}
+        self.publish(pipelines, log_group({"Ref": "Name"}), Extra=log_group("/extra"), Same=same)
+
+        stack = pipelines.stack("parent", parent)
+
+        assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+        assert log_names(pipelines) == ["/one"]
+        events = pipelines.stacks.describe_stack_events(StackName="parent")["StackEvents"]
+        failed = next(event for event in events if event["ResourceStatus"] == "UPDATE_FAILED")
+        child = failed["PhysicalResourceId"]
+        assert failed["ResourceStatusReason"].startswith(
+            f"Embedded stack {child} was not successfully updated"
+        )
+        assert "failed to update: [Same]" in failed["ResourceStatusReason"]
+        causes = pipelines.stacks.describe_stack_events(StackName=child)["StackEvents"]
+        assert any("already exists" in event.get("ResourceStatusReason", "") for event in causes)
+
+    @pytest.mark.usefixtures("parent")
+    def test_the_parents_events_name_the_child_before_it_is_complete(self, pipelines: Pipelines) -> None:
+        events = pipelines.stacks.describe_stack_events(StackName="parent")["StackEvents"]
+        begun = {
+            event["LogicalResourceId"]: event["PhysicalResourceId"]
+            for event in events
+            if event.get("ResourceStatusReason") == "Resource creation Initiated"
+        }
+
+        assert set(begun) == {"Child"}
+        assert begun["Child"].startswith("arn:aws:cloudformation:")
+
+
+def test_a_change_set_sees_a_condition_flip(pipelines: Pipelines) -> None:
+    template = {
+        "Parameters": {"Extra": {"Type": "String", "Default": "no"}},
+        "Conditions": {"HasExtra": {"Fn::Equals": [{"Ref": "Extra"}, "yes"]}},
+        "Resources": {"Log": LOG, "Second": {**log_group("/two"), "Condition": "HasExtra"}},
+    }
+    pipelines.stack("flips", template)
+    pipelines.stacks.create_change_set(
+        StackName="flips",
+        ChangeSetName="flip",
+        UsePreviousTemplate=True,
+        Parameters=[{"ParameterKey": "Extra", "ParameterValue": "yes"}],
+    )
+    found = pipelines.stacks.describe_change_set(StackName="flips", ChangeSetName="flip")
+
+    assert found["Status"] == "CREATE_COMPLETE"
+    changes = [
+        (c["ResourceChange"]["Action"], c["ResourceChange"]["LogicalResourceId"]) for c in found["Changes"]
+    ]
+    assert changes == [("Add", "Second")]
+
+
+def test_a_secret_is_referred_to_by_its_arn_wherever_it_is_used(pipelines: Pipelines) -> None:
+    template = {
+        "Resources": {
+            "Secret": {
+                "Type": "AWS::SecretsManager::Secret",
+                "Properties": {"Name": "core", "SecretString": '{"user": "app"}', "Description": "first"},
+            },
+            "Log": log_group({"Fn::Sub": "/{{resolve:secretsmanager:${Secret}:SecretString:user}}"}),
+        },
+        "Outputs": {"Arn": {"Value": {"Ref": "Secret"}}},
+    }
+    stack = pipelines.stack("secretive", template)
+    secrets = pipelines.aws("secretsmanager")
+    arn = secrets.describe_secret(SecretId="core")["ARN"]
+
+    assert stack["Outputs"][0]["OutputValue"] == arn
+    assert log_names(pipelines) == ["/app"]
+    template["Resources"]["Secret"]["Properties"]["Description"] = "second"
+    assert pipelines.stack("secretive", template)["StackStatus"] == "UPDATE_COMPLETE"
+    described = secrets.describe_secret(SecretId="core")
+    assert (described["ARN"], described["Description"]) == (arn, "second")
+    pipelines.stacks.delete_stack(StackName="secretive")
+    wait_for(lambda: not secrets.list_secrets()["SecretList"], "the deletion")
+
+
+def test_missing_resource_types_exist_and_those_without_effect_are_named(
+    pipelines: Pipelines, sandbox: lifecycle.Sandbox
+) -> None:
+    group = {"Type": "AWS::EC2::SecurityGroup", "Properties": {"GroupDescription": "g"}}
+    rule = {"GroupId": {"Ref": "Group"}, "IpProtocol": "tcp", "FromPort": 80, "ToPort": 80}
+    template = {
+        "Resources": {
+            "Group": group,
+            "Address": {"Type": "AWS::EC2::EIP", "Properties": {"Domain": "vpc"}},
+            "Nat": {
+                "Type": "AWS::EC2::NatGateway",
+                "Properties": {
+                    "SubnetId": "subnet-1",
+                    "AllocationId": {"Fn::GetAtt": ["Address", "AllocationId"]},
+                },
+            },
+            "In": {"Type": "AWS::EC2::SecurityGroupIngress", "Properties": {**rule, "CidrIp": "10.0.0.0/8"}},
+            "Out": {"Type": "AWS::EC2::SecurityGroupEgress", "Properties": {**rule, "CidrIp": "10.9.0.0/16"}},
+            "Oidc": {
+                "Type": "AWS::IAM::OIDCProvider",
+                "Properties": {
+                    "Url": "https://token.actions.githubusercontent.com",
+                    "ClientIdList": ["sts.amazonaws.com"],
+                },
+            },
+            "Scale": {
+                "Type": "AWS::ApplicationAutoScaling::ScalableTarget",
+                "Properties": {
+                    "ResourceId": "service/c/s",
+                    "ScalableDimension": "ecs:service:DesiredCount",
+                    "ServiceNamespace": "ecs",
+                    "MinCapacity": 1,
+                    "MaxCapacity": 2,
+                },
+            },
+            "Policy": {
+                "Type": "AWS::ApplicationAutoScaling::ScalingPolicy",
+                "Properties": {
+                    "PolicyName": "cpu",
+                    "PolicyType": "TargetTrackingScaling",
+                    "ScalingTargetId": {"Ref": "Scale"},
+                },
+            },
+        },
+        "Outputs": {
+            "Oidc": {"Value": {"Ref": "Oidc"}},
+            "Scale": {"Value": {"Ref": "Scale"}},
+            "Ip": {"Value": {"Ref": "Address"}},
+        },
+    }
+    stack = pipelines.stack("types", template)
+    outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in stack["Outputs"]}
+    ec2, iam = pipelines.aws("ec2"), pipelines.aws("iam")
+
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    assert outputs["Oidc"] == ("arn:aws:iam::000000000000:oidc-provider/token.actions.githubusercontent.com")
+    assert iam.get_open_id_connect_provider(OpenIDConnectProviderArn=outputs["Oidc"])["ClientIDList"] == [
+        "sts.amazonaws.com"
+    ]
+    assert outputs["Scale"] == "service/c/s|ecs:service:DesiredCount|ecs"
+    assert [address["PublicIp"] for address in ec2.describe_addresses()["Addresses"]] == [outputs["Ip"]]
+    resources = {
+        entry["LogicalResourceId"]: entry["PhysicalResourceId"]
+        for entry in pipelines.stacks.describe_stack_resources(StackName="types")["StackResources"]
+    }
+    (found,) = ec2.describe_security_groups(GroupIds=[resources["Group"]])["SecurityGroups"]
+    assert [entry["IpRanges"][0]["CidrIp"] for entry in found["IpPermissions"]] == ["10.0.0.0/8"]
+    assert "10.9.0.0/16" in [r["CidrIp"] for e in found["IpPermissionsEgress"] for r in e["IpRanges"]]
+    assert [text.partition("*")[0] for text in lifecycle.status("default")["simulated"]] == [
+        "AWS::ApplicationAutoScaling::",
+        "AWS::EC2::",
+        "AWS::IAM::",
+    ]
+    pipelines.stacks.delete_stack(StackName="types")
+    wait_for(lambda: not ec2.describe_addresses()["Addresses"], "the deletion")
+    assert iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
+    assert lifecycle.status("default")["simulated"] == []
+
+
+def test_a_load_balancer_without_a_name_gets_a_lasting_address(pipelines: Pipelines) -> None:
+    balancer = {
+        "Type": "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        "Properties": {"Subnets": ["subnet-1", "subnet-2"]},
+    }
+    template = {
+        "Resources": {"Balancer": balancer},
+        "Outputs": {"Address": {"Value": {"Fn::GetAtt": ["Balancer", "DNSName"]}}},
+    }
+    address = pipelines.stack("unnamed", template)["Outputs"][0]["OutputValue"]
+    (found,) = pipelines.aws("elbv2").describe_load_balancers()["LoadBalancers"]
+    balancer["Properties"]["Tags"] = [{"Key": "a", "Value": "b"}]
+
+    assert address == found["DNSName"]
+    assert address.partition(":")[0] == f"{found['LoadBalancerName']}.alb.localhost"
+    assert pipelines.stack("unnamed", template)["Outputs"][0]["OutputValue"] == address
+
+
+@pytest.mark.parametrize(
+    ("url", "read"),
+    [
+        ("https://b-1.s3.amazonaws.com/a/b.yml", "https://s3.amazonaws.com/b-1/a/b.yml"),
+        ("https://b.c.s3.eu-west-1.amazonaws.com/a%20b", "https://s3.amazonaws.com/b.c/a b"),
+        ("https://b-1.s3-eu-west-1.amazonaws.com/a", "https://s3.amazonaws.com/b-1/a"),
+        ("https://s3.eu-west-1.amazonaws.com/b/a", "https://s3.eu-west-1.amazonaws.com/b/a"),
+        ("http://127.0.0.1:4566/b/a", "http://127.0.0.1:4566/b/a"),
+    ],
+)
+def test_addresses_are_read_in_both_styles(url: str, read: str) -> None:
+    assert stacks.path_style(url) == read
