@@ -72,8 +72,11 @@ class Shop:
         return self.pipelines.start("ship")
 
 
-def template(tag: str, count: int, **container: Any) -> dict[str, Any]:
-    """A service, its load balancer and its log."""
+def template(
+    tag: str, count: int, *, threshold: dict[str, Any] | None = None, **container: Any
+) -> dict[str, Any]:
+    """A service, its load balancer and its log; ``threshold`` is the circuit breaker's."""
+    breaker = {"Enable": True, "Rollback": True}
     options = {"awslogs-group": "/app", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "app"}
     definition = {
         "Name": "app",
@@ -151,7 +154,10 @@ def template(tag: str, count: int, **container: Any) -> dict[str, Any]:
                     "HealthCheckGracePeriodSeconds": 60,
                     "EnableExecuteCommand": True,
                     "DeploymentConfiguration": {
-                        "DeploymentCircuitBreaker": {"Enable": True, "Rollback": True},
+                        "DeploymentCircuitBreaker": {
+                            **breaker,
+                            **({"ThresholdConfiguration": threshold} if threshold else {}),
+                        },
                         "MinimumHealthyPercent": 100,
                         "MaximumPercent": 200,
                     },
@@ -293,8 +299,9 @@ def test_a_release_that_dies_is_rolled_back_and_said(shop: Shop) -> None:
 def test_a_task_that_stays_unhealthy_is_stopped_for_it_and_fails_the_stack(shop: Shop) -> None:
     shop.push("live", version="one")
     shop.push("bad", version="bad", behaviour="503")
-    shop.deploy()
-    stack = shop.deploy("bad")
+    once = {"Type": "COUNT", "Value": 1}
+    shop.deploy(threshold=once)
+    stack = shop.deploy("bad", threshold=once)
 
     assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert shop.get()[1].startswith("one")

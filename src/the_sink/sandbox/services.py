@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from the_sink.sandbox.builds.aws_command import AwsCommand
 from the_sink.sandbox.builds.runner import Workshop
 from the_sink.sandbox.builds.service import Builds
 from the_sink.sandbox.clients import Clients
@@ -31,8 +32,14 @@ class Services:
         from the_sink.sandbox.emulator.ecs import TaskSupervisor
 
         clients = Clients(endpoint_url)
+        self._aws_command = AwsCommand(home)
         docker_folder = cache(lambda: install_docker_command(home, endpoint_url))
-        self._builds = Builds(Workshop(home, clients, docker_folder))
+
+        def command_folders() -> list[Path]:
+            aws_folder = self._aws_command.folder()
+            return [docker_folder(), *([aws_folder] if aws_folder else [])]
+
+        self._builds = Builds(Workshop(home, clients, command_folders))
         self._pipelines = CodePipeline(make_player(clients, self._builds))
         engine = ProcessEngine(home, endpoint_url)
         self.balancers: Any = Balancers(port, engine.resolve_target)
@@ -59,6 +66,7 @@ class Services:
         """End what is at work; services start their tasks again with the sandbox."""
         self._pipelines.engine.shut_down()
         self._builds.stop_all()
+        self._aws_command.stop()
         self._tasks.stop()
 
     def stop_work(self) -> None:

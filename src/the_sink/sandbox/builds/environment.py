@@ -46,7 +46,7 @@ class UnresolvedVariable(Exception):
 
 
 def machine_environment(
-    docker_folder: Path, home: Path, host: Mapping[str, str] | None = None
+    command_folders: list[Path], home: Path, host: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """Return the environment of this machine that a build gets.
 
@@ -63,7 +63,11 @@ def machine_environment(
     return {
         **passed,
         "PATH": os.pathsep.join(
-            [str(docker_folder), str(Path(sys.executable).parent), host.get("PATH") or os.defpath]
+            [
+                *(str(folder) for folder in command_folders),
+                str(Path(sys.executable).parent),
+                host.get("PATH") or os.defpath,
+            ]
         ),
         "HOME": str(home),
         "XDG_CACHE_HOME": host.get("XDG_CACHE_HOME") or str(user_home / ".cache"),

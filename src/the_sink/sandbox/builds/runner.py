@@ -40,7 +40,8 @@ class Workshop:
 
     state_dir: Path
     clients: Clients
-    docker_folder: Callable[[], Path]
+    command_folders: Callable[[], list[Path]]
+    """What comes first on a build's PATH: our ``docker`` and ``aws``."""
 
 
 class BuildFailure(Exception):
@@ -164,7 +165,7 @@ class Build:
             folder=self._source,
             scratch=self._folder / "shell",
             environment={
-                **machine_environment(self._workshop.docker_folder(), home),
+                **machine_environment(self._workshop.command_folders(), home),
                 **sandbox_environment(
                     self._workshop.state_dir, self._workshop.clients.endpoint_url, self._job.region
                 ),
