@@ -138,7 +138,7 @@ def test_a_signal_during_release_stops_it_and_web_does_not_start(
 ) -> None:
     """Even where release takes the signal for a reason to end well."""
     image.write(
-        "Procfile", "release: trap 'exit 0' TERM; echo $$ > pid; sleep 60 & wait\nweb: echo serving\n"
+        "Procfile", "release: trap 'exit 0' TERM; echo $$ > pid; while :; do :; done\nweb: echo serving\n"
     )
     process = start()
     running = int(wait_for(image.app / "pid"))
