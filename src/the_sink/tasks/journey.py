@@ -6,6 +6,7 @@ each, at what that person would check. Nothing here calls the platform's code: e
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shlex
@@ -13,9 +14,11 @@ import shutil
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from the_sink.errors import InputError, SinkError
 
@@ -106,11 +109,15 @@ class Journey:
         self.commit("Say that this is the second release")
 
     def look(self, url: str) -> None:
-        """Ask the service for its version the way a person would."""
-        fetch = ["curl", "--silent", "--show-error", "--max-time", "10", f"{url}/version"]
+        """Ask the service for its version the way a person would, and show the answer."""
+        address = f"{url}/version"
         if shutil.which("curl"):
-            self.run(fetch, cwd=self.app)
+            self.run(
+                ["curl", "--silent", "--show-error", "--fail", "--max-time", "10", address], cwd=self.app
+            )
             self.say("")
+        else:
+            self.say(f"\nGET {address}\n{fetch(address)}")
 
     def url(self, env: str) -> str:
         """Return the address of the service, from the stack's outputs."""
@@ -154,6 +161,30 @@ class Journey:
         return done.stdout
 
 
+def fetch(address: str) -> str:
+    """Return what a loopback address answers with status 200.
+
+    ``*.localhost`` is loopback wherever it is resolved (RFC 6761, 6.3), but not every resolver knows it:
+    the connection goes to 127.0.0.1, the name into the Host header.
+
+    Raises:
+        SinkError: it does not answer, or with another status.
+    """
+    parts = urlsplit(address)
+    connection = http.client.HTTPConnection("127.0.0.1", parts.port or 80, timeout=10)
+    try:
+        connection.request("GET", parts.path or "/", headers={"Host": parts.netloc})
+        response = connection.getresponse()
+        body = response.read().decode()
+    except OSError as error:
+        raise SinkError(f"{address} does not answer: {error}.", "invoke status --sandbox") from error
+    finally:
+        connection.close()
+    if response.status != http.HTTPStatus.OK:
+        raise SinkError(f"{address} answers with status {response.status}: {body}", "invoke status --sandbox")
+    return body
+
+
 def free_folder(parent: Path, name: str) -> Path:
     """Return ``parent/name``, or the first of ``name-2``, ``name-3`` … that does not exist yet."""
     for number in range(1, 1000):
@@ -182,8 +213,6 @@ def _git_identity(env: dict[str, str]) -> bool:
 
 
 def _version(checkout: Path) -> str:
-    import tomllib
-
     with (checkout / "pyproject.toml").open("rb") as file:
         return str(tomllib.load(file)["project"]["version"])
 
