@@ -10,10 +10,12 @@ import json
 import tarfile
 from urllib.parse import urlsplit
 
-# Answers /health with the status in BEHAVIOUR ("dies": it exits at once), everything else with VERSION.
+# Answers /health with the status in BEHAVIOUR ("dies": it exits at once), everything else with VERSION;
+# /write and /read share a file through the file system at /mnt/shared.
 SERVER = """\
-import http.server, os, signal, sys, time
+import http.server, os, pathlib, signal, sys, time
 
+shared = pathlib.Path(os.environ["SINK_ROOT"], "mnt/shared")
 behaviour = os.environ.get("BEHAVIOUR", "200")
 print("starting", os.environ["VERSION"], flush=True)
 if behaviour == "dies":
@@ -26,8 +28,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/slow":
             time.sleep(1.5)
+        if self.path == "/write":
+            (shared / "visits").write_text(os.environ["VERSION"])
         status = int(behaviour) if self.path == "/health" else 200
         body = f"{os.environ['VERSION']} {self.headers.get('Host')}".encode()
+        if self.path == "/read":
+            body = (shared / "visits").read_bytes()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

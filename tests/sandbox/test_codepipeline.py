@@ -105,8 +105,8 @@ def test_the_same_request_token_is_the_same_execution(pipelines: Pipelines) -> N
     assert pipelines.start("shop") != first
 
 
-def test_a_rule_starts_the_pipeline_with_the_version_that_was_uploaded(pipelines: Pipelines) -> None:
-    pipelines.create("shop", [stage("Build", commands("Run", "true"))])
+def test_a_rule_starts_the_pipeline_with_each_version_that_was_uploaded(pipelines: Pipelines) -> None:
+    pipelines.create("shop", [stage("Build", commands("Run", "true"))], ExecutionMode="QUEUED")
     pipelines.s3.put_bucket_notification_configuration(
         Bucket=BUCKET, NotificationConfiguration={"EventBridgeConfiguration": {}}
     )
@@ -140,18 +140,44 @@ def test_a_rule_starts_the_pipeline_with_the_version_that_was_uploaded(pipelines
         ],
     )
     pipelines.upload({"a": ""}, key="other.zip")
-    version = pipelines.upload({"a": ""})
+    versions = [pipelines.upload({"a": text}) for text in ("one", "two", "three")]
 
     def started() -> list[dict[str, Any]]:
         found = pipelines.api.list_pipeline_executions(pipelineName="shop")["pipelineExecutionSummaries"]
         return [entry for entry in found if entry["trigger"]["triggerType"] == "CloudWatchEvent"]
 
-    wait_for(started, "the execution")
-    (execution,) = started()
-    assert pipelines.ended("shop", execution["pipelineExecutionId"]) == "Succeeded"
-    (execution,) = started()
-    assert execution["sourceRevisions"][0]["revisionId"] == version
-    assert execution["trigger"]["triggerDetail"].endswith(":rule/follow")
+    wait_for(lambda: len(started()) == 3, "the executions")
+    for execution in started():
+        assert pipelines.ended("shop", execution["pipelineExecutionId"]) == "Succeeded"
+        assert execution["trigger"]["triggerDetail"].endswith(":rule/follow")
+    revisions_seen = {entry["sourceRevisions"][0]["revisionId"] for entry in started()}
+    assert revisions_seen == set(versions)
+
+
+def test_a_rule_hears_of_executions_that_fail_and_a_topic_of_approvals(pipelines: Pipelines) -> None:
+    sqs, sns, events = (pipelines.aws(service) for service in ("sqs", "sns", "events"))
+    queue = sqs.create_queue(QueueName="heard")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topic = sns.create_topic(Name="approvals")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    pattern = {
+        "source": ["aws.codepipeline"],
+        "detail-type": ["CodePipeline Pipeline Execution State Change"],
+        "detail": {"pipeline": ["shop"], "state": ["FAILED"]},
+    }
+    events.put_rule(Name="failures", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="failures", Targets=[{"Id": "queue", "Arn": arn}])
+
+    def heard(text: str) -> bool:
+        found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        return any(text in message["Body"] for message in found)
+
+    gate = action("Approve", "Approval", "Manual", {"NotificationArn": topic})
+    pipelines.create("shop", [stage("Gate", gate)])  # its own first execution fails
+    wait_for(lambda: heard('"state": "FAILED"'), "the failure")
+    pipelines.upload({"a": ""})
+    pipelines.start("shop")
+    wait_for(lambda: heard("APPROVAL NEEDED: shop, action Approve"), "the approval")
 
 
 def test_a_failed_action_fails_stage_and_execution_and_says_why(pipelines: Pipelines) -> None:

@@ -102,6 +102,7 @@ FUNCTIONS = {
         "_cleanup_task_resources": ["task", "docker_client", "extra_container"],
         "_complete_service_deployment": ["cluster_name", "svc_key", "expected_deployment_id"],
         "_create_service": ["data"],
+        "_docker_binds_from_taskdef": ["td", "cdef"],
         "_make_deployment": ["task_definition", "desired_count", "status"],
         "_mark_task_stopped": ["task_arn", "task", "reason", "stop_code", "exit_code"],
         "_reconcile_service_tasks": ["cluster_name", "svc_key"],
@@ -127,8 +128,24 @@ FUNCTIONS = {
     },
     "ministack.services.eventbridge": {
         "_apply_input_transformer": ["transformer", "rule", "view"],
+        "_dispatch_event": ["event", "view"],
         "_invoke_target": ["target", "event", "rule", "view"],
         "_pattern_event_view": ["event"],
+    },
+    "ministack.services.s3": {
+        "_fire_s3_event": [
+            "bucket_name",
+            "key",
+            "event_name",
+            "size",
+            "etag",
+            "deletion_type",
+            "restore_event_data",
+            "version_id",
+            "sequencer",
+            "object_extra",
+            "record_extra",
+        ],
     },
     "ministack.services.cloudformation.changesets": {
         "_diff_resources": None,

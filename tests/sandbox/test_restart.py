@@ -29,6 +29,10 @@ class Own:
     def aws(self, service: str) -> Any:
         return self.clients.get(service, "eu-west-1")
 
+    def stop_and_start(self) -> None:
+        lifecycle.stop("own")
+        self.server = lifecycle.start("own")
+
     def kill_and_start(self) -> None:
         wait_for(lambda: lifecycle.status("own")["saved"], "the state to be saved")
         os.kill(self.server.pid, signal.SIGKILL)
@@ -54,14 +58,15 @@ def status(pipelines: Pipelines, execution_id: str, name: str) -> str | None:
     return found["status"] if found else None
 
 
-def test_executions_go_on_or_say_that_they_were_interrupted(own: Own) -> None:
+@pytest.mark.parametrize("end", ["kill_and_start", "stop_and_start"])
+def test_executions_go_on_or_say_that_they_were_interrupted(own: Own, end: str) -> None:
     pipelines = Pipelines(own.aws)
     pipelines.create("shop", [stage("Build", commands("Slow", "sleep 60")), stage("Gate", approval())])
     pipelines.upload({"a": ""})
     interrupted = pipelines.start("shop")
     wait_for(lambda: status(pipelines, interrupted, "Slow") == "InProgress", "the slow action")
 
-    own.kill_and_start()
+    getattr(own, end)()
 
     assert pipelines.ended("shop", interrupted) == "Failed"
     assert (
@@ -71,7 +76,7 @@ def test_executions_go_on_or_say_that_they_were_interrupted(own: Own) -> None:
     waiting = pipelines.start("shop")
     wait_for(lambda: status(pipelines, waiting, "Approve") == "InProgress", "the approval")
 
-    own.kill_and_start()
+    getattr(own, end)()
 
     assert pipelines.execution("shop", waiting)["status"] == "InProgress"
     gate = pipelines.api.get_pipeline_state(name="shop")["stageStates"][1]

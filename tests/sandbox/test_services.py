@@ -269,6 +269,18 @@ def test_a_rollout_loses_no_request(shop: Shop) -> None:
     assert result["externalExecutionId"] == shop.service()["deployments"][0]["id"]
 
 
+def test_files_on_the_shared_file_system_outlive_a_task(shop: Shop) -> None:
+    mount = {"SourceVolume": "shared", "ContainerPath": "/mnt/shared"}
+    shop.push("live", version="one")
+    shop.push("next", version="two")
+    shop.deploy(MountPoints=[mount])
+    assert shop.get("/write")[0] == 200
+    shop.deploy("next", MountPoints=[mount])
+
+    assert shop.get()[1].startswith("two")
+    assert shop.get("/read") == (200, "one")
+
+
 def test_a_release_that_dies_is_rolled_back_and_said(shop: Shop) -> None:
     shop.push("live", version="one")
     shop.push("next", version="two", behaviour="dies")

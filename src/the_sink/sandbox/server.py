@@ -11,6 +11,7 @@ import asyncio
 import fcntl
 import json
 import os
+import signal
 import socket
 import time
 from datetime import UTC, datetime
@@ -50,8 +51,21 @@ def serve(name: str, port: int) -> None:
     config.accesslog = None
     config.loglevel = "WARNING"
     application = Application(name, home, port)
+
+    async def run() -> None:
+        ending = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, ending.set)
+
+        async def ended() -> None:
+            await ending.wait()
+            # While requests are still answered: what is at work must end as interrupted, not as failed.
+            await asyncio.to_thread(application.end_work)
+
+        await serve_asgi(application, config, shutdown_trigger=ended)
+
     try:
-        asyncio.run(serve_asgi(application, config))
+        asyncio.run(run())
     finally:
         (home / "sandbox.json").unlink(missing_ok=True)
 
@@ -84,6 +98,10 @@ class Application:
             with self._saver.change():
                 await self._emulated.application(scope, receive, send)
 
+    def end_work(self) -> None:
+        """End executions, builds and tasks; the first step of an orderly stop."""
+        self._services.stop()
+
     async def _live(self, scope: Any, receive: Any, send: Any) -> None:
         async def receive_and_stop() -> Any:
             message = await receive()
@@ -113,7 +131,6 @@ class Application:
         write_atomically(self._home / "sandbox.json", json.dumps(entry).encode())
 
     def _stop(self) -> None:
-        self._services.stop()
         self._saver.stop()
 
     def _snapshot(self) -> dict[str, bytes]:
@@ -172,6 +189,7 @@ def _listen(name: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((lifecycle.HOST, port))
+        listener.listen(128)  # who comes before the emulator is loaded waits instead of being refused
     except OSError as error:
         listener.close()
         raise SandboxUnavailable(

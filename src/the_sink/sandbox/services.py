@@ -23,6 +23,7 @@ class Services:
             codebuild,
             ecs_history,
             ecs_resources,
+            events,
             nested,
             pipelines,
             resource_types,
@@ -40,12 +41,13 @@ class Services:
             return [docker_folder(), *([aws_folder] if aws_folder else [])]
 
         self._builds = Builds(Workshop(home, clients, command_folders))
-        self._pipelines = CodePipeline(make_player(clients, self._builds))
+        self._pipelines = CodePipeline(make_player(clients, self._builds), events.PipelineEvents(clients))
         engine = ProcessEngine(home, endpoint_url)
         self.balancers: Any = Balancers(port, engine.resolve_target)
-        self._tasks = TaskSupervisor(engine, self.balancers)
+        self._tasks = TaskSupervisor(engine, self.balancers, home / "efs")
         codebuild.install(self._builds)
         pipelines.install(self._pipelines)
+        events.install(self._pipelines)
         self.balancers.install()
         self._tasks.install()
         ecs_history.install()
@@ -72,7 +74,7 @@ class Services:
     def stop_work(self) -> None:
         """End builds and executions because everything is about to be forgotten."""
         self._builds.stop_all()
-        self._pipelines.store.clear()
+        self._pipelines.engine.forget()
 
     def end_tasks(self) -> None:
         """End the processes of services that are no more."""

@@ -72,6 +72,16 @@ class Cancelled(Exception):
     """The player stopped because the run was cancelled."""
 
 
+class Observer:
+    """Who hears of changes; called with the store locked, so it must not wait for anything."""
+
+    def execution_changed(self, execution: dict[str, Any], state: str) -> None:
+        """An execution began or ended; ``state`` as CodePipeline's events name it."""
+
+    def approval_opened(self, execution: dict[str, Any], record: dict[str, Any]) -> None:
+        """An approval waits for an answer."""
+
+
 Player = Callable[[ActionRun], Outcome]
 
 _VARIABLE = re.compile(r"#\{([A-Za-z0-9@_-]+)\.([A-Za-z0-9@_-]+)\}")

@@ -14,7 +14,7 @@ import threading
 import uuid
 from typing import Any
 
-from the_sink.sandbox.codepipeline.actions import ActionFailed, Player
+from the_sink.sandbox.codepipeline.actions import Observer, Player
 from the_sink.sandbox.codepipeline.errors import ServiceError, stage_not_found
 from the_sink.sandbox.codepipeline.stagework import StageWork
 from the_sink.sandbox.codepipeline.store import Record, Store
@@ -23,17 +23,21 @@ logger = logging.getLogger(__name__)
 
 RUNNING = ("InProgress", "Stopping")
 
+_EVENT_STATES = {"Cancelled": "CANCELED"}
+"""Where an event's state is not the status in capitals."""
+
 INTERRUPTED = "The sandbox ended while this action ran; start the pipeline again or retry the stage."
 
 
 class Engine:
     """Starts, stops and retries executions."""
 
-    def __init__(self, store: Store, player: Player) -> None:
+    def __init__(self, store: Store, player: Player, observer: Observer) -> None:
         self._store = store
         self._changed = store.changed
+        self._observer = observer
         self._ended = threading.Event()
-        self._work = StageWork(store, player, self._ended)
+        self._work = StageWork(store, player, observer, self._ended)
 
     def start(
         self,
@@ -78,6 +82,7 @@ class Engine:
                 "actions": [],
             }
             self._store.add_execution(region, pipeline, execution)
+            self._observer.execution_changed(execution, "STARTED")
             self._spawn(execution)
             return str(execution["id"])
 
@@ -141,6 +146,7 @@ class Engine:
                     record["stale"] = True
             execution.update(status="InProgress", stop_reason="", cursor=stage)
             self._touch(execution)
+            self._observer.execution_changed(execution, "RESUMED")
             self._spawn(execution)
 
     def recover(self) -> None:
@@ -164,6 +170,11 @@ class Engine:
                     if state in RUNNING:
                         self._set_stage(execution, stage, status)
                 self._finish(execution, status)
+
+    def forget(self) -> None:
+        """Drop everything: what runs is told to return."""
+        self._work.cancel_everything()
+        self._store.clear()
 
     def shut_down(self) -> None:
         """End the threads; what waits stays as it is and is taken up by ``recover``."""
@@ -270,6 +281,7 @@ class Engine:
         execution["status"] = status
         execution["waiting"] = None
         self._touch(execution)
+        self._observer.execution_changed(execution, _EVENT_STATES.get(status, status.upper()))
         self._changed.notify_all()
 
     def _touch(self, execution: Record) -> None:
@@ -299,6 +311,3 @@ def _overrides(declaration: Record, revisions: list[Record]) -> dict[str, Any]:
             raise ServiceError("ValidationException", "The sandbox does not play S3_OBJECT_KEY overrides.")
         chosen[action] = revision["revisionValue"]
     return chosen
-
-
-__all__ = ["INTERRUPTED", "RUNNING", "ActionFailed", "Engine"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from the_sink.sandbox.codepipeline import declaration as declarations
 from the_sink.sandbox.codepipeline import errors, views
-from the_sink.sandbox.codepipeline.actions import Player, check_approval_result
+from the_sink.sandbox.codepipeline.actions import Observer, Player, check_approval_result
 from the_sink.sandbox.codepipeline.engine import Engine
 from the_sink.sandbox.codepipeline.errors import ServiceError
 from the_sink.sandbox.codepipeline.store import Record, Store
@@ -21,9 +21,9 @@ TARGET_PREFIX = "CodePipeline_20150709"
 class CodePipeline:
     """The service: its state, its engine, and the operations on them."""
 
-    def __init__(self, player: Player, store: Store | None = None) -> None:
-        self.store = store or Store()
-        self.engine = Engine(self.store, player)
+    def __init__(self, player: Player, observer: Observer | None = None) -> None:
+        self.store = Store()
+        self.engine = Engine(self.store, player, observer or Observer())
         self._operations: dict[str, Callable[[str, Record], Record]] = {
             "CreatePipeline": self._create_pipeline,
             "UpdatePipeline": self._update_pipeline,

@@ -13,6 +13,7 @@ from the_sink.sandbox.codepipeline.actions import (
     ActionRun,
     Cancelled,
     Location,
+    Observer,
     Outcome,
     Player,
     resolve_variables,
@@ -29,10 +30,11 @@ _APPROVAL_TIMEOUT_S = 7 * 24 * 3600
 class StageWork:
     """The actions of stages."""
 
-    def __init__(self, store: Store, player: Player, ended: threading.Event) -> None:
+    def __init__(self, store: Store, player: Player, observer: Observer, ended: threading.Event) -> None:
         self._store = store
         self._changed = store.changed
         self._player = player
+        self._observer = observer
         self._ended = ended
         self._cancels: dict[str, threading.Event] = {}
 
@@ -114,6 +116,7 @@ class StageWork:
             }
             if action["actionTypeId"]["category"] == "Approval":
                 record["token"] = str(uuid.uuid4())
+                self._observer.approval_opened(execution, record)
             execution["actions"].append(record)
             self._work_on(execution, action, record)
             return record

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ministack.core.concurrency import spawn_background
@@ -37,8 +38,9 @@ _LONGEST_PAUSE_S = 30.0
 class TaskSupervisor:
     """Checks the health of services' tasks and tells the emulator's scheduler."""
 
-    def __init__(self, engine: Any, balancers: Balancers) -> None:
+    def __init__(self, engine: Any, balancers: Balancers, file_systems: Path) -> None:
         self._engine = engine
+        self._file_systems = file_systems
         self._balancers = balancers
         self._ended = threading.Event()
         self._failures: Counter[str] = Counter()
@@ -52,6 +54,8 @@ class TaskSupervisor:
         self._original_task_ip = ecs._task_ip
         self._original_run_kwargs = ecs._build_run_kwargs
         self._original_deployment = ecs._make_deployment
+        self._original_binds = ecs._docker_binds_from_taskdef
+        ecs._docker_binds_from_taskdef = self._binds
         self._original_restore = ecs._restore_state
         ecs._restore_state = self._restore
         ecs._schedule_service_deployment_completion = self._supervise
@@ -260,6 +264,21 @@ class TaskSupervisor:
         kwargs: dict[str, Any] = self._original_run_kwargs(*arguments, **named)
         kwargs.pop("platform", None)
         return kwargs
+
+    def _binds(self, definition: dict[str, Any], container: dict[str, Any]) -> list[str]:
+        """A file system of EFS is a folder of the sandbox's, shared by all tasks that mount it."""
+        binds: list[str] = self._original_binds(definition, container)
+        shared = {
+            volume["name"]: volume["efsVolumeConfiguration"]["fileSystemId"]
+            for volume in definition.get("volumes", [])
+            if volume.get("efsVolumeConfiguration")
+        }
+        for mount in container.get("mountPoints", []):
+            if mount.get("sourceVolume") in shared:
+                folder = self._file_systems / shared[mount["sourceVolume"]]
+                folder.mkdir(parents=True, exist_ok=True)
+                binds.append(f"{folder}:{mount['containerPath']}:{'ro' if mount.get('readOnly') else 'rw'}")
+        return binds
 
     def _drain_and_clean(self, task: dict[str, Any], client: Any, extra_container: Any = None) -> None:
         """Let the requests that a deregistered target still answers end before it hears SIGTERM."""

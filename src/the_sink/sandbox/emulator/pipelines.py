@@ -1,24 +1,19 @@
-"""Plugs the CodePipeline service into the emulator: its requests, resource type and EventBridge target."""
+"""Plugs the CodePipeline service into the emulator: its requests and its resource type."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from typing import Any
 
 from ministack import app as ministack_app
 from ministack.core import router
-from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.responses import get_region
-from ministack.services import eventbridge
 from ministack.services.cloudformation import provisioners
 
 from the_sink.sandbox.codepipeline.declaration import from_cloudformation
 from the_sink.sandbox.codepipeline.errors import ServiceError
 from the_sink.sandbox.codepipeline.service import TARGET_PREFIX, CodePipeline
-
-logger = logging.getLogger(__name__)
 
 RESOURCE_TYPE = "AWS::CodePipeline::Pipeline"
 
@@ -27,7 +22,6 @@ def install(service: CodePipeline) -> None:
     """Add the service."""
     _add_requests(service)
     _add_resource_type(service)
-    _add_event_target(service)
 
 
 def _add_requests(service: CodePipeline) -> None:
@@ -83,47 +77,3 @@ def _add_resource_type(service: CodePipeline) -> None:
         service.delete(get_region(), physical_id)
 
     provisioners._RESOURCE_HANDLERS[RESOURCE_TYPE] = {"create": create, "update": update, "delete": delete}
-
-
-def _add_event_target(service: CodePipeline) -> None:
-    """A rule may start a pipeline; the transformed input may name the source revisions.
-
-    https://docs.aws.amazon.com/codepipeline/latest/userguide/create-S3-source-events.html
-    """
-    invoke = eventbridge._invoke_target
-
-    def invoke_target(
-        target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None
-    ) -> None:
-        try:
-            arn = parse_arn(target.get("Arn", ""))
-        except ArnParseError:
-            arn = None
-        if arn is None or arn.service != "codepipeline":
-            invoke(target, event, rule, view)
-            return
-        seen = view or eventbridge._pattern_event_view(event)
-        payload = target.get("Input") or ""
-        if target.get("InputTransformer"):
-            payload = eventbridge._apply_input_transformer(target["InputTransformer"], rule, seen)
-        try:
-            service.engine.start(
-                arn.region,
-                arn.resource,
-                trigger="CloudWatchEvent",
-                detail=rule.get("Arn", ""),
-                revisions=_revisions(payload),
-            )
-        except ServiceError as error:
-            logger.error("The rule %s could not start %s: %s", rule.get("Name"), arn.resource, error.message)
-
-    eventbridge._invoke_target = invoke_target
-
-
-def _revisions(payload: str) -> list[dict[str, Any]]:
-    try:
-        content = json.loads(payload)
-    except ValueError:
-        return []
-    revisions = content.get("sourceRevisions") if isinstance(content, dict) else None
-    return revisions if isinstance(revisions, list) else []
