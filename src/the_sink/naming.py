@@ -158,10 +158,6 @@ class Names:
         """The Secrets Manager secret whose keys become the app's ``.env``."""
         return f"{self.app}-{self.env}-secret-core"
 
-    def file_secret(self, name: str) -> str:
-        """A further secret that holds one file."""
-        return f"{self.app}-{self.env}-secret-{name}"
-
 
 def release_key(app: str, commit: str) -> str:
     """The S3 key of a release's archive; ``commit`` is the full 40-digit SHA."""
@@ -196,3 +192,18 @@ def stack_template_key(version: str) -> str:
 def stack_channel_key(major: int, env: str) -> str:
     """The moving S3 key that app templates of that major name: what ``env`` deploys at its next run."""
     return f"stacks/python/cfn-template-v{major}-{env}.yml"
+
+
+EARLIER_CHANNEL_KEY = "stacks/python/cfn-template-v1.1.yml"
+"""What apps of the earlier platform name in every environment: the prod channel under its old name."""
+
+
+def template_upload_key(name: str, digest: str) -> str:
+    """The S3 key of a template that is uploaded to be deployed once: too long for a request's body.
+
+    Args:
+        name: What the file is called, without its ending.
+        digest: Of its content, in hexadecimal; the first 16 digits count, so that the same content has
+            the same key.
+    """
+    return f"stacks/python/{name}-{digest[:16]}.yml"

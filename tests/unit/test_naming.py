@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from the_sink.errors import InputError
 from the_sink.naming import (
+    EARLIER_CHANNEL_KEY,
     ENVIRONMENTS,
     PYTHON_RUNTIMES,
     RETIRED_RUNTIMES,
@@ -15,6 +16,7 @@ from the_sink.naming import (
     check_app_name,
     check_environment,
     check_platform_name,
+    template_upload_key,
 )
 from the_sink.resources import resource_path
 
@@ -103,3 +105,14 @@ def test_the_runtimes_that_may_be_named_are_those_that_are_built():
 
     assert {file.name.removesuffix(".Dockerfile") for file in files} == set(PYTHON_RUNTIMES)
     assert set(RETIRED_RUNTIMES) < set(PYTHON_RUNTIMES)
+
+
+def test_the_earlier_platforms_template_keeps_its_key():
+    assert EARLIER_CHANNEL_KEY == "stacks/python/cfn-template-v1.1.yml"
+
+
+def test_an_uploaded_template_is_named_by_its_content():
+    key = template_upload_key("pipeline", "0123456789abcdef" * 4)
+    assert key == "stacks/python/pipeline-0123456789abcdef.yml"
+    assert template_upload_key("pipeline", "0123456789abcdef") == key
+    assert template_upload_key("pipeline", "f" * 64) != key
