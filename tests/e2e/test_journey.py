@@ -1,12 +1,12 @@
 """The README's journey on the sandbox, and at each step what a person would check.
 
 The steps build on one another, as they do for that person, so they are one test class with a shared
-journey: each test looks at what its step left, through AWS's own APIs and over HTTP.
+journey: each test looks at what its step left, through AWS's own APIs and over HTTP. The journey clones
+HEAD but runs the platform's tasks from the working tree: commit before you trust it.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import subprocess
@@ -14,20 +14,22 @@ import time
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 import pytest
 
+from the_sink.errors import SinkError
 from the_sink.naming import Names, platform_export, runtime_repository
 from the_sink.sandbox import lifecycle
-from the_sink.tasks.journey import APP, Journey
+from the_sink.tasks.journey import APP, Journey, fetch
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NAMES = Names(APP, "stage")
+PLANTED = "planted-5f1c-in-the-secret"
 
 
 class Walk:
@@ -53,13 +55,14 @@ class Walk:
             tomllib.loads((self.journey.app / "sink.toml").read_text())["environments"]["stage"]["region"]
         )
 
-    def get(self, path: str) -> tuple[int, dict[str, Any]]:
-        """Ask the service through its load balancer, by the address that the stack's output names."""
-        url = urlsplit(self.journey.url("stage"))
-        connection = http.client.HTTPConnection("127.0.0.1", url.port, timeout=10)
-        connection.request("GET", path, headers={"Host": url.netloc})
-        response = connection.getresponse()
-        return response.status, json.loads(response.read())
+    @cached_property
+    def address(self) -> str:
+        """The address of stage, by the stack's output."""
+        return self.journey.url("stage")
+
+    def version(self) -> dict[str, Any]:
+        """What the service says of itself through its load balancer."""
+        return dict(json.loads(fetch(f"{self.address}/version")))
 
     def invoke(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a task in the app, as its own environment answers."""
@@ -144,8 +147,7 @@ class TestJourney:
         walk.journey.deploy("stage")
         commit = walk.commits[0]
 
-        status, version = walk.get("/version")
-        assert (status, version["commit"]) == (200, commit)
+        assert walk.version()["commit"] == commit
         archive = walk.archive(f"{APP}/{commit}.zip")
         assert archive == walk.archive(f"{APP}/latest.zip")
         release = json.loads(zipfile.ZipFile(BytesIO(archive)).read("release.json"))
@@ -154,14 +156,28 @@ class TestJourney:
 
     def test_a_change_replaces_the_old_release(self, walk: Walk) -> None:
         """The new commit answers every request and no task of the old one is left."""
+        walk.client("secretsmanager").put_secret_value(
+            SecretId=NAMES.secret, SecretString=json.dumps({"PLANTED": PLANTED})
+        )
         walk.journey.change_app()
         walk.commits.append(walk.journey.head())
         walk.journey.deploy("stage")
 
-        answers = {walk.get("/version")[1]["commit"] for _ in range(20)}
+        answers = {walk.version()["commit"] for _ in range(20)}
         assert answers == {walk.commits[1]}
         assert self.digests(walk) == {self.pushed_digest(walk, walk.commits[1])}
         assert self.pushed_digest(walk, walk.commits[1]) != self.pushed_digest(walk, walk.commits[0])
+
+    def test_a_secret_is_in_the_task_and_in_nothing_that_stays(self, walk: Walk) -> None:
+        """Its one copy outside Secrets Manager is the running task's .env, for the task's user alone."""
+        sandbox = lifecycle.require(walk.journey.sandbox)
+        found = {file for file in files_below(sandbox.state_dir) if PLANTED.encode() in file.read_bytes()}
+
+        env_files = {file for file in found if file.name == ".env"}
+        assert [oct(file.stat().st_mode & 0o777) for file in env_files] == ["0o400"]
+        assert {file.name for file in found - env_files} == {"secretsmanager.json"}
+        arguments = subprocess.run(["ps", "-eo", "args="], capture_output=True, text=True, check=True)
+        assert PLANTED not in arguments.stdout
 
     def test_the_moving_tag_is_the_release_that_deployed_well(self, walk: Walk) -> None:
         """The repository's moving tag names the digest that serves."""
@@ -201,11 +217,10 @@ class TestJourney:
         assert failed.returncode == 1, failed.stderr
         assert "Build" in failed.stderr
         assert "Traceback" not in failed.stderr
-        assert walk.get("/version")[1]["commit"] == walk.commits[1]
+        assert walk.version()["commit"] == walk.commits[1]
 
     def test_everything_is_back_after_a_stop(self, walk: Walk) -> None:
         """Nothing runs after the stop; after a start the same release serves at the same address."""
-        address = walk.journey.url("stage")
         sandbox = lifecycle.require("e2e")
         processes = family_of(sandbox.pid)
         assert len(processes) > 1
@@ -214,9 +229,8 @@ class TestJourney:
         assert not processes & running()
 
         lifecycle.start("e2e", port=sandbox.port)
-        eventually(lambda: walk.get("/version")[0] == 200, seconds=30)
-        assert walk.journey.url("stage") == address
-        assert walk.get("/version")[1]["commit"] == walk.commits[1]
+        eventually(lambda: walk.version()["commit"] == walk.commits[1], seconds=30)
+        assert walk.journey.url("stage") == walk.address
 
     def digests(self, walk: Walk) -> set[str]:
         return {
@@ -230,6 +244,11 @@ class TestJourney:
             for image in images
             if any(tag.startswith(commit) for tag in image.get("imageTags", []))
         )
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Every regular file that can be read below ``folder``."""
+    return (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
 Process = tuple[int, str]
@@ -265,7 +284,7 @@ def eventually(condition: Any, seconds: float) -> None:
         try:
             if condition():
                 return
-        except (OSError, ValueError):
+        except SinkError:
             pass
         time.sleep(0.1)
     assert condition()
