@@ -18,7 +18,9 @@ def test(_c: Context, only: str = "") -> None:
     Args:
         only: A folder or file of tests, or one test as pytest writes it (default: all).
     """
-    raise Exit(code=_tool("pytest", *([only] if only else [])))
+    # A module's tests stay in one process: they share its sandbox, and a journey's steps their order.
+    spread = ["-n", "2", "--dist", "loadscope"] if not only else []
+    raise Exit(code=_tool("pytest", *spread, *([only] if only else [])))
 
 
 @task
