@@ -102,6 +102,7 @@ FUNCTIONS = {
         "_cleanup_task_resources": ["task", "docker_client", "extra_container"],
         "_complete_service_deployment": ["cluster_name", "svc_key", "expected_deployment_id"],
         "_create_service": ["data"],
+        "_delete_service": ["data"],
         "_docker_binds_from_taskdef": ["td", "cdef"],
         "_make_deployment": ["task_definition", "desired_count", "status"],
         "_mark_task_stopped": ["task_arn", "task", "reason", "stop_code", "exit_code"],

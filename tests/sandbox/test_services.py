@@ -326,6 +326,15 @@ def test_a_task_that_stays_unhealthy_is_stopped_for_it_and_fails_the_stack(shop:
     assert any("due to (reason Health checks failed with these codes: [503])" in text for text in messages)
 
 
+def test_a_service_that_never_starts_is_gone_with_its_stacks_creation(shop: Shop) -> None:
+    shop.push("live", version="one", behaviour="dies")
+    stack = shop.deploy()
+
+    assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert shop.ecs.list_clusters()["clusterArns"] == []
+    assert list((shop.sandbox.state_dir / "containers").iterdir()) == []
+
+
 def test_a_missing_image_stops_the_tasks_and_says_so(shop: Shop) -> None:
     shop.push("live", version="one")
     shop.deploy()

@@ -121,6 +121,31 @@ class TestNested:
         }
         pipelines.s3.put_object(Bucket=BUCKET, Key="child.yml", Body=json.dumps(child))
 
+    def test_deleting_the_parent_keeps_what_is_to_be_retained(self, pipelines: Pipelines) -> None:
+        kept = {**log_group("/kept"), "DeletionPolicy": "RetainExceptOnCreate"}
+        self.publish(pipelines, log_group({"Ref": "Name"}), Kept=kept)
+        child = nested(f"https://{BUCKET}.s3.amazonaws.com/child.yml", Name="/one")
+        pipelines.stack("parent", {"Resources": {"Child": child}})
+        assert log_names(pipelines) == ["/kept", "/one"]
+
+        pipelines.stacks.delete_stack(StackName="parent")
+
+        wait_for(lambda: log_names(pipelines) == ["/kept"], "the deletion")
+
+    def test_a_creation_that_fails_leaves_nothing_behind(self, pipelines: Pipelines) -> None:
+        kept = {**log_group("/kept"), "DeletionPolicy": "RetainExceptOnCreate"}
+        same = {**log_group("/one"), "DependsOn": ["Log", "Kept"]}
+        self.publish(pipelines, log_group({"Ref": "Name"}), Kept=kept, Same=same)
+        child = nested(f"https://{BUCKET}.s3.amazonaws.com/child.yml", Name="/one")
+        stack = pipelines.stack("parent", {"Resources": {"Child": child}})
+
+        assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+        assert log_names(pipelines) == []
+        events = pipelines.stacks.describe_stack_events(StackName="parent")["StackEvents"]
+        (failed,) = [event for event in events if event["ResourceStatus"] == "CREATE_FAILED"]
+        causes = pipelines.stacks.describe_stack_events(StackName=failed["PhysicalResourceId"])["StackEvents"]
+        assert any("already exists" in event.get("ResourceStatusReason", "") for event in causes)
+
     def test_an_update_takes_the_new_content(self, pipelines: Pipelines, parent: dict[str, Any]) -> None:
         self.publish(pipelines, log_group({"Ref": "Name"}), Second=log_group("/two"))
 

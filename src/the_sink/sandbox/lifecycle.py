@@ -7,7 +7,6 @@ never by a process id alone: ids are reused, locks are released by the kernel ho
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -16,16 +15,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from the_sink.errors import InputError, SandboxUnavailable
+from the_sink.sandbox.process import HOST, exclusive, is_alive, is_held, request, send_signal, wait_until
 
 DEFAULT_PORT = 4566
-HOST = "127.0.0.1"
-
 ACCOUNT_ID = "000000000000"
 """The one account of a sandbox; as an access key it also selects that account in the emulator."""
 
@@ -78,7 +75,7 @@ def start(name: str, *, port: int | None = None, timeout_s: float = 60) -> Sandb
     """
     home = state_dir(name)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _exclusive(home / "start.lock", timeout_s):
+    with exclusive(home / "start.lock", timeout_s):
         running = find(name)
         if running is not None:
             if port is not None and port != running.port:
@@ -96,7 +93,7 @@ def find(name: str) -> Sandbox | None:
     """Return the sandbox ``name`` if it is running and ready."""
     home = state_dir(name)
     entry = _read_entry(home)
-    if entry is None or not _is_held(home / "server.lock"):
+    if entry is None or not is_held(home / "server.lock"):
         return None
     return Sandbox(
         name=name,
@@ -135,14 +132,14 @@ def stop(name: str, *, timeout_s: float = 30) -> bool:
     """
     home = state_dir(name)
     entry = _read_entry(home)
-    if entry is None or not _is_held(home / "server.lock"):
+    if entry is None or not is_held(home / "server.lock"):
         return False
-    _signal(entry["pid"], "SIGTERM")
-    if not _wait_until(lambda: not _is_held(home / "server.lock"), timeout_s):
-        _signal(entry["pid"], "SIGKILL")
-        _wait_until(lambda: not _is_held(home / "server.lock"), 5)
+    send_signal(entry["pid"], "SIGTERM")
+    if not wait_until(lambda: not is_held(home / "server.lock"), timeout_s):
+        send_signal(entry["pid"], "SIGKILL")
+        wait_until(lambda: not is_held(home / "server.lock"), 5)
         (home / "sandbox.json").unlink(missing_ok=True)
-    _wait_until(lambda: not _is_alive(entry["pid"]), 5)
+    wait_until(lambda: not is_alive(entry["pid"]), 5)
     return True
 
 
@@ -150,7 +147,7 @@ def reset(name: str) -> None:
     """Empty the sandbox ``name``, running or not; a running one stays running."""
     running = find(name)
     if running is not None:
-        _request(running.port, "POST", "/_sandbox/reset", timeout_s=60)
+        request(running.port, "POST", "/_sandbox/reset", timeout_s=60)
         return
     home = state_dir(name)
     for kept in home.iterdir() if home.is_dir() else ():
@@ -168,7 +165,7 @@ def status(name: str) -> dict[str, Any]:
     Raises:
         SandboxUnavailable: it is not running.
     """
-    answer = _request(require(name).port, "GET", "/_sandbox/status", timeout_s=10)
+    answer = request(require(name).port, "GET", "/_sandbox/status", timeout_s=10)
     if not isinstance(answer, dict):
         raise SandboxUnavailable(f"The sandbox {name!r} does not answer.", "invoke sandbox.stop")
     return answer
@@ -197,7 +194,7 @@ def _launch(name: str, home: Path, port: int, timeout_s: float) -> Sandbox:
                 f"The sandbox {name!r} did not start: {_last_line(log)}", f"Its log: {log}"
             )
         time.sleep(_POLL_S)
-    _signal(process.pid, "SIGKILL")
+    send_signal(process.pid, "SIGKILL")
     raise SandboxUnavailable(
         f"The sandbox {name!r} did not answer within {timeout_s:g} s.", f"Its log: {log}"
     )
@@ -236,25 +233,10 @@ def _check_port(name: str, port: int) -> None:
 
 
 def _occupant(port: int) -> str:
-    answer = _request(port, "GET", "/_sandbox/status", timeout_s=0.5)
+    answer = request(port, "GET", "/_sandbox/status", timeout_s=0.5)
     if isinstance(answer, dict) and "sandbox" in answer:
         return f"the sandbox {answer['sandbox']!r}"
     return "another program"
-
-
-def _request(port: int, method: str, path: str, timeout_s: float) -> Any:
-    """The decoded JSON answer, or None when there is none."""
-    from http.client import HTTPConnection, HTTPException
-
-    connection = HTTPConnection(HOST, port, timeout=timeout_s)
-    try:
-        connection.request(method, path)
-        response = connection.getresponse()
-        return json.loads(response.read()) if response.status == 200 else None
-    except (OSError, HTTPException, ValueError):
-        return None
-    finally:
-        connection.close()
 
 
 def _read_entry(home: Path) -> dict[str, Any] | None:
@@ -279,64 +261,3 @@ def _former_port(home: Path) -> int | None:
 def _last_line(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return lines[-1] if lines else "it ended without a word."
-
-
-def _signal(pid: int, name: str) -> None:
-    import signal
-
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, getattr(signal, name))
-
-
-def _is_alive(pid: int) -> bool:
-    with contextlib.suppress(ChildProcessError):  # started by this very process: nobody else collects it
-        os.waitpid(pid, os.WNOHANG)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def _wait_until(condition: Any, timeout_s: float) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(_POLL_S)
-    return bool(condition())
-
-
-def _is_held(path: Path) -> bool:
-    """Whether a live process holds the lock file."""
-    import fcntl
-
-    try:
-        handle = path.open("rb")
-    except OSError:
-        return False
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
-
-
-@contextlib.contextmanager
-def _exclusive(path: Path, timeout_s: float) -> Iterator[None]:
-    """Hold the lock file, waiting for another start of the same sandbox to finish."""
-    import fcntl
-
-    with path.open("wb") as handle:
-
-        def acquired() -> bool:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                return False
-            return True
-
-        if not _wait_until(acquired, timeout_s):
-            raise SandboxUnavailable("Another command is still starting this sandbox.", "Try again.")
-        yield

@@ -21,6 +21,7 @@ from typing import IO, Any
 from the_sink.errors import SandboxUnavailable
 from the_sink.resources import platform_version
 from the_sink.sandbox import emulator, lifecycle
+from the_sink.sandbox.process import HOST
 from the_sink.sandbox.saver import Saver, write_atomically
 from the_sink.sandbox.services import Services
 
@@ -80,7 +81,7 @@ class Application:
         self._name = name
         self._home = home
         self._port = port
-        self._endpoint_url = f"http://{lifecycle.HOST}:{port}"
+        self._endpoint_url = f"http://{HOST}:{port}"
         self._services = Services(home, self._endpoint_url, port)
         self._saver = Saver(self._snapshot, Path(application.state_dir()))
 
@@ -188,7 +189,7 @@ def _listen(name: str, port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((lifecycle.HOST, port))
+        listener.bind((HOST, port))
         listener.listen(128)  # who comes before the emulator is loaded waits instead of being refused
     except OSError as error:
         listener.close()

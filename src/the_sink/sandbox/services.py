@@ -21,6 +21,7 @@ class Services:
         from the_sink.sandbox.compute import ProcessEngine, install_docker_command
         from the_sink.sandbox.emulator import (
             codebuild,
+            containers,
             ecs_history,
             ecs_resources,
             events,
@@ -44,12 +45,13 @@ class Services:
         self._pipelines = CodePipeline(make_player(clients, self._builds), events.PipelineEvents(clients))
         engine = ProcessEngine(home, endpoint_url)
         self.balancers: Any = Balancers(port, engine.resolve_target)
-        self._tasks = TaskSupervisor(engine, self.balancers, home / "efs")
+        self._tasks = TaskSupervisor(engine, self.balancers)
         codebuild.install(self._builds)
         pipelines.install(self._pipelines)
         events.install(self._pipelines)
         self.balancers.install()
         self._tasks.install()
+        containers.install(home / "efs")
         ecs_history.install()
         ecs_resources.install()
         stacks.install()

@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import traceback
+from pathlib import Path
 from typing import Any, NoReturn
 
 _LOADED = ("ecr", "secretsmanager", "s3", "sts")
@@ -37,6 +38,10 @@ def main() -> None:
         while True:
             for key, _ in ready.select():
                 if key.fileobj == 0:
+                    # Whoever started this has ended, perhaps too suddenly to tidy up.
+                    path = Path(sys.argv[1])
+                    path.unlink(missing_ok=True)
+                    path.parent.rmdir()
                     return
                 connection, _ = listener.accept()
                 if os.fork() == 0:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import cache
-from typing import Any
 
 from the_sink.sandbox.codepipeline import declaration as declarations
 from the_sink.sandbox.codepipeline import errors, views
 from the_sink.sandbox.codepipeline.actions import Observer, Player, check_approval_result
 from the_sink.sandbox.codepipeline.engine import Engine
 from the_sink.sandbox.codepipeline.errors import ServiceError
+from the_sink.sandbox.codepipeline.protocol import check_request, page
 from the_sink.sandbox.codepipeline.store import Record, Store
 from the_sink.sandbox.lifecycle import ACCOUNT_ID
-
-TARGET_PREFIX = "CodePipeline_20150709"
 
 
 class CodePipeline:
@@ -142,7 +139,7 @@ class CodePipeline:
         return {"pipeline": pipeline["declaration"], "metadata": views.pipeline_metadata(pipeline)}
 
     def _list_pipelines(self, region: str, request: Record) -> Record:
-        return _page("pipelines", [views.pipeline_summary(p) for p in self.store.pipelines(region)], request)
+        return page("pipelines", [views.pipeline_summary(p) for p in self.store.pipelines(region)], request)
 
     def _get_pipeline_state(self, region: str, request: Record) -> Record:
         pipeline = self.store.pipeline(region, request["name"])
@@ -183,7 +180,7 @@ class CodePipeline:
             views.execution_summary(execution)
             for execution in reversed(self.store.executions(region, request["pipelineName"]))
         ]
-        return _page("pipelineExecutionSummaries", found, request)
+        return page("pipelineExecutionSummaries", found, request)
 
     def _list_action_executions(self, region: str, request: Record) -> Record:
         name = request["pipelineName"]
@@ -203,7 +200,7 @@ class CodePipeline:
         ]
         found.sort(key=lambda entry: entry[0], reverse=True)
         details = [views.action_detail(execution, record) for _, execution, record in found]
-        return _page("actionExecutionDetails", details, request)
+        return page("actionExecutionDetails", details, request)
 
     def _retry_stage_execution(self, region: str, request: Record) -> Record:
         self.engine.retry(
@@ -294,34 +291,3 @@ class CodePipeline:
         pipeline = self._tagged(region, request["resourceArn"])
         pipeline["tags"] = [tag for tag in pipeline["tags"] if tag["key"] not in request["tagKeys"]]
         return {}
-
-
-def _page(key: str, found: list[Any], request: Record) -> Record:
-    start = int(request.get("nextToken") or 0)
-    size = int(request.get("maxResults") or 100)
-    answer = {key: found[start : start + size]}
-    if start + size < len(found):
-        answer["nextToken"] = str(start + size)  # type: ignore[assignment]
-    return answer
-
-
-@cache
-def service_model() -> Any:
-    """Return botocore's model of the service, the reference for request and answer shapes."""
-    import botocore.session
-
-    return botocore.session.get_session().get_service_model("codepipeline")
-
-
-def check_request(operation: str, request: Record) -> None:
-    """Refuse a request that does not fit the service model.
-
-    Raises:
-        ServiceError: ValidationException with every problem.
-    """
-    from botocore.validate import ParamValidator
-
-    shape = service_model().operation_model(operation).input_shape
-    report = ParamValidator().validate(request, shape)
-    if report.has_errors():
-        raise ServiceError("ValidationException", report.generate_report())

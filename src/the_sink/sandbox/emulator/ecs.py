@@ -7,13 +7,11 @@ with the reason that AWS gives, and counts for the circuit breaker.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from ministack.core.concurrency import spawn_background
@@ -28,9 +26,6 @@ logger = logging.getLogger(__name__)
 _STEADY_S = 1.0
 """How long a task without a load balancer must run to be trusted."""
 
-_STOP_TIMEOUT_S = 30.0
-"""Between SIGTERM and SIGKILL; the default of ECS."""
-
 _QUICK_RESTARTS = 3
 _LONGEST_PAUSE_S = 30.0
 
@@ -38,9 +33,8 @@ _LONGEST_PAUSE_S = 30.0
 class TaskSupervisor:
     """Checks the health of services' tasks and tells the emulator's scheduler."""
 
-    def __init__(self, engine: Any, balancers: Balancers, file_systems: Path) -> None:
+    def __init__(self, engine: Any, balancers: Balancers) -> None:
         self._engine = engine
-        self._file_systems = file_systems
         self._balancers = balancers
         self._ended = threading.Event()
         self._failures: Counter[str] = Counter()
@@ -52,18 +46,13 @@ class TaskSupervisor:
         self._original_record_failure = ecs._record_service_task_failure
         self._original_cleanup = ecs._cleanup_task_resources
         self._original_task_ip = ecs._task_ip
-        self._original_run_kwargs = ecs._build_run_kwargs
         self._original_deployment = ecs._make_deployment
-        self._original_binds = ecs._docker_binds_from_taskdef
-        ecs._docker_binds_from_taskdef = self._binds
         self._original_restore = ecs._restore_state
         ecs._restore_state = self._restore
         ecs._schedule_service_deployment_completion = self._supervise
         ecs._record_service_task_failure = self._record_failure
         ecs._cleanup_task_resources = self._drain_and_clean
-        ecs._remove_docker_container = _stop_container
         ecs._task_ip = self._healthy_ip
-        ecs._build_run_kwargs = self._run_kwargs
         ecs._make_deployment = self._make_deployment
         alb._describe_target_health = self._describe_target_health
 
@@ -257,29 +246,6 @@ class TaskSupervisor:
             and (address := self._original_task_ip(task))
         ]
 
-    # Containers
-
-    def _run_kwargs(self, *arguments: Any, **named: Any) -> dict[str, Any]:
-        """A process has this machine's architecture, so none is asked for."""
-        kwargs: dict[str, Any] = self._original_run_kwargs(*arguments, **named)
-        kwargs.pop("platform", None)
-        return kwargs
-
-    def _binds(self, definition: dict[str, Any], container: dict[str, Any]) -> list[str]:
-        """A file system of EFS is a folder of the sandbox's, shared by all tasks that mount it."""
-        binds: list[str] = self._original_binds(definition, container)
-        shared = {
-            volume["name"]: volume["efsVolumeConfiguration"]["fileSystemId"]
-            for volume in definition.get("volumes", [])
-            if volume.get("efsVolumeConfiguration")
-        }
-        for mount in container.get("mountPoints", []):
-            if mount.get("sourceVolume") in shared:
-                folder = self._file_systems / shared[mount["sourceVolume"]]
-                folder.mkdir(parents=True, exist_ok=True)
-                binds.append(f"{folder}:{mount['containerPath']}:{'ro' if mount.get('readOnly') else 'rw'}")
-        return binds
-
     def _drain_and_clean(self, task: dict[str, Any], client: Any, extra_container: Any = None) -> None:
         """Let the requests that a deregistered target still answers end before it hears SIGTERM."""
         address = self._original_task_ip(task)
@@ -306,17 +272,3 @@ _INITIAL = (
     "<State>initial</State><Reason>Elb.InitialHealthChecking</Reason>"
     "<Description>Initial health checks in progress</Description>"
 )
-
-
-def _stop_container(client: Any, container_or_id: Any) -> None:
-    """Stop and remove a container with the patience of ECS."""
-    from docker.errors import DockerException
-
-    if container_or_id is None:
-        return
-    with contextlib.suppress(DockerException):
-        container = (
-            client.containers.get(container_or_id) if isinstance(container_or_id, str) else container_or_id
-        )
-        container.stop(timeout=_STOP_TIMEOUT_S)
-        container.remove(force=True)

@@ -73,7 +73,12 @@ def _create_service(logical_id: str, props: dict[str, Any], stack_name: str) -> 
     request.setdefault("serviceName", f"{stack_name}-{logical_id}")
     request.setdefault("cluster", "default")
     service = _checked("AWS::ECS::Service", ecs._create_service(request))["service"]
-    _await_steady(service["clusterArn"], service["serviceName"])
+    try:
+        _await_steady(service["clusterArn"], service["serviceName"])
+    except ValueError:
+        # A resource whose creation failed is not known to the rollback, and its tasks would go on.
+        ecs._delete_service({"cluster": request["cluster"], "service": service["serviceName"], "force": True})
+        raise
     return service["serviceArn"], {"ServiceArn": service["serviceArn"], "Name": service["serviceName"]}
 
 

@@ -83,7 +83,7 @@ def _distinguish(stack: dict[str, Any], operation: dict[str, Any]) -> None:
 
 def _keep_templates() -> None:
     entry = provisioners._RESOURCE_HANDLERS[NESTED]
-    create, update = entry["create"], entry["update"]
+    create, update, delete = entry["create"], entry["update"], entry["delete"]
     resolve = helpers._resolve_template
 
     def resolve_template(params: dict[str, Any]) -> Any:
@@ -95,7 +95,19 @@ def _keep_templates() -> None:
             try:
                 return create(logical_id, props, stack_name)
             except Exception as error:
-                raise _embedded(stack_name, logical_id, "created", error) from error
+                failure = _embedded(stack_name, logical_id, "created", error)
+                child = _child(stack_name, logical_id)
+                if child is not None:
+                    # The rollback knows nothing of a resource whose creation failed, nor of what is in it.
+                    _keep_retained(child, ("Retain",))
+                    delete(child["StackId"], props)
+                raise failure from error
+
+    def delete_nested(physical_id: str, props: dict[str, Any]) -> None:
+        child = _stacks.get(provisioners._nested_stack_lookup_name(physical_id))
+        if child is not None:
+            _keep_retained(child, ("Retain", "RetainExceptOnCreate"))
+        delete(physical_id, props)
 
     def update_nested(
         physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str, logical_id: str = ""
@@ -118,19 +130,38 @@ def _keep_templates() -> None:
                     _stacks[name]["_body_before"] = body
 
     helpers._resolve_template = resolve_template
-    entry.update(create=create_nested, update=update_nested, update_with_logical_id=True)
+    entry.update(
+        create=create_nested, update=update_nested, delete=delete_nested, update_with_logical_id=True
+    )
+
+
+def _keep_retained(child: dict[str, Any], policies: tuple[str, ...]) -> None:
+    """The emulator deletes all that is in a nested stack, whatever its deletion policy says."""
+    definitions = child.get("_template", {}).get("Resources", {})
+    for logical_id, resource in list(child.get("_resources", {}).items()):
+        if definitions.get(logical_id, {}).get("DeletionPolicy") in policies:
+            del child["_resources"][logical_id]
+            stacks._add_event(
+                child["StackId"],
+                child["StackName"],
+                logical_id,
+                resource["ResourceType"],
+                "DELETE_SKIPPED",
+                physical_id=resource["PhysicalResourceId"],
+            )
+
+
+def _child(parent: str, logical_id: str) -> dict[str, Any] | None:
+    """The nested stack that a resource of the parent made last."""
+    for stack in reversed(list(_stacks.values())):
+        if stack.get("_parent_stack_name") == parent and stack.get("_logical_id") == logical_id:
+            return stack  # type: ignore[no-any-return]
+    return None
 
 
 def _embedded(parent: str, logical_id: str, what: str, error: Exception) -> ValueError:
     """The parent's resource fails with AWS's words; the child's own events have the cause."""
-    child = next(
-        (
-            stack
-            for stack in reversed(list(_stacks.values()))
-            if stack.get("_parent_stack_name") == parent and stack.get("_logical_id") == logical_id
-        ),
-        None,
-    )
+    child = _child(parent, logical_id)
     if child is None:
         return ValueError(str(error))
     reason = str(child.get("StackStatusReason", ""))

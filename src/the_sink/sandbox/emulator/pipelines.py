@@ -13,7 +13,8 @@ from ministack.services.cloudformation import provisioners
 
 from the_sink.sandbox.codepipeline.declaration import from_cloudformation
 from the_sink.sandbox.codepipeline.errors import ServiceError
-from the_sink.sandbox.codepipeline.service import TARGET_PREFIX, CodePipeline
+from the_sink.sandbox.codepipeline.protocol import TARGET_PREFIX
+from the_sink.sandbox.codepipeline.service import CodePipeline
 
 RESOURCE_TYPE = "AWS::CodePipeline::Pipeline"
 
