@@ -7,8 +7,10 @@ pipeline shows.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,8 @@ BY_THE_PIPELINE = {
     *("AWS_REGION", "AWS_ACCOUNT_ID", "APP_NAME", "APP_ENV", "PLATFORM_ECR_REPOSITORY", "RUNTIME_VERSION"),
     *("ECR_REPOSITORY", "ECR_TAG", "SECRETS_DELIVERY"),
 }
+Play = Callable[..., list[str]]
+
 NOT_EVERYWHERE = ["jq", "yq", "curl", "wget", "sha256sum", "realpath", "sudo", "pip", "bash"]
 """What CodeBuild's images have and one laptop or another has not."""
 
@@ -54,7 +58,7 @@ def test_no_program_is_used_that_a_laptop_may_lack(commands: list[str]) -> None:
 def test_every_variable_comes_from_the_pipeline_or_an_earlier_command(commands: list[str]) -> None:
     known = set(BY_THE_PIPELINE)
     for command in commands:
-        known |= set(re.findall(r"(?:^|;\s*|then )\s*([A-Z_]+)=", command, re.MULTILINE))
+        known |= set(re.findall(r"(?:^|;\s*|then |for |\) )\s*([A-Z_]+)(?:=| in )", command, re.MULTILINE))
         known |= set(re.findall(r"&& ([A-Z_]+)=", command))
         used = set(re.findall(r"\$\{?([A-Z_]+)", re.sub(r"printf '[^']*'", "", command)))
         assert used <= known, command
@@ -62,14 +66,31 @@ def test_every_variable_comes_from_the_pipeline_or_an_earlier_command(commands: 
 
 def test_the_secret_never_stands_in_a_command(commands: list[str]) -> None:
     """It is caught in a variable that is handed on by name; an argument could be read by every process."""
-    touching = [command for command in commands if "SINK_SECRET_CORE" in command]
+    touching = [command for command in commands if re.search(r"\bSECRET\b|SINK_SECRET_CORE", command)]
 
-    assert len(touching) == 4
-    assert touching[0].startswith("SINK_SECRET_CORE=$(aws secretsmanager get-secret-value ")
-    assert touching[1] == "export SINK_SECRET_CORE"
-    assert "-e SINK_SECRET_CORE " in touching[2]
-    assert touching[3] == "unset SINK_SECRET_CORE"
+    assert touching[0].startswith("SECRET=$(aws secretsmanager get-secret-value ")
+    assert touching[1:4] == [
+        "SECRET_VERSION=${SECRET%%[[:space:]]*}",
+        "SINK_SECRET_CORE=${SECRET#*[[:space:]]}",
+        "unset SECRET",
+    ]
+    assert touching[4] == "export SINK_SECRET_CORE"
+    assert "-e SINK_SECRET_CORE " in touching[5]
+    assert touching[6:] == ["unset SINK_SECRET_CORE"]
     assert not re.search(r"\$\{?SINK_SECRET_CORE", "\n".join(commands))
+
+
+def test_what_may_fail_by_the_apps_fault_is_a_command_of_its_own(commands: list[str]) -> None:
+    """CodeBuild names the command that failed, whole: one that begins with `if` would say nothing."""
+    builds = [command for command in commands if "docker build" in command]
+
+    assert [command.split(" docker build")[0] for command in builds] == [
+        'test "$IS_BUILT" = yes ||',
+        'test "$SECRETS_DELIVERY" != image || test "$IS_BUILT" = yes ||',
+    ]
+    assert [command for command in commands if "container-init check" in command] == [
+        'docker run --rm ${SETTINGS:+-v "$SETTINGS"} "$IMAGE" container-init check'
+    ]
 
 
 def test_a_failed_build_pushes_nothing_and_leaves_no_settings(buildspec: Buildspec) -> None:
@@ -93,9 +114,7 @@ class TestInputs:
 
     def run(self, commands: list[str], release: Path, env: str) -> dict[str, str]:
         first_call = next(index for index, command in enumerate(commands) if command.startswith("aws "))
-        script = "\n".join(
-            ["set -e", *commands[:first_call], 'echo "$COMMIT $TEMPLATE_VERSION $RUNTIME $FROM"']
-        )
+        script = "\n".join(["set -e", *commands[:first_call], 'echo "$COMMIT $TEMPLATE_VERSION $RUNTIME"'])
         variables = {"AWS_ACCOUNT_ID": "123456789012", "AWS_REGION": "eu-west-1", "APP_ENV": env}
         variables |= {
             "PLATFORM_ECR_REPOSITORY": "runtime",
@@ -105,7 +124,7 @@ class TestInputs:
         done = subprocess.run(
             ["sh", "-c", script], cwd=release, env=variables, check=True, stdout=subprocess.PIPE, text=True
         )
-        return dict(zip(("commit", "template", "runtime", "from"), done.stdout.split(), strict=True))
+        return dict(zip(("commit", "template", "runtime"), done.stdout.split(), strict=True))
 
     def test_the_configuration_of_the_environment_names_the_runtime(
         self, commands: list[str], release: Path
@@ -119,7 +138,6 @@ class TestInputs:
             "commit": "c0ffee",
             "template": "1.2.3",
             "runtime": "3.10",
-            "from": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/runtime:3.10",
         }
 
     def test_a_configuration_without_a_runtime_leaves_it_to_the_pipeline(
@@ -129,3 +147,122 @@ class TestInputs:
         file.write_text('{"Parameters": {}}')
 
         assert self.run(commands, release, "stage")["runtime"] == "3.11"
+
+
+DIGEST = "sha256:" + "d" * 64
+SECRET_VALUE = '{"KEY": "a planted\\tsecret",\n "OTHER": "x"}'
+
+TOOL = """#!/bin/sh
+# Writes down how it was called, and answers what the test has put beside it.
+echo "$(basename "$0") $*" >> "$CALLS/calls"
+case "$*" in
+  *get-login-password*) echo password ;;
+  *get-secret-value*) printf 'version-1\\t'; cat "$CALLS/secret" ;;
+  *"--repository-name runtime "*) echo "$DIGEST" ;;
+  *batch-get-image*) cat "$CALLS/missing" ;;
+  *"container-init env"*) printf %s "$SINK_SECRET_CORE" > "$CALLS/handed-on" ;;
+  *"login --username"*) cat > /dev/null ;;
+esac
+"""
+
+
+class TestCalls:
+    """Which calls a build makes: AWS's command line and docker written down, in place of a slow cloud."""
+
+    @pytest.fixture
+    def play(self, commands: list[str], tmp_path: Path) -> Play:
+        """A function that plays all commands, by delivery and by the tags that the registry lacks."""
+        folder = tmp_path / "bin"
+        folder.mkdir()
+        for name in ("aws", "docker"):
+            (folder / name).write_text(TOOL)
+            (folder / name).chmod(0o755)
+        (tmp_path / "release.json").write_text(json.dumps({"commit": "c0ffee", "template_version": "1.2.3"}))
+        (tmp_path / "aws").mkdir()
+        (tmp_path / "aws/cfn-template-configuration-stage.json").write_text('{"Parameters": {}}')
+        (tmp_path / "secret").write_text(SECRET_VALUE)
+
+        def run(delivery: str, missing: str, shell: str = "sh") -> list[str]:
+            (tmp_path / "missing").write_text(missing)
+            (tmp_path / "calls").unlink(missing_ok=True)
+            environment = {name: name.lower() for name in BY_THE_PIPELINE} | {
+                "APP_ENV": "stage",
+                "ECR_REPOSITORY": "hello-sink-stage",
+                "ECR_TAG": "latest",
+                "PLATFORM_ECR_REPOSITORY": "runtime",
+                "RUNTIME_VERSION": "3.13",
+                "SECRETS_DELIVERY": delivery,
+                "CALLS": str(tmp_path),
+                "DIGEST": DIGEST,
+                "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+            }
+            script = "\n".join(["set -e", *commands])
+            subprocess.run([shell, "-c", script], cwd=tmp_path, env=environment, check=True)
+            return (tmp_path / "calls").read_text().splitlines()
+
+        return run
+
+    def tag(self, calls: list[str]) -> str:
+        found = next(found for call in calls if (found := re.search(r"imageTag=(c0ffee-\w{8})", call)))
+        return found[1]
+
+    @pytest.mark.parametrize("delivery", ["task", "image"])
+    def test_the_runtime_is_taken_by_the_digest_that_the_tag_names(self, play: Play, delivery: str) -> None:
+        """A publish in between moves the runtime's tag: the image must be made from what its own tag says."""
+        calls = play(delivery, "")
+        fresh = play(delivery, f"{self.tag(calls)}\tlatest")
+
+        bases = {found[1] for call in fresh if (found := re.search(r"--build-arg FROM=(\S+)", call))}
+        assert {base for base in bases if "hello-sink-stage" not in base} == {
+            f"aws_account_id.dkr.ecr.aws_region.amazonaws.com/runtime@{DIGEST}"
+        }
+        assert not [call for call in fresh if "runtime:3.13" in call and "base.name" not in call]
+        pulled = [call for call in fresh if call.startswith("docker pull")]
+        assert pulled == [f"docker pull aws_account_id.dkr.ecr.aws_region.amazonaws.com/runtime@{DIGEST}"]
+
+    @pytest.mark.parametrize("shell", ["sh", "bash"])
+    def test_the_secret_reaches_the_runtime_whole_and_no_argument(
+        self, play: Play, tmp_path: Path, shell: str
+    ) -> None:
+        calls = play("task", "", shell)
+
+        assert (tmp_path / "handed-on").read_text() == SECRET_VALUE
+        assert not [call for call in calls if "planted" in call]
+
+    def test_a_build_asks_aws_four_times(self, play: Play) -> None:
+        """Each call of the command line costs the better part of a second."""
+        assert [call.split()[:3] for call in play("task", "") if call.startswith("aws ")] == [
+            ["aws", "ecr", "get-login-password"],
+            ["aws", "ecr", "batch-get-image"],
+            ["aws", "secretsmanager", "get-secret-value"],
+            ["aws", "ecr", "batch-get-image"],
+        ]
+
+    def test_what_is_in_the_registry_is_neither_built_nor_pushed(self, play: Play) -> None:
+        calls = play("task", "None")
+
+        assert [call.split()[1] for call in calls if call.startswith("docker ")] == [
+            *("login", "pull", "run", "pull", "run")
+        ]
+
+    def test_the_moving_tag_is_pushed_only_where_there_is_none(self, play: Play) -> None:
+        tag = self.tag(play("task", ""))
+
+        def pushed(missing: str) -> list[str]:
+            return [call.rpartition(":")[2] for call in play("task", missing) if "docker push" in call]
+
+        assert pushed(f"{tag}\tlatest") == [tag, "latest"]
+        assert pushed(f"latest\t{tag}") == [tag, "latest"]
+        assert pushed(tag) == [tag]
+        assert pushed("latest") == ["latest"]
+
+    def test_settings_are_lent_to_the_check_or_lie_in_the_image(self, play: Play) -> None:
+        def checked(delivery: str) -> str:
+            call = next(call for call in play(delivery, "") if "container-init check" in call)
+            return re.sub(r"-v \S*?/\.env:", "-v .env:", call).split(" aws_account_id")[0]
+
+        assert checked("task") == "docker run --rm -v .env:/app/.env:ro"
+        assert checked("image") == "docker run --rm"
+
+    def test_with_settings_inside_the_tag_names_the_secret_too(self, play: Play) -> None:
+        assert self.tag(play("task", "")) != self.tag(play("image", ""))
