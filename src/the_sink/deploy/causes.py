@@ -10,6 +10,7 @@ from collections.abc import Generator
 from datetime import datetime, timedelta
 
 from the_sink.aws.session import Aws
+from the_sink.deploy.build_log import find_evidence, shorten_message
 from the_sink.deploy.follow import explain_superseded
 from the_sink.deploy.stacks import StackFollower, describe_cause, find_cause
 from the_sink.errors import DeployFailed
@@ -17,6 +18,11 @@ from the_sink.models import ActionRun, Event, Evidence, Execution, Release, Task
 from the_sink.naming import Names
 
 _LOG_LINES = 20
+"""How many lines are shown."""
+
+_BUILD_LOG_LINES = 2000
+"""How many lines of a build's log are read: the failure stands before whatever the build did after it."""
+
 _CLOCK_SKEW = timedelta(seconds=2)
 
 
@@ -30,7 +36,7 @@ def explain(
             f"{what} was superseded by {explain_superseded(aws, names, execution.execution_id)}.",
             "The newer release goes on. If this one is meant, deploy it again.",
         )
-    failed = next((run for run in reversed(actions) if run.status == "Failed"), None)
+    failed = _find_failed(actions)
     if failed is None and actions and not actions[-1].is_over:
         failed = actions[-1]  # the service gave up, and the pipeline has not noticed
     if failed is None:
@@ -41,6 +47,24 @@ def explain(
         )
     sentence, hint = yield from _explain_action(aws, names, failed)
     return DeployFailed(f"{what} failed in {failed.name}: {sentence}", hint)
+
+
+def describe_failure(aws: Aws, names: Names, actions: tuple[ActionRun, ...]) -> str:
+    """Return in one sentence why a run of the pipeline failed, "" if none of its actions did."""
+    failed = _find_failed(actions)
+    if failed is None:
+        return ""
+    explaining = _explain_action(aws, names, failed)
+    while True:
+        try:
+            next(explaining)
+        except StopIteration as end:
+            sentence, _hint = end.value
+            return f"{failed.name}: {sentence}"
+
+
+def _find_failed(actions: tuple[ActionRun, ...]) -> ActionRun | None:
+    return next((run for run in reversed(actions) if run.status == "Failed"), None)
 
 
 def _explain_action(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, None, tuple[str, str]]:
@@ -66,14 +90,13 @@ def _explain_build(aws: Aws, run: ActionRun) -> Generator[Event, None, tuple[str
     if build is None:
         return _said(run), hint
     if build.log_group and build.log_stream:
-        shown = aws.logs.last_lines(build.log_group, build.log_stream, _LOG_LINES)
-        if shown:
-            yield Evidence(f"The build's last lines ({build.log_group})", shown)
+        log = aws.logs.last_lines(build.log_group, build.log_stream, _BUILD_LOG_LINES)
+        if shown := find_evidence(log, _LOG_LINES):
+            yield Evidence(f"What the build said last ({build.log_group})", shown)
     phase = next((each for each in build.phases if each.status not in {"", "SUCCEEDED"}), None)
     if phase is None:
         return _said(run), hint
-    reason = " ".join(phase.message.split()).rstrip(".") or _said(run).rstrip(".")
-    return f"phase {phase.name}: {reason}.", hint
+    return f"phase {phase.name}: {shorten_message(phase.message) or _said(run).rstrip('.')}.", hint
 
 
 def _explain_stack(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, None, tuple[str, str]]:

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from the_sink.aws.session import Aws
 from the_sink.deploy.archives import commit_of, subject_of, summary_of
+from the_sink.deploy.build_log import shorten_message
 from the_sink.deploy.pace import Pace
 from the_sink.deploy.stacks import StackFollower, resource_events
 from the_sink.errors import DeployFailed
@@ -175,7 +176,7 @@ class _Watcher:
         elapsed = run.duration_s
         if status == "InProgress" and run.started_at is not None:
             elapsed = max((self.aws.clock.utc() - run.started_at).total_seconds(), 0.0)
-        detail = run.error or run.summary if status == "Failed" else ""
+        detail = shorten_message(run.error or run.summary) if status == "Failed" else ""
         return ActionChanged(run.name, status, detail, elapsed, self.usual_s.get(run.name))
 
     def _look_inside(self, run: ActionRun) -> Iterator[Event]:
