@@ -44,12 +44,25 @@ def test_a_task_without_a_digest_is_not_the_release() -> None:
     assert "another image" in find_problem(Serving(("",), 1, 1, True), OURS)
 
 
-def test_an_address_needs_the_load_balancers_name() -> None:
-    stack = Stack("s", "arn", StackStatus("CREATE_COMPLETE"), outputs={"EcsAlbDNSName": "a.example"})
+def stack(**outputs: str) -> Stack:
+    return Stack("s", "arn", StackStatus("CREATE_COMPLETE"), outputs=outputs)
 
-    assert address_of(stack) == "http://a.example"
-    assert address_of(Stack("s", "arn", StackStatus("CREATE_COMPLETE"))) == ""
+
+def test_an_address_is_the_one_that_the_stack_names() -> None:
+    """It knows of a certificate and of a domain name of the app's own."""
+    named = stack(Url="https://app.example.com", EcsAlbDNSName="a.elb.example")
+
+    assert address_of(named) == "https://app.example.com"
+    assert address_of(stack(EcsAlbDNSName="a.elb.example")) == "http://a.elb.example"
+    assert address_of(stack()) == ""
     assert address_of(None) == ""
+
+
+def test_in_the_sandbox_an_address_is_the_load_balancers() -> None:
+    """It alone opens as it is printed: nobody resolves the app's domain name to this machine."""
+    named = stack(Url="https://app.example.com", EcsAlbDNSName="lb.alb.localhost:4566")
+
+    assert address_of(named, is_sandbox=True) == "http://lb.alb.localhost:4566"
 
 
 def event(

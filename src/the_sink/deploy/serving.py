@@ -40,14 +40,21 @@ def describe_serving(aws: Aws, names: Names, stack: Stack | None) -> Serving | N
         desired=service.desired,
         is_settled=is_settled,
         note="" if is_settled else note,
-        url=address_of(stack),
+        url=address_of(stack, is_sandbox=aws.target.is_sandbox),
     )
 
 
-def address_of(stack: Stack | None) -> str:
-    """Return the address at which the app answers, "" before its stack has one."""
-    host = stack.outputs.get("EcsAlbDNSName", "") if stack else ""
-    return f"http://{host}" if host else ""
+def address_of(stack: Stack | None, *, is_sandbox: bool = False) -> str:
+    """Return the address at which the app answers, "" before its stack has one.
+
+    That is the stack's ``Url``, which knows of certificate and domain name; templates of the earlier
+    platform put out the load balancer's name only. Nobody resolves a domain name to the sandbox, whose
+    load balancers speak plain HTTP under a name that holds their port.
+    """
+    outputs = stack.outputs if stack else {}
+    host = outputs.get("EcsAlbDNSName", "")
+    by_name = f"http://{host}" if host else ""
+    return by_name if is_sandbox else outputs.get("Url") or by_name
 
 
 def find_problem(serving: Serving | None, digest: str) -> str:
