@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -68,6 +68,29 @@ class Registry:
             if error_code(error) in _MISSING:
                 return ()
             raise
+
+    def add_tag(self, repository: str, digest: str, tag: str) -> None:
+        """Give an image one more tag; no layer travels for that.
+
+        https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-retag.html
+        """
+        found = self._client.batch_get_image(repositoryName=repository, imageIds=[{"imageDigest": digest}])
+        manifest = found["images"][0]
+        kind: Any = {}
+        if media_type := manifest.get("imageManifestMediaType"):
+            kind = {"imageManifestMediaType": media_type}
+        try:
+            self._client.put_image(
+                repositoryName=repository,
+                imageManifest=manifest["imageManifest"],
+                imageTag=tag,
+                imageDigest=digest,
+                **kind,
+            )
+        except ClientError as error:
+            # What ECR answers where the tag names this very image already.
+            if error_code(error) != "ImageAlreadyExistsException":
+                raise
 
     def sign_in(self) -> RegistrySignIn:
         """Ask for a password for this account's registry."""

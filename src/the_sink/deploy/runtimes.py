@@ -1,17 +1,23 @@
-"""The runtime images that apps build ``FROM``: which there are, and how one comes into the registry."""
+"""The runtime images that apps build ``FROM``: which there are, and how one comes into the registry.
+
+Each published image has two tags: its Python version, which moves to the next one, and a dated one, which
+does not. Without the second, an image that apps were built from would be untagged by the next publish, and
+untagged images expire.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from the_sink.aws.session import Aws
 from the_sink.deploy.platform import Platform
-from the_sink.errors import InputError
+from the_sink.errors import InputError, SinkError
 from the_sink.local.docker import Docker
-from the_sink.models import Event, Said, Warned
+from the_sink.models import Event, Image, Said, Warned
 from the_sink.naming import PYTHON_RUNTIMES, RETIRED_RUNTIMES
 from the_sink.resources import resource_path
 
@@ -28,6 +34,8 @@ class Runtime:
     digest: str = ""
     """Of the image in the registry, "" if it was never published."""
     pushed_at: datetime | None = None
+    tag: str = ""
+    """The tag that this image keeps when the version's own moves on, "" if it has none."""
 
 
 def choose_runtimes(wanted: Sequence[str]) -> tuple[str, ...]:
@@ -49,15 +57,26 @@ def choose_runtimes(wanted: Sequence[str]) -> tuple[str, ...]:
 def describe_runtimes(aws: Aws, platform: Platform) -> tuple[Runtime, ...]:
     """Return every runtime with what the registry holds of it."""
     tagged = {tag: image for image in aws.registry.images(platform.runtime_repository) for tag in image.tags}
-    return tuple(
-        Runtime(
-            version=version,
-            retired_since=RETIRED_RUNTIMES.get(version, ""),
-            digest=tagged[version].digest if version in tagged else "",
-            pushed_at=tagged[version].pushed_at if version in tagged else None,
-        )
-        for version in PYTHON_RUNTIMES
-    )
+    return tuple(_describe(version, tagged.get(version)) for version in PYTHON_RUNTIMES)
+
+
+def _describe(version: str, image: Image | None) -> Runtime:
+    retired = RETIRED_RUNTIMES.get(version, "")
+    if image is None:
+        return Runtime(version, retired)
+    return Runtime(version, retired, image.digest, image.pushed_at, find_dated_tag(version, image))
+
+
+def dated_tag(version: str, digest: str, published_at: datetime) -> str:
+    """Return the tag that a runtime image keeps: ``3.13-20261123-0a1b2c3d``, the date in UTC."""
+    return f"{version}-{published_at.astimezone(UTC):%Y%m%d}-{digest.removeprefix('sha256:')[:8]}"
+
+
+def find_dated_tag(version: str, image: Image) -> str:
+    """Return the dated tag of an image, the earliest of several, "" if it has none."""
+    ending = image.digest.removeprefix("sha256:")[:8]
+    pattern = re.compile(rf"{re.escape(version)}-\d{{8}}-{re.escape(ending)}")
+    return next((tag for tag in sorted(image.tags) if pattern.fullmatch(tag)), "")
 
 
 def apply_build(
@@ -89,15 +108,30 @@ def apply_publish(
     platform_version: str,
     arguments: Sequence[str],
 ) -> Generator[Event, None, None]:
-    """Build runtimes and push them to the platform's registry, each under its version as the tag."""
+    """Build runtimes and push them to the platform's registry, under their version and a dated tag.
+
+    An image that is there with its dated tag gets no second one: the tag says when it was first published.
+
+    Raises:
+        SinkError: an image could not be built or pushed.
+    """
     images = {version: f"{platform.runtime_uri}:{version}" for version in versions}
     yield from apply_build(docker, images, platform_version, arguments)
     grant = aws.registry.sign_in()
     # The address that the images are named by, which is also where they go.
     docker.sign_in(platform.runtime_uri.split("/", 1)[0], grant.user, grant.password)
-    for image in images.values():
-        yield Said(f"Pushing {image}")
-        docker.push(image)
+    for version, name in images.items():
+        yield Said(f"Pushing {name}")
+        docker.push(name)
+        image = aws.registry.image(platform.runtime_repository, tag=version)
+        if image is None:
+            raise SinkError(f"{name} was pushed, but the registry does not have it.", "Publish it again.")
+        if kept := find_dated_tag(version, image):
+            yield Said(f"This image is there already, as {kept}.")
+            continue
+        kept = dated_tag(version, image.digest, aws.clock.utc())
+        aws.registry.add_tag(platform.runtime_repository, image.digest, kept)
+        yield Said(f"Tagged {platform.runtime_uri}:{kept}")
 
 
 def _folder() -> Path:

@@ -38,12 +38,13 @@ def list_(_c: Context, sandbox: bool = False, json: bool = False) -> None:
         return
     lines.data(
         tables.render_table(
-            ("Python", "support", "published", "digest"),
+            ("Python", "support", "published", "tag that stays", "digest"),
             [
                 (
                     each.version,
                     f"ended {each.retired_since}" if each.retired_since else "yes",
                     wording.format_time(each.pushed_at) if each.pushed_at else "yes" if each.digest else "no",
+                    each.tag,
                     each.digest,
                 )
                 for each in found
@@ -121,7 +122,9 @@ def publish(
         watch(runtimes.apply_publish(aws, platform, docker, versions, platform_version(), build_arg or []))
     for published in runtimes.describe_runtimes(aws, platform):
         if published.version in versions:
-            lines.data(f"Published {platform.runtime_uri}:{published.version} ({published.digest})")
+            lines.data(
+                f"Published {platform.runtime_uri}:{published.version} = {published.tag} ({published.digest})"
+            )
 
 
 def _docker(sandbox: bool) -> AbstractContextManager[Docker]:
