@@ -11,6 +11,7 @@ from the_sink.deploy.templates import load_template
 from the_sink.errors import InputError
 from the_sink.models import Event, Said, Stack, StackApplied
 from the_sink.naming import (
+    EARLIER_CHANNEL_KEY,
     ENVIRONMENTS,
     platform_stack,
     runtime_repository,
@@ -19,12 +20,10 @@ from the_sink.naming import (
 )
 from the_sink.plan import (
     ApplyStack,
-    DeleteStack,
     MoveChannel,
     PublishObserved,
     PutOnce,
     Step,
-    WaitForStack,
     check_platform,
     plan_publish,
     plan_stack,
@@ -33,9 +32,6 @@ from the_sink.resources import resource_path
 
 PLATFORM_TEMPLATE = "stacks/platform/cfn-template.yml"
 APP_TEMPLATE = "stacks/python/cfn-template.yml"
-
-EARLIER_CHANNEL = "stacks/python/cfn-template-v1.1.yml"
-"""What apps of the earlier platform name in every environment: the prod channel under its old name."""
 
 
 @dataclass(frozen=True)
@@ -113,19 +109,10 @@ def apply_bootstrap(aws: Aws, name: str, steps: tuple[Step, ...]) -> Generator[E
     applied: StackApplied | None = None
     template = load_template(PLATFORM_TEMPLATE)
     for step in steps:
-        match step:
-            case WaitForStack(stack):
-                yield from stacks.wait_for_stack(aws, stack)
-            case DeleteStack(stack):
-                if found := aws.stacks.describe(stack):
-                    yield from stacks.delete_stack(aws, found)
-            case ApplyStack():
-                yield Said(f"{'Creating' if step.is_new else 'Comparing'} stack {step.stack}.")
-                bucket = ""
-                if not step.is_new and (found := aws.stacks.describe(step.stack)):
-                    bucket = platform_of(name, found).bucket
-                change = stacks.plan_change(aws, step, template, bucket)
-                applied = yield from stacks.apply_change(aws, step, change)
+        bucket = ""
+        if isinstance(step, ApplyStack) and not step.is_new and (found := aws.stacks.describe(step.stack)):
+            bucket = platform_of(name, found).bucket
+        applied = (yield from stacks.apply_step(aws, step, template, bucket)) or applied
     if applied is None:
         raise AssertionError("a plan for a stack ends with the stack")
     return applied
@@ -185,7 +172,7 @@ def apply_publish(aws: Aws, steps: tuple[PutOnce | MoveChannel, ...]) -> Generat
 def channel_keys(version: str) -> tuple[str, ...]:
     """Return the channels that a version belongs to, the one that a publish moves first."""
     major = int(version.split(".", 1)[0])
-    earlier = (EARLIER_CHANNEL,) if major == 1 else ()
+    earlier = (EARLIER_CHANNEL_KEY,) if major == 1 else ()
     return (*(stack_channel_key(major, env) for env in ENVIRONMENTS), *earlier)
 
 

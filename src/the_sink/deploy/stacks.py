@@ -6,7 +6,7 @@ Used by ``platform.bootstrap`` and ``bootstrap`` (which apply) and by ``deploy``
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import datetime
 
 from the_sink.aws.cloudformation import TEMPLATE_BODY_LIMIT, StackRequest
@@ -15,7 +15,8 @@ from the_sink.deploy.pace import Pace
 from the_sink.deploy.templates import Template
 from the_sink.errors import SinkError
 from the_sink.models import ChangeSet, Event, ResourceChanged, Said, Stack, StackApplied, StackEvent
-from the_sink.plan import ApplyStack
+from the_sink.naming import template_upload_key
+from the_sink.plan import ApplyStack, DeleteStack, Step, WaitForStack
 
 _CHANGE_TIMEOUT_S = 1800.0
 
@@ -85,6 +86,53 @@ def describe_cause(events: list[StackEvent]) -> str:
         return ""
     reason = cause.reason.strip().rstrip(".") or "no reason given"
     return f"{cause.logical_id} ({cause.resource_type}) in stack {cause.stack_name}: {reason}."
+
+
+Telling = Generator[Event, None, None]
+"""Work that tells what it does and returns nothing."""
+
+
+def apply_step(
+    aws: Aws,
+    step: Step,
+    template: Template,
+    bucket: str = "",
+    before_update: Callable[[], Telling] | None = None,
+) -> Generator[Event, None, StackApplied | None]:
+    """Carry out one step of a plan for a stack; a step of another kind is left to the caller.
+
+    Args:
+        aws: The account.
+        step: A wait, a deletion, or the change itself.
+        template: What the stack is made from.
+        bucket: Where a template that is too large for a request may lie; none for an account's first stack.
+        before_update: Waits for the moment at which an existing stack may change; not called where nothing
+            would. If it raises, the computed change is left to nobody.
+
+    Returns:
+        What became of the stack, None after a step that only clears the way.
+
+    Raises:
+        SinkError: CloudFormation failed; the message names the first resource that did and why.
+        TimedOut: something that was waited for does not end.
+    """
+    match step:
+        case WaitForStack(name):
+            yield from wait_for_stack(aws, name)
+        case DeleteStack(name):
+            if found := aws.stacks.describe(name):
+                yield from delete_stack(aws, found)
+        case ApplyStack():
+            yield Said(f"{'Creating' if step.is_new else 'Comparing'} stack {step.stack}.")
+            change = plan_change(aws, step, template, bucket)
+            if change is not None and not step.is_new and before_update is not None:
+                try:
+                    yield from before_update()
+                except BaseException:
+                    aws.stacks.discard(change)
+                    raise
+            return (yield from apply_change(aws, step, change))
+    return None
 
 
 def plan_change(aws: Aws, step: ApplyStack, template: Template, bucket: str = "") -> ChangeSet | None:
@@ -201,7 +249,7 @@ def _template_source(aws: Aws, template: Template, bucket: str) -> str:
             "Shorten it: there is no bucket yet that it could be read from.",
         )
     name = template.path.rsplit("/", 1)[-1].removesuffix(".yml")
-    key = f"stacks/python/{name}-{hashlib.sha256(content).hexdigest()[:16]}.yml"
+    key = template_upload_key(name, hashlib.sha256(content).hexdigest())
     aws.objects.put_once(bucket, key, content, {})
     return f"https://{bucket}.s3.{aws.target.region}.amazonaws.com/{key}"
 
