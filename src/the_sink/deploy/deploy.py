@@ -3,7 +3,8 @@
 The release is an archive written once; copying it to the key that the environment follows starts the
 pipeline. The run that carries that very version is followed, and the end is only good if the service runs
 the release's image in every task. Interrupting the watcher changes nothing: the same command finds the run
-again, or sees that the release serves.
+again, or sees that the release serves. If the run has failed meanwhile, the command says why before it
+deploys the release once more.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from the_sink.aws.session import Aws
 from the_sink.config import Environment, Settings
 from the_sink.deploy import stacks
 from the_sink.deploy.archives import commit_of, describe_archive, encode_summary, put_archive, summary_of
-from the_sink.deploy.causes import explain
+from the_sink.deploy.causes import describe_failure, explain
 from the_sink.deploy.follow import Awaited, find_execution, follow
 from the_sink.deploy.pace import Pace
 from the_sink.deploy.platform import describe_platform
@@ -52,6 +53,7 @@ class DeployPlan:
         bucket: Where archives lie.
         tag: Which archive the environment follows.
         version: Of the archive whose run is under way, "" where the deploy makes one.
+        failed: The environment's newest run, if it carried this very release and failed, "" otherwise.
         steps: In order.
         resume: The command that watches again.
         timeout_s: How long to watch; None for ever.
@@ -63,6 +65,7 @@ class DeployPlan:
     bucket: str
     tag: str
     version: str
+    failed: str
     steps: tuple[Step, ...]
     resume: str
     timeout_s: float | None
@@ -101,7 +104,9 @@ def plan(
     release = Release(settings.app, archive.manifest.commit, archive.manifest.subject)
     app_stack = aws.stacks.describe(names.app_stack)
     runs = aws.pipelines.executions(names.pipeline)
-    version = _version_under_way(aws, platform.bucket, tag_key(release.app, environment.tag), release, runs)
+    newest = _newest_version(aws, platform.bucket, tag_key(release.app, environment.tag), release)
+    carrying = [run for run in runs if newest and run.revision == newest and not run.is_self_started]
+    version = "" if carrying and carrying[0].is_over else newest
     observed = DeployObserved(
         bucket=platform.bucket,
         app_stack=app_stack,
@@ -118,8 +123,10 @@ def plan(
         may_delete=may_delete,
         flags=aws.target.flags,
     )
+    is_retry = any(isinstance(step, ReleaseArchive) for step in steps) and not again
+    failed = next((run.execution_id for run in carrying[:1] if is_retry and run.status == "Failed"), "")
     return DeployPlan(
-        names, release, archive, platform.bucket, environment.tag, version, steps, resume, timeout_s
+        names, release, archive, platform.bucket, environment.tag, version, failed, steps, resume, timeout_s
     )
 
 
@@ -137,6 +144,12 @@ def apply(aws: Aws, planned: DeployPlan) -> Generator[Event, None, Deployed]:
     actions: tuple[ActionRun, ...] = ()
     deployed: Deployed | None = None
     was_started = False
+    if planned.failed:
+        cause = describe_failure(aws, names, aws.pipelines.actions(names.pipeline, planned.failed))
+        yield Said(
+            f"The run {planned.failed} of this commit failed{f' in {cause}' if cause else '.'} "
+            "Deploying it again."
+        )
     for step in planned.steps:
         match step:
             case DeleteStack(stack):
@@ -164,7 +177,7 @@ def apply(aws: Aws, planned: DeployPlan) -> Generator[Event, None, Deployed]:
                 actions = yield from _follow_to_success(aws, planned, execution_id, pace)
             case VerifyServing():
                 if not was_started:
-                    execution_id, actions = _latest_success(aws, names)
+                    execution_id, actions = _find_success(aws, names, release)
                 serving = yield from _verify(aws, planned, actions)
                 deployed = Deployed(
                     names.env, release, serving, execution_id, pace.elapsed_s, not was_started
@@ -210,13 +223,12 @@ def require_deployable(settings: Settings, environment: Environment) -> None:
         )
 
 
-def _version_under_way(aws: Aws, bucket: str, key: str, release: Release, runs: tuple[Execution, ...]) -> str:
-    """The version whose run carries this release and has not ended, or has not begun yet."""
+def _newest_version(aws: Aws, bucket: str, key: str, release: Release) -> str:
+    """The newest version of the archive that the environment follows, "" if it is another release's."""
     newest = aws.objects.describe(bucket, key)
     if newest is None or commit_of(summary_of(newest)) != release.commit:
         return ""
-    carrying = [run for run in runs if run.revision == newest.version_id and not run.is_self_started]
-    return newest.version_id if not carrying or not carrying[0].is_over else ""
+    return newest.version_id
 
 
 def _serving_already(
@@ -237,9 +249,15 @@ def _serving_already(
     return None if find_problem(serving, digest) else serving
 
 
-def _latest_success(aws: Aws, names: Names) -> tuple[str, tuple[ActionRun, ...]]:
-    run = next(run for run in aws.pipelines.executions(names.pipeline) if run.is_success)
-    return run.execution_id, aws.pipelines.actions(names.pipeline, run.execution_id)
+def _find_success(aws: Aws, names: Names, release: Release) -> tuple[str, tuple[ActionRun, ...]]:
+    """Return the run that brought the release which serves, with its actions."""
+    for run in aws.pipelines.executions(names.pipeline):
+        if run.is_success and not run.is_self_started and commit_of(run.summary) == release.commit:
+            return run.execution_id, aws.pipelines.actions(names.pipeline, run.execution_id)
+    raise SinkError(
+        f"The run of pipeline {names.pipeline} that deployed {release.short} is no longer there.",
+        "The pipeline was changed at this moment; run the same command again.",
+    )
 
 
 def _follow_to_success(
