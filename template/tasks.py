@@ -2,6 +2,16 @@
 
 import sys
 
+# Every Python 3 must be able to read this file as far as it ends: no newer syntax in it.
+if sys.version_info < (3, 11):
+    sys.stderr.write(
+        "Python "
+        + ".".join(map(str, sys.version_info[:2]))
+        + " runs this invoke, and the platform needs 3.11 or later; make .venv with a newer one: "
+        + "python3.13 -m venv --clear .venv && .venv/bin/pip install -r requirements-platform.txt\n"
+    )
+    sys.exit(2)
+
 try:
     from the_sink.tasks import app_namespace
 except ModuleNotFoundError as error:
