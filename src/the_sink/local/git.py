@@ -184,28 +184,6 @@ def read_tree(folder: Path, sha: str) -> Iterator[Entry]:
                 yield Entry(member.name, content.read(), is_executable=bool(member.mode & 0o111))
 
 
-def tracked_files(folder: Path) -> frozenset[str]:
-    """Return the files at or below ``folder`` that git holds, with paths relative to it."""
-    done = _checked(folder, "ls-files", "-z", "--", ".")
-    return frozenset(done.output.decode("utf-8", "surrogateescape").split("\0")) - {""}
-
-
-def commit_all(folder: Path, message: str) -> Commit:
-    """Commit everything below ``folder``, with a stand-in identity where git has none."""
-    _checked(folder, "add", "--all", "--", ".")
-    _checked(folder, *_identity(folder), "commit", "--quiet", f"--message={message}")
-    return resolve_commit(folder)
-
-
-def _identity(folder: Path) -> tuple[str, ...]:
-    if (
-        _git(folder, "var", "GIT_COMMITTER_IDENT").code == 0
-        and _git(folder, "config", "user.email").code == 0
-    ):
-        return ()
-    return ("-c", "user.name=the-sink", "-c", "user.email=the-sink@localhost")
-
-
 def _describe(folder: Path, sha: str) -> Commit:
     # %s is the subject, %cI the committer's date; neither holds a newline.
     fields = _checked(

@@ -58,13 +58,6 @@ def required_env(env: str, allowed: tuple[str, ...] = ENVIRONMENTS) -> str:
     return env
 
 
-def required(value: str, flag: str, example: str) -> str:
-    """Return ``value``, or refuse because ``flag`` (written as ``--commit``) was not given."""
-    if not value:
-        raise InputError(f"{flag} is missing.", f"Add it, for example: {flag} {example}.")
-    return value
-
-
 def seconds(value: str, flag: str = "--timeout", default: float | None = None) -> float | None:
     """Return the seconds that were typed, ``default`` where nothing was; ``90`` and ``90s`` are alike."""
     if not value:
@@ -75,22 +68,6 @@ def seconds(value: str, flag: str = "--timeout", default: float | None = None) -
             f"{flag} {value}: that is not a number of seconds.", f"Give a number above 0: {flag} 600."
         )
     return float(match.group(1))
-
-
-def whole_number(
-    value: str, flag: str, *, minimum: int = 0, maximum: int | None = None, default: int | None = None
-) -> int | None:
-    """Return the whole number that was typed, ``default`` where nothing was."""
-    if not value:
-        return default
-    wanted = f"from {minimum} to {maximum}" if maximum is not None else f"of at least {minimum}"
-    # isascii too: "²".isdigit() is true and int("²") a traceback.
-    number = int(value) if value.isascii() and value.isdigit() else None
-    if number is None or number < minimum or (maximum is not None and number > maximum):
-        raise InputError(
-            f"{flag} {value}: a whole number {wanted} is needed.", f"For example: {flag} {max(minimum, 1)}."
-        )
-    return number
 
 
 def port(value: str, flag: str = "--port", default: int | None = None) -> int | None:

@@ -12,12 +12,10 @@ from the_sink.archive import Entry
 from the_sink.errors import InputError, SinkError
 from the_sink.local.git import (
     changed_files,
-    commit_all,
     find_repository,
     read_tree,
     require_clean,
     resolve_commit,
-    tracked_files,
 )
 
 
@@ -122,7 +120,6 @@ def test_an_app_in_a_folder_of_a_repository_is_that_folder(repository, commit):
     assert find_repository(app) == repository
     assert list(read_tree(app, sha)) == [Entry("a", b"1")]
     assert changed_files(app) == ()
-    assert tracked_files(app) == {"a"}
 
 
 def test_what_git_exported_to_a_hook_leads_nowhere_else(repository, commit, monkeypatch, tmp_path):
@@ -262,22 +259,3 @@ def test_a_commit_that_is_gone_is_a_sentence(repository, commit):
         list(read_tree(repository, "1" * 40))
 
     assert caught.value.message.startswith(f"git archive failed in {repository}: ")
-
-
-def test_a_commit_can_be_made_without_an_identity(repository):
-    (repository / "a").write_text("1")
-
-    made = commit_all(repository, "Start")
-
-    assert made.subject == "Start"
-    assert changed_files(repository) == ()
-
-
-def test_a_commit_carries_the_identity_that_git_has(repository, git):
-    git("config", "user.name", "Someone")
-    git("config", "user.email", "someone@example.com")
-    (repository / "a").write_text("1")
-
-    commit_all(repository, "Start")
-
-    assert git("log", "-1", "--format=%cn <%ce>") == "Someone <someone@example.com>"

@@ -34,35 +34,3 @@ def test_port_refuses(typed):
         flags.port(typed)
 
     assert caught.value.message == f"--port {typed}: a port is a number from 1 to 65535."
-
-
-def test_whole_number():
-    assert flags.whole_number("", "--limit", default=10) == 10
-    assert flags.whole_number("3", "--limit", minimum=1, maximum=5) == 3
-
-
-@pytest.mark.parametrize(
-    ("typed", "bounds", "message"),
-    [
-        ("x", {}, "--limit x: a whole number of at least 0 is needed."),
-        ("6", {"minimum": 1, "maximum": 5}, "--limit 6: a whole number from 1 to 5 is needed."),
-        ("0", {"minimum": 1}, "--limit 0: a whole number of at least 1 is needed."),
-        ("²", {}, "--limit ²: a whole number of at least 0 is needed."),
-    ],
-)
-def test_whole_number_refuses(typed, bounds, message):
-    with pytest.raises(InputError) as caught:
-        flags.whole_number(typed, "--limit", **bounds)
-
-    assert caught.value.message == message
-
-
-def test_required_says_how_to_give_it():
-    assert flags.required("abc", "--commit", "1a2b3c") == "abc"
-    with pytest.raises(InputError) as caught:
-        flags.required("", "--commit", "1a2b3c")
-
-    assert (caught.value.message, caught.value.hint) == (
-        "--commit is missing.",
-        "Add it, for example: --commit 1a2b3c.",
-    )
