@@ -14,7 +14,8 @@ from typing import Any
 
 from the_sink.config.parameters import check_task_size, check_value
 from the_sink.config.problems import Problem, did_you_mean
-from the_sink.config.stack_template import Parameter
+from the_sink.config.stack_template import FILE as TEMPLATE_FILE
+from the_sink.config.stack_template import QUOTE_VERSIONS, RUNTIME, Parameter
 from the_sink.naming import RETIRED_RUNTIMES
 
 KEYS = ("Parameters", "Tags", "StackPolicy")
@@ -97,38 +98,59 @@ def parse_environment_file(text: str, file: str) -> tuple[EnvironmentFile, list[
 
 
 def check_environment_file(
-    content: EnvironmentFile, file: str, declared: Mapping[str, Parameter], expected: Mapping[str, str]
+    content: EnvironmentFile, file: str, declared: Mapping[str, Parameter]
 ) -> list[Problem]:
-    """Return what is wrong with the values of a file that was parsed.
+    """Return what is wrong with the values of a file that was parsed, and with the defaults that fill it up.
 
     Args:
         content: What it says.
         file: Its name.
         declared: The parameters of the app's template.
-        expected: Values that ``sink.toml`` has decided: PlatformName, AppName, AppEnv.
     """
-    problems = []
     values = content.parameters
+    effective = effective_parameters(content, declared)
+    runtime = effective.get(RUNTIME, "")
+    # What YAML made of 3.10 is no value that CloudFormation would be given, and none that it would take.
+    has_lost_runtime = runtime in {"3.1", "3.10"} and RUNTIME in declared and declared[RUNTIME].has_lost_zero
+    problems = []
     for name, value in values.items():
         if declared and name not in declared:
             message = f"{name} is no parameter of aws/cfn-template.yml.{did_you_mean(name, declared)}"
             problems.append(Problem(file, message, "Remove it, or declare it there."))
-        elif name in expected and value != expected[name]:
-            message = f'{name} is "{value}"; by sink.toml and the file\'s name it is "{expected[name]}".'
-            problems.append(Problem(file, message))
+        elif name == RUNTIME and value == "3.10" and has_lost_runtime:
+            pass  # said below, of the template
         elif reason := check_value(name, value, declared.get(name)):
             problems.append(Problem(file, f"{name} {reason}"))
     for name, parameter in declared.items():
         if content.named is not None and parameter.is_required and name not in content.named:
             message = f"{name} is missing; aws/cfn-template.yml has no default for it."
             problems.append(Problem(file, message, f'Add "{name}": "…" to Parameters.'))
-    if reason := check_task_size(values):
+    if has_lost_runtime:
+        message = f"3.10 stands in {RUNTIME} without quotes, YAML reads it as 3.1, and {file} needs it."
+        problems.append(Problem(TEMPLATE_FILE, message, QUOTE_VERSIONS))
+    if reason := check_task_size(effective):
         problems.append(Problem(file, reason))
-    retired = RETIRED_RUNTIMES.get(values.get("RuntimeVersion", ""))
+    retired = RETIRED_RUNTIMES.get(runtime)
     if retired:
-        message = f"RuntimeVersion {values['RuntimeVersion']} is past its end of life ({retired})."
+        message = f"{RUNTIME} {runtime} is past its end of life ({retired})."
         problems.append(Problem(file, message, "Choose a later one: invoke runtimes.list.", is_warning=True))
     return problems
+
+
+def effective_parameters(content: EnvironmentFile, declared: Mapping[str, Parameter]) -> dict[str, str]:
+    """Return the values that the app's stack will have: the file's, and the defaults of its template.
+
+    A parameter that the file names with something other than text has none, and of a file without
+    Parameters nobody knows what it was to leave to the defaults.
+    """
+    if content.named is None:
+        return {}
+    defaults = {
+        name: parameter.default
+        for name, parameter in declared.items()
+        if parameter.default is not None and name not in content.named
+    }
+    return {**defaults, **content.parameters}
 
 
 def _strings(document: Mapping[str, Any], key: str, file: str, problems: list[Problem]) -> dict[str, str]:

@@ -30,11 +30,21 @@ class Problem:
         return f"{self.file}: {self.message}"
 
 
-def refusal(problems: Iterable[Problem]) -> ConfigError:
-    """Return the first problem that is no warning as an error that says how many more there are."""
+def refusal(problems: Iterable[Problem], commit: str = "") -> ConfigError:
+    """Return the first problem that is no warning as an error that says how many more there are.
+
+    Args:
+        problems: At least one of them no warning.
+        commit: Whose files they were found in, as a reader would name it; "" for the working tree.
+    """
     errors = [problem for problem in problems if not problem.is_warning]
     first, more = errors[0], len(errors) - 1
-    rest = "" if not more else f" ({more} more problem{'s' * (more > 1)}: invoke validate lists them)"
+    counted = f"{more} more problem{'s' * (more > 1)}"
+    if commit:
+        rest = f" ({counted} there)" if more else ""
+        hint = f"{first.hint} Deploy a commit that has it repaired.".strip()
+        return ConfigError(f"In commit {commit}: {first}{rest}", hint)
+    rest = f" ({counted}: invoke validate lists them)" if more else ""
     return ConfigError(f"{first}{rest}", first.hint)
 
 

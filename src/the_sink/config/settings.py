@@ -134,8 +134,8 @@ def find_root(start: Path) -> Path:
     )
 
 
-def load_app(start: Path) -> Settings:
-    """Return the settings of the app that ``start`` is in.
+def load_app(start: Path = Path()) -> Settings:
+    """Return the settings of the app that ``start`` is in: the current folder, unless another is named.
 
     Raises:
         ConfigError: outside an app, or ``sink.toml`` is malformed; names the key and what is expected.

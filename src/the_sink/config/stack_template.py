@@ -14,17 +14,24 @@ from the_sink.config.problems import Problem
 
 FILE = "aws/cfn-template.yml"
 
+RUNTIME = "RuntimeVersion"
+QUOTE_VERSIONS = f'Put every version of {RUNTIME} in quotes: "3.13".'
+
 
 @dataclass(frozen=True)
 class Parameter:
     """One parameter of a template, with the constraints that CloudFormation will hold its value against.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html
+
+    Attributes:
+        default: None where there is none, so that a value is required.
+        has_lost_zero: Whether a version 3.10 stands there without quotes, so that YAML made 3.1 of it.
     """
 
     name: str
     type: str
-    is_required: bool
+    default: str | None = None
     allowed_values: tuple[str, ...] = ()
     allowed_pattern: str = ""
     constraint: str = ""
@@ -32,6 +39,12 @@ class Parameter:
     maximum: float | None = None
     min_length: int | None = None
     max_length: int | None = None
+    has_lost_zero: bool = False
+
+    @property
+    def is_required(self) -> bool:
+        """Whether a stack cannot be made without a value for it."""
+        return self.default is None
 
 
 def parse_template(text: str, file: str = FILE) -> tuple[dict[str, Any], list[Problem]]:
@@ -74,7 +87,7 @@ def read_parameters(
         if not isinstance(body, dict):
             problems.append(Problem(file, f"the parameter {name} must be a mapping with a Type."))
             continue
-        problems += _float_problems(str(name), body, file)
+        problems += _unquoted_problems(str(name), body, file)
         parameters[str(name)] = _parameter(str(name), body)
     return parameters, problems
 
@@ -94,31 +107,37 @@ def _parameter(name: str, body: Mapping[str, Any]) -> Parameter:
     return Parameter(
         name=name,
         type=str(body.get("Type", "String")),
-        is_required="Default" not in body,
-        allowed_values=tuple(_text(value) for value in values) if isinstance(values, list) else (),
+        default=as_text(body["Default"]) if "Default" in body else None,
+        allowed_values=tuple(as_text(value) for value in values) if isinstance(values, list) else (),
         allowed_pattern=str(body.get("AllowedPattern", "")),
         constraint=str(body.get("ConstraintDescription", "")),
         minimum=_number(body.get("MinValue")),
         maximum=_number(body.get("MaxValue")),
         min_length=_length(body.get("MinLength")),
         max_length=_length(body.get("MaxLength")),
+        has_lost_zero=3.1 in _unquoted_versions(name, body),
     )
 
 
-def _float_problems(name: str, body: Mapping[str, Any], file: str) -> list[Problem]:
-    """Say where an unquoted version lost its last zero: YAML reads 3.10 as the number 3.1."""
-    if name != "RuntimeVersion":
+def _unquoted_problems(name: str, body: Mapping[str, Any], file: str) -> list[Problem]:
+    """Warn of versions without quotes: the earlier platform's templates have them, and mostly work.
+
+    Only an environment that chooses 3.10 cannot be deployed; what its file says decides.
+    """
+    if not _unquoted_versions(name, body):
         return []
+    message = f"{name} has versions without quotes: YAML reads 3.10 as the number 3.1."
+    return [Problem(file, message, QUOTE_VERSIONS, is_warning=True)]
+
+
+def _unquoted_versions(name: str, body: Mapping[str, Any]) -> list[float]:
     allowed = body.get("AllowedValues")
     versions = [body.get("Default"), *(allowed if isinstance(allowed, list) else [])]
-    if not any(isinstance(version, float) for version in versions):
-        return []
-    hint = f'Put every version of {name} in quotes: "3.13".'
-    return [Problem(file, f"{name} has versions without quotes: YAML reads 3.10 as the number 3.1.", hint)]
+    return [version for version in versions if isinstance(version, float)] if name == RUNTIME else []
 
 
-def _text(value: object) -> str:
-    # As CloudFormation reads them: YAML's true is "true" there.
+def as_text(value: object) -> str:
+    """Return a plain YAML value as CloudFormation reads it: YAML's true is "true" there."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

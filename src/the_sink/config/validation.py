@@ -6,17 +6,21 @@ The other half asks programs (git, cfn-lint) and is :mod:`the_sink.local.checks`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from the_sink.config import answers, platform_pin
+from the_sink.config import answers, platform_pin, procfile
+from the_sink.config.effective import PLATFORM_DEFAULTS, check_environment_name, check_shared, effective
 from the_sink.config.environment_file import (
     EnvironmentFile,
     check_environment_file,
+    effective_parameters,
     file_name,
     parse_environment_file,
 )
+from the_sink.config.files import Files, Folder
 from the_sink.config.problems import Problem, refusal
 from the_sink.config.settings import Settings, read_app
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
@@ -25,70 +29,102 @@ from the_sink.naming import ENVIRONMENTS
 
 BUILDSPEC_FILE = "aws/buildspec.yaml"
 DOCKERFILE = "aws/Dockerfile"
-PROCFILE = "app/Procfile"
 
 
 def check_app(root: Path) -> list[Problem]:
     """Return every problem of the app at ``root``, in the order in which its files are read."""
+    files = Folder(root)
     settings, problems = read_app(root)
-    parameters, found = _parameters(root)
-    problems = [*problems, *found]
-    for env in settings.environment_names if settings else _environments_present(root):
-        problems += _check_environment(root, env, parameters, settings)
-    problems += _check_buildspec(root)
-    problems += _check_text(root, DOCKERFILE, r"^\s*FROM\s+\S+", "it has no FROM instruction.")
-    problems += _check_text(
-        root, PROCFILE, r"^web:\s*\S+", "it has no line 'web: <command>': nothing would serve."
-    )
-    problems += _check_origin(root)
+    template = _read_template(files)
+    problems = [*problems, *template.problems]
+    for env in settings.environment_names if settings else _environments_present(files):
+        problems += _check_environment(files, env, template, settings)[1]
+    problems += _check_buildspec(files)
+    problems += _check_dockerfile(files)
+    text, found = files.read(procfile.FILE)
+    problems += found or procfile.parse_procfile(text)[1]
+    problems += _check_origin(files)
     return problems
 
 
-def load_environment_file(settings: Settings, env: str) -> EnvironmentFile:
-    """Return one environment's configuration, for a task that is about to use it.
+def check_release(files: Files, settings: Settings, env: str) -> list[Problem]:
+    """Return every problem of the files that a pipeline acts on, as one commit has them.
+
+    What else ``validate`` looks at decides nothing about a deploy: where the template came from, or files
+    that a buildspec of the team's own may do without.
+    """
+    template = _read_template(files)
+    return [
+        *template.problems,
+        *_check_environment(files, env, template, settings)[1],
+        *_check_buildspec(files),
+    ]
+
+
+def load_parameters(settings: Settings, env: str) -> Mapping[str, str]:
+    """Return the values that an environment's stacks will have, of the working tree, for a task to use.
+
+    Those of its configuration file, and the defaults of the app's template where that is silent;
+    ``EcrTag`` is always there, because the platform's stack has a default for it too.
 
     Raises:
-        ConfigError: the file or the template that it fills is malformed.
+        ConfigError: the file or the template that it fills is malformed, or contradicts ``sink.toml``.
     """
-    parameters, problems = _parameters(settings.root)
-    problems += _check_environment(settings.root, env, parameters, settings)
+    files = Folder(settings.root)
+    template = _read_template(files)
+    content, found = _check_environment(files, env, template, settings)
+    problems = [*template.problems, *found]
     if any(not problem.is_warning for problem in problems):
         raise refusal(problems)
-    return parse_environment_file(_read(settings.root, file_name(env))[0], file_name(env))[0]
+    tag = effective("EcrTag", env, template.document, template.declared, content)
+    values = effective_parameters(content, template.declared)
+    return {**values, "EcrTag": tag.value if tag else PLATFORM_DEFAULTS["EcrTag"]}
 
 
-def _environments_present(root: Path) -> Iterator[str]:
-    return (env for env in ENVIRONMENTS if (root / file_name(env)).exists())
+@dataclass(frozen=True)
+class _Template:
+    """The app's template as far as it can be read."""
+
+    document: Mapping[str, Any] = field(default_factory=dict)
+    declared: Mapping[str, Parameter] = field(default_factory=dict)
+    problems: Sequence[Problem] = ()
 
 
-def _parameters(root: Path) -> tuple[Mapping[str, Parameter], list[Problem]]:
-    text, problems = _read(root, TEMPLATE_FILE)
+def _read_template(files: Files) -> _Template:
+    text, problems = files.read(TEMPLATE_FILE)
     if problems:
-        return {}, problems
-    template, problems = parse_template(text)
+        return _Template(problems=problems)
+    document, problems = parse_template(text)
     if problems:
-        return {}, problems
-    return read_parameters(template)
+        return _Template(problems=problems)
+    declared, problems = read_parameters(document)
+    return _Template(document, declared, problems)
+
+
+def _environments_present(files: Files) -> Iterator[str]:
+    return (env for env in ENVIRONMENTS if files.has(file_name(env)))
 
 
 def _check_environment(
-    root: Path, env: str, declared: Mapping[str, Parameter], settings: Settings | None
-) -> list[Problem]:
+    files: Files, env: str, template: _Template, settings: Settings | None
+) -> tuple[EnvironmentFile, list[Problem]]:
     file = file_name(env)
-    text, problems = _read(root, file)
+    text, problems = files.read(file)
     if problems:
-        return problems
+        return EnvironmentFile(), problems
     content, problems = parse_environment_file(text, file)
-    expected = {"AppEnv": env}
+    problems += check_environment_file(content, file, template.declared)
+    shared = (env, template.document, template.declared, content)
+    problems += check_environment_name(*shared)
     if settings is not None:
-        expected |= {"AppName": settings.app, "PlatformName": settings.platform}
-    return [*problems, *check_environment_file(content, file, declared, expected)]
+        problems += check_shared(settings, *shared)
+    return content, problems
 
 
-def _check_buildspec(root: Path) -> list[Problem]:
+def _check_buildspec(files: Files) -> list[Problem]:
     import yaml
 
-    text, problems = _read(root, BUILDSPEC_FILE)
+    text, problems = files.read(BUILDSPEC_FILE)
     if problems:
         return problems
     try:
@@ -105,29 +141,17 @@ def _check_buildspec(root: Path) -> list[Problem]:
     return problems
 
 
-def _check_text(root: Path, file: str, pattern: str, message: str) -> list[Problem]:
-    text, problems = _read(root, file)
-    if not problems and not re.search(pattern, text, re.MULTILINE):
-        problems = [Problem(file, message)]
+def _check_dockerfile(files: Files) -> list[Problem]:
+    text, problems = files.read(DOCKERFILE)
+    if not problems and not re.search(r"^\s*FROM\s+\S+", text, re.MULTILINE):
+        problems = [Problem(DOCKERFILE, "it has no FROM instruction.")]
     return problems
 
 
-def _check_origin(root: Path) -> list[Problem]:
-    text, problems = _read(root, answers.FILE)
+def _check_origin(files: Files) -> list[Problem]:
+    text, problems = files.read(answers.FILE)
     if not problems:
         problems = answers.check_answers(text)
     found = answers.parse_answers(text)
-    pin, missing = _read(root, platform_pin.FILE)
+    pin, missing = files.read(platform_pin.FILE)
     return [*problems, *(missing or platform_pin.check_pin(pin, found.commit if found else ""))]
-
-
-def _read(root: Path, file: str) -> tuple[str, list[Problem]]:
-    path = root / file
-    if not path.is_file():
-        return "", [Problem(file, "it is missing.", f"Restore it: git checkout HEAD -- {file}.")]
-    try:
-        return path.read_text(encoding="utf-8"), []
-    except UnicodeDecodeError:
-        return "", [Problem(file, "it is not UTF-8 text.", "Save it as UTF-8.")]
-    except OSError as error:
-        return "", [Problem(file, f"it cannot be read: {error.strerror}.")]

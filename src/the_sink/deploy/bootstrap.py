@@ -10,18 +10,16 @@ Where it failed before that, its record stays (AWS deletes none); ``status`` and
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 
 from the_sink.aws.session import Aws
 from the_sink.config import Environment, Settings
-from the_sink.config.environment_file import EnvironmentFile, file_name, parse_environment_file
-from the_sink.config.problems import refusal
 from the_sink.deploy import stacks
 from the_sink.deploy.pace import Pace
 from the_sink.deploy.platform import Platform, describe_platform
 from the_sink.deploy.templates import load_template
-from the_sink.errors import ConfigError, SinkError
+from the_sink.errors import SinkError
 from the_sink.models import Event, Said, StackApplied
 from the_sink.naming import Names, stack_channel_key
 from the_sink.plan import (
@@ -61,6 +59,7 @@ def plan(
     environment: Environment,
     connect: Callable[[Environment], Aws],
     *,
+    parameters: Mapping[str, str],
     version: str,
     repository: str,
     may_delete: bool,
@@ -72,16 +71,18 @@ def plan(
         settings: The app's.
         environment: The one to bootstrap.
         connect: Opens another environment's account.
+        parameters: What the app's stack will have in this environment
+            (:func:`the_sink.config.validation.load_parameters`).
         version: Of the platform package.
         repository: The app's own repository, for the stack's tags; "" where there is none.
         may_delete: Whether a stack whose creation failed may be deleted to start over.
 
     Raises:
         NotFound: the platform does not exist there.
-        InputError: an environment before this one is missing, or a file of the app is wrong.
+        InputError: an environment before this one is missing.
     """
     names = Names(settings.app, environment.name)
-    values = read_environment_file(settings, environment.name).parameters
+    runtime = parameters.get("RuntimeVersion", "")
     platform = describe_platform(aws, settings.platform)
     observed = BootstrapObserved(
         pipeline=aws.stacks.describe(names.pipeline_stack), secret=aws.secrets.describe(names.secret)
@@ -99,9 +100,7 @@ def plan(
         observed,
         template=TEMPLATE,
         declared=template.parameters,
-        parameters=_parameters(
-            settings, environment, values.get("EcrTag", ""), values.get("RuntimeVersion", "")
-        ),
+        parameters=_parameters(settings, environment, parameters["EcrTag"], runtime),
         tags=_tags(settings, environment.name, version, repository),
         may_delete=may_delete,
     )
@@ -109,7 +108,7 @@ def plan(
         names,
         platform,
         steps,
-        _warnings(aws, platform, environment.name, version, values.get("RuntimeVersion", "")),
+        _warnings(aws, platform, environment.name, version, runtime),
     )
 
 
@@ -149,27 +148,6 @@ def apply(aws: Aws, planned: BootstrapPlan) -> Generator[Event, None, StackAppli
     return applied
 
 
-def read_environment_file(settings: Settings, env: str) -> EnvironmentFile:
-    """Return what an environment's configuration file says in the working tree.
-
-    Raises:
-        ConfigError: it is missing or malformed.
-    """
-    path = settings.root / file_name(env)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{file_name(env)} is missing.", f"Restore it: git checkout HEAD -- {file_name(env)}"
-        ) from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{file_name(env)}: it is not UTF-8 text.", "Save it as UTF-8.") from None
-    found, problems = parse_environment_file(text, file_name(env))
-    if any(not problem.is_warning for problem in problems):
-        raise refusal(problems)
-    return found
-
-
 def _describe_earlier(
     settings: Settings, environment: Environment, connect: Callable[[Environment], Aws]
 ) -> dict[str, bool]:
@@ -190,7 +168,7 @@ def _parameters(
         "AppName": settings.app,
         "AppEnv": environment.name,
         "ArchiveTag": environment.tag,
-        "EcrTag": ecr_tag or environment.tag,
+        "EcrTag": ecr_tag,
         **({"RuntimeVersion": runtime_version} if runtime_version else {}),
         "Architecture": environment.architecture,
         "RequireApproval": "true" if environment.requires_approval else "false",

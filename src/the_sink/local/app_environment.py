@@ -13,7 +13,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from the_sink.errors import ConfigError, InputError
+from the_sink.config import procfile
+from the_sink.config.files import Folder
+from the_sink.config.problems import refusal
+from the_sink.errors import InputError
 from the_sink.local import uv
 from the_sink.local.process import with_path_first
 
@@ -73,21 +76,14 @@ def read_procfile(root: Path) -> dict[str, str]:
     """Return the commands of ``app/Procfile`` by process type.
 
     Raises:
-        ConfigError: it is missing or has no ``web``.
+        ConfigError: it is missing, or the runtime would refuse it.
     """
-    path = root / "app" / "Procfile"
-    if not path.is_file():
-        raise ConfigError(
-            "app/Procfile: it is missing.", "Write what serves the app into it: web: <command>."
-        )
-    lines = [line.partition(":") for line in path.read_text(encoding="utf-8").splitlines()]
-    commands = {
-        name.strip(): command.strip() for name, colon, command in lines if colon and not name.startswith("#")
-    }
-    if not commands.get("web"):
-        raise ConfigError(
-            "app/Procfile: it has no line 'web: <command>'.", "Write what serves the app into it."
-        )
+    text, problems = Folder(root).read(procfile.FILE)
+    commands: dict[str, str] = {}
+    if not problems:
+        commands, problems = procfile.parse_procfile(text)
+    if problems:
+        raise refusal(problems)
     return commands
 
 

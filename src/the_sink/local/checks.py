@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from the_sink.config import answers, platform_pin
+from the_sink.config.effective import platform_stacks
 from the_sink.config.problems import Problem, did_you_mean
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
 from the_sink.config.stack_template import parse_template, read_parameters
@@ -62,11 +63,7 @@ def check_nested(root: Path) -> list[Problem]:
     shipped, _ = parse_template(resource_path("stacks/python/cfn-template.yml").read_text(encoding="utf-8"))
     declared, _ = read_parameters(shipped)
     found: list[Problem] = []
-    for name, resource in _mapping(template.get("Resources")).items():
-        properties = _mapping(_mapping(resource).get("Properties"))
-        if "stacks/python/cfn-template-v1-" not in json.dumps(properties.get("TemplateURL", ""), default=str):
-            continue
-        passed = _mapping(properties.get("Parameters"))
+    for name, passed in platform_stacks(template).items():
         found += [
             Problem(
                 TEMPLATE_FILE,
@@ -112,10 +109,6 @@ def _lint_problem(match: Mapping[str, Any]) -> Problem:
         hint=match["Rule"].get("Source", ""),
         is_warning=match["Level"] == "Warning",
     )
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _read(path: Path) -> str:

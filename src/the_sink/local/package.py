@@ -16,11 +16,35 @@ from the_sink.archive import Archive, Entry, Manifest, pack
 from the_sink.config import Settings
 from the_sink.config.answers import FILE as ANSWERS_FILE
 from the_sink.config.answers import parse_answers
+from the_sink.config.files import Tree
+from the_sink.config.problems import refusal
+from the_sink.config.validation import check_release
 from the_sink.errors import InputError, SinkError
 from the_sink.local.git import Commit, read_tree, require_clean, resolve_commit
 
 REQUIRED = ("aws/buildspec.yaml", "aws/cfn-template.yml")
 """Without these in it no pipeline can act on an archive."""
+
+
+def check_commit(settings: Settings, commit: Commit, env: str, *, is_checked_out: bool) -> None:
+    """See that the pipeline of an environment can act on a commit's own files, whatever is checked out.
+
+    Args:
+        settings: Of the working tree: they are what the pipeline was made from.
+        commit: The one to deploy.
+        env: The environment.
+        is_checked_out: Whether ``validate`` would say the same, so that a refusal need not name the commit.
+
+    Raises:
+        ConfigError: it cannot; the first reason, and how many more there are.
+    """
+    tree = Tree({entry.path: entry.content for entry in read_tree(settings.root, commit.sha)})
+    missing = [path for path in REQUIRED if not tree.has(path)]
+    if missing:
+        raise _no_app(commit, missing)
+    problems = check_release(tree, settings, env)
+    if any(not problem.is_warning for problem in problems):
+        raise refusal(problems, "" if is_checked_out else commit.short)
 
 
 def package_commit(settings: Settings, commit: Commit, folder: Path) -> Archive:
@@ -44,10 +68,7 @@ def package_commit(settings: Settings, commit: Commit, folder: Path) -> Archive:
         ]
     missing = [path for path in REQUIRED if path not in tree]
     if missing:
-        raise InputError(
-            f"Commit {commit.short} holds no {' and no '.join(missing)}: no pipeline can deploy it.",
-            "Commit the app's aws/ folder, or choose a commit that has it.",
-        )
+        raise _no_app(commit, missing)
     manifest = Manifest(
         app=settings.app,
         commit=commit.sha,
@@ -56,6 +77,13 @@ def package_commit(settings: Settings, commit: Commit, folder: Path) -> Archive:
         template_version=_template_version(tree.get(ANSWERS_FILE)),
     )
     return pack([*tree.values(), *extra], manifest, folder / f"{commit.sha}.zip")
+
+
+def _no_app(commit: Commit, missing: Iterable[str]) -> InputError:
+    return InputError(
+        f"Commit {commit.short} holds no {' and no '.join(missing)}: no pipeline can deploy it.",
+        "Commit the app's aws/ folder, or choose a commit that has it.",
+    )
 
 
 def _require_checked_out(root: Path, commit: Commit) -> None:

@@ -29,22 +29,25 @@ def bootstrap(
         dry_run: Show the steps, and change nothing.
         yes: Delete and create anew a stack whose first creation failed.
     """
+    from the_sink.config import load_app
+    from the_sink.config.validation import load_parameters
     from the_sink.deploy import bootstrap as verb
     from the_sink.report import lines, wording
     from the_sink.report.events import watch
     from the_sink.resources import platform_version
     from the_sink.tasks.connection import connect_to
 
-    settings = _settings()
+    settings = load_app()
     environment = settings.environment(flags.required_env(env, settings.environment_names))
     # Read before AWS is asked: what is wrong with a file here is the cheaper answer.
-    verb.read_environment_file(settings, environment.name)
+    parameters = load_parameters(settings, environment.name)
     aws = connect_to(environment, sandbox=sandbox)
     planned = verb.plan(
         aws,
         settings,
         environment,
         lambda other: connect_to(other, sandbox=sandbox, quiet=True),
+        parameters=parameters,
         version=platform_version(),
         repository=_repository(settings),
         may_delete=yes,
@@ -90,15 +93,15 @@ def deploy(
     from dataclasses import asdict
     from pathlib import Path
 
-    from the_sink.config.validation import load_environment_file
+    from the_sink.config import load_app
     from the_sink.deploy import deploy as verb
     from the_sink.local.git import check_git, require_clean, resolve_commit
-    from the_sink.local.package import package_commit
+    from the_sink.local.package import check_commit, package_commit
     from the_sink.report import lines, wording
     from the_sink.report.events import watch
     from the_sink.tasks.connection import connect_to
 
-    settings = _settings()
+    settings = load_app()
     environment = settings.environment(flags.required_env(env, settings.environment_names))
     timeout_s = flags.seconds(timeout)
     verb.require_deployable(settings, environment)
@@ -106,7 +109,7 @@ def deploy(
     chosen = resolve_commit(settings.root, commit)
     if not commit:
         require_clean(settings.root)
-        load_environment_file(settings, environment.name)
+    check_commit(settings, chosen, environment.name, is_checked_out=not commit)
     aws = connect_to(environment, sandbox=sandbox)
     resume = shlex.join(
         ["invoke", "deploy", "--env", environment.name, "--commit", chosen.sha, *["--sandbox"] * sandbox]
@@ -150,12 +153,13 @@ def status(_c: Context, env: str = "", sandbox: bool = False, json: bool = False
     """
     from dataclasses import asdict
 
+    from the_sink.config import load_app
     from the_sink.deploy.status import describe_environment
     from the_sink.naming import Names
     from the_sink.report import lines, wording
     from the_sink.tasks.connection import connect_to
 
-    settings = _settings()
+    settings = load_app()
     wanted = [settings.environment(env)] if env else settings.environments
     found = [
         describe_environment(
@@ -173,12 +177,13 @@ def status(_c: Context, env: str = "", sandbox: bool = False, json: bool = False
 @task
 def outputs(_c: Context, env: str = "", sandbox: bool = False, json: bool = False) -> None:
     """Show the outputs of an environment's stack, the load balancer's address among them."""
+    from the_sink.config import load_app
     from the_sink.deploy.status import describe_outputs
     from the_sink.naming import Names
     from the_sink.report import lines
     from the_sink.tasks.connection import connect_to
 
-    settings = _settings()
+    settings = load_app()
     environment = settings.environment(flags.required_env(env, settings.environment_names))
     aws = connect_to(environment, sandbox=sandbox, quiet=True)
     found = describe_outputs(aws, Names(settings.app, environment.name))
@@ -187,14 +192,6 @@ def outputs(_c: Context, env: str = "", sandbox: bool = False, json: bool = Fals
         return
     for name, value in found.items():
         lines.data(f"{name}: {value}")
-
-
-def _settings() -> Settings:
-    from pathlib import Path
-
-    from the_sink.config import load_app
-
-    return load_app(Path.cwd())
 
 
 def _repository(settings: Settings) -> str:

@@ -72,11 +72,12 @@ def serve(_c: Context, port: str = "") -> None:
     import os
     import sys
 
+    from the_sink.config import load_app
     from the_sink.local import app_environment as local
     from the_sink.local.serving import container_init, require_free, serving_variables
     from the_sink.report import lines
 
-    settings = _settings()
+    settings = load_app()
     number = flags.port(port, default=DEFAULT_PORT) or DEFAULT_PORT
     web = local.read_procfile(settings.root)["web"]
     require_free(number)
@@ -96,11 +97,12 @@ def serve(_c: Context, port: str = "") -> None:
 @task
 def test(c: Context) -> None:
     """Run the app's tests: pytest in app/.venv, with whatever follows -- passed on."""
+    from the_sink.config import load_app
     from the_sink.local import app_environment as local
     from the_sink.local.process import show
     from the_sink.report import lines
 
-    settings = _settings()
+    settings = load_app()
     environment = local.prepare(settings.root, _runtime(settings), lines.say)
     command = [str(environment / "bin" / "python"), "-m", "pytest", *flags.passed_on(c)]
     variables = local.environment_variables(settings.root, environment)
@@ -115,11 +117,12 @@ def lint(_c: Context, fix: bool = False) -> None:
     Args:
         fix: Repair and format instead, as far as ruff can.
     """
+    from the_sink.config import load_app
     from the_sink.local import app_environment as local
     from the_sink.local.process import show
     from the_sink.report import lines
 
-    settings = _settings()
+    settings = load_app()
     environment = local.prepare(settings.root, _runtime(settings), lines.say)
     variables = local.environment_variables(settings.root, environment)
     ruff = str(environment / "bin" / "ruff")
@@ -143,10 +146,11 @@ def lock(_c: Context, upgrade: bool = False, dry_run: bool = False) -> None:
         upgrade: Take the newest versions that app/pyproject.toml allows, not those that are locked.
         dry_run: Show what would change, and write nothing.
     """
+    from the_sink.config import load_app
     from the_sink.local.uv import resolve_lock
     from the_sink.report import lines
 
-    project = _settings().root / "app"
+    project = load_app().root / "app"
     production = resolve_lock(project, "requirements.lock", upgrade=upgrade)
     # What is tested is what is deployed: the same version wherever both name a package.
     development = resolve_lock(
@@ -162,19 +166,11 @@ def lock(_c: Context, upgrade: bool = False, dry_run: bool = False) -> None:
             (project / name).write_text(content, encoding="utf-8")
 
 
-def _settings() -> Settings:
-    from pathlib import Path
-
-    from the_sink.config import load_app
-
-    return load_app(Path.cwd())
-
-
 def _runtime(settings: Settings) -> str:
     """The Python of the environment that is deployed first."""
-    from the_sink.config.validation import load_environment_file
+    from the_sink.config.validation import load_parameters
 
-    version = load_environment_file(settings, "stage").parameters.get("RuntimeVersion", "")
+    version = load_parameters(settings, "stage").get("RuntimeVersion", "")
     if not version:
         raise InputError("aws/cfn-template-configuration-stage.json: RuntimeVersion is missing.")
     return version

@@ -61,7 +61,7 @@ def test_the_templates_own_constraints_hold(name, value, reason):
 
 
 def test_a_pattern_that_only_java_reads_is_left_to_cloudformation():
-    declared = Parameter("X", "String", is_required=False, allowed_pattern=r"\p{Alpha}+")
+    declared = Parameter("X", "String", default="", allowed_pattern=r"\p{Alpha}+")
 
     assert check_value("X", "5", declared) == ""
 

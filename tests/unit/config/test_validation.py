@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from the_sink.config import load_app
-from the_sink.config.validation import check_app, load_environment_file
+from the_sink.config.validation import check_app, load_parameters
 from the_sink.errors import ConfigError
 
 
@@ -143,14 +143,14 @@ def test_all_problems_are_found_at_once(app):
     ]
 
 
-def test_an_environments_file_is_loaded_or_refused(app):
+def test_an_environments_values_are_loaded_or_refused(app):
     settings = load_app(app)
-    assert load_environment_file(settings, "stage").parameters["RuntimeVersion"] == "3.13"
+    assert load_parameters(settings, "stage")["RuntimeVersion"] == "3.13"
 
     configuration = app / "aws" / "cfn-template-configuration-stage.json"
     configuration.write_text(configuration.read_text().replace('"TaskCpu": "256"', '"TaskCpu": "255"'))
     with pytest.raises(ConfigError) as caught:
-        load_environment_file(settings, "stage")
+        load_parameters(settings, "stage")
 
     assert caught.value.message == (
         "aws/cfn-template-configuration-stage.json: "

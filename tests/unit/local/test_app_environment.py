@@ -127,7 +127,10 @@ def test_a_procfile_is_read_by_process_type(app):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(None, "app/Procfile: it is missing."), ("web:\n", "app/Procfile: it has no line 'web: <command>'.")],
+    [
+        (None, "app/Procfile: it is missing."),
+        ("# web: x\n", "app/Procfile: it has no line 'web: <command>': nothing would serve."),
+    ],
 )
 def test_a_procfile_that_starts_nothing_is_refused(app, text, message):
     (app / "app" / "Procfile").unlink()

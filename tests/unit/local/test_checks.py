@@ -56,12 +56,15 @@ def test_a_source_elsewhere_is_not_asked(app):
     assert checks.check_source(app) == []
 
 
-def nested(app: Path, **parameters: str) -> list[str]:
+CHANNEL = "v1-${AppEnv}"
+
+
+def nested(app: Path, version: str = CHANNEL, **parameters: str) -> list[str]:
     lines = "".join(f"        {name}: {value}\n" for name, value in parameters.items())
     (app / "aws" / "cfn-template.yml").write_text(
         "Resources:\n  App:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n"
         "      TemplateURL: !Sub\n"
-        '        - "https://${Bucket}.s3.amazonaws.com/stacks/python/cfn-template-v1-${AppEnv}.yml"\n'
+        f'        - "https://${{Bucket}}.s3.amazonaws.com/stacks/python/cfn-template-{version}.yml"\n'
         '        - Bucket: !ImportValue {"Fn::Sub": "${PlatformName}-PipelineS3Bucket"}\n'
         f"      Parameters:\n{lines}"
     )
@@ -78,8 +81,9 @@ def test_what_the_platforms_stack_takes_may_be_passed(app):
     assert nested(app, **required(), TaskCpu="!Ref TaskCpu") == []
 
 
-def test_a_parameter_too_many_is_named(app):
-    assert nested(app, **required(), TaskCpuu="x") == [
+@pytest.mark.parametrize("version", [CHANNEL, "v1-prod", "v1.1", "v1.2.0"])
+def test_a_parameter_too_many_is_named(app, version):
+    assert nested(app, version, **required(), TaskCpuu="x") == [
         "App passes TaskCpuu, no parameter of the platform's stack. Did you mean 'TaskCpu'?"
     ]
 
@@ -90,6 +94,11 @@ def test_a_parameter_too_few_is_named(app):
     del passed["AppName"]
 
     assert nested(app, **passed) == ["App does not pass AppName, which the platform's stack needs."]
+
+
+def test_a_stack_of_another_major_is_not_held_against_this_one(app):
+    assert nested(app, "v10.1", Anything="x") == []
+    assert nested(app, "v2-stage", Anything="x") == []
 
 
 def test_a_nested_stack_of_the_teams_own_is_left_alone(app):

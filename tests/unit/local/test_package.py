@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from the_sink.config import Package, Settings, load_app
-from the_sink.errors import InputError, SinkError
+from the_sink.errors import ConfigError, InputError, SinkError
 from the_sink.local.git import resolve_commit
-from the_sink.local.package import package_commit
+from the_sink.local.package import check_commit, package_commit
 
 APP = {
     "sink.toml": """
@@ -34,6 +34,68 @@ APP = {
 def settings(repository: Path, commit) -> Settings:
     commit(APP)
     return load_app(repository)
+
+
+CONFIGURATION = "aws/cfn-template-configuration-stage.json"
+
+
+def deployable(settings: Settings, commit) -> None:
+    commit(
+        {
+            "aws/buildspec.yaml": "version: 0.2\nphases: {}\n",
+            "aws/cfn-template.yml": "Parameters: {Colour: {Type: String}}\nResources: {}\n",
+            CONFIGURATION: '{"Parameters": {"Colour": "red"}}',
+        }
+    )
+
+
+def refused_commit(settings: Settings, name: str = "", *, is_checked_out: bool = False) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        check_commit(settings, resolve_commit(settings.root, name), "stage", is_checked_out=is_checked_out)
+    return caught.value
+
+
+def test_what_is_checked_is_the_commit_and_not_the_working_tree(settings, commit):
+    deployable(settings, commit)
+    (settings.root / CONFIGURATION).write_text("{")
+    check_commit(settings, resolve_commit(settings.root), "stage", is_checked_out=False)
+
+    broken = commit({})
+    commit({CONFIGURATION: '{"Parameters": {"Colour": "red"}}'})
+    error = refused_commit(settings, broken)
+
+    assert error.message.startswith(f"In commit {broken[:8]}: {CONFIGURATION}: it is not JSON: ")
+    assert error.hint.endswith(" Deploy a commit that has it repaired.")
+    check_commit(settings, resolve_commit(settings.root), "stage", is_checked_out=True)
+
+
+def test_every_file_that_a_pipeline_acts_on_is_checked(settings, commit, git):
+    deployable(settings, commit)
+    commit({"aws/buildspec.yaml": "version: 0.1\n", "aws/cfn-template.yml": "- a\n"})
+
+    error = refused_commit(settings, is_checked_out=True)
+
+    assert error.message == (
+        "aws/cfn-template.yml: it is empty, or no mapping; expected: Parameters, Resources and Outputs. "
+        "(2 more problems: invoke validate lists them)"
+    )
+    assert refused_commit(settings, "HEAD").message.endswith(" (2 more problems there)")
+
+    git("rm", "--quiet", CONFIGURATION)
+    commit({"aws/buildspec.yaml": "version: 0.2\nphases: {}\n", "aws/cfn-template.yml": "Resources: {}\n"})
+    assert refused_commit(settings, "HEAD").message.endswith(f": {CONFIGURATION}: it is missing.")
+
+
+def test_a_commit_without_an_app_is_no_release(settings, git, commit):
+    git("rm", "--quiet", "aws/buildspec.yaml")
+    sha = commit({})
+
+    with pytest.raises(InputError) as caught:
+        check_commit(settings, resolve_commit(settings.root), "stage", is_checked_out=True)
+
+    assert caught.value.message == (
+        f"Commit {sha[:8]} holds no aws/buildspec.yaml: no pipeline can deploy it."
+    )
 
 
 def contents(path: Path) -> dict[str, bytes]:

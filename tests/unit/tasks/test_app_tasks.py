@@ -275,3 +275,55 @@ def test_an_app_without_a_lock_is_told_how_to_make_one(app, invoke):
     ran = invoke("test", cwd=app)
 
     assert (ran.code, ran.err) == (2, "There is no app/requirements-dev.lock.\nMake it: invoke lock.\n")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=Tests", "-c", "user.email=tests@example.com"]
+    done = subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def test_a_deploy_of_a_named_commit_checks_that_commit_before_anything_else(app, invoke):
+    """No sandbox runs, so whoever is told of the file was told before AWS was asked."""
+    configuration = app / "aws" / "cfn-template-configuration-stage.json"
+    good = configuration.read_text()
+    git(app, "init", "--quiet")
+    configuration.write_text(good.replace('"256"', '"255"'))
+    git(app, "add", "--all")
+    git(app, "commit", "--quiet", "--message", "Broken")
+    broken = git(app, "rev-parse", "HEAD")
+    configuration.write_text(good)
+
+    ran = invoke("deploy", "--env", "stage", "--commit", "HEAD", "--sandbox", cwd=app)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(
+        f"In commit {broken[:8]}: aws/cfn-template-configuration-stage.json: "
+        'TaskCpu is "255"; Fargate takes 256,'
+    )
+
+    git(app, "commit", "--quiet", "--all", "--message", "Repaired")
+    (app / "new").touch()
+    ran = invoke("deploy", "--env", "stage", "--commit", "HEAD", "--sandbox", cwd=app)
+    assert ran.err.startswith("The sandbox 'default' is not running"), (
+        "a dirty tree matters to no named commit"
+    )
+
+
+def test_a_bootstrap_checks_what_both_stacks_must_share(app, invoke):
+    template = app / "aws" / "cfn-template.yml"
+    template.write_text(
+        template.read_text().replace(
+            "Parameters:\n", "Parameters:\n  SecretsDelivery: {Type: String, Default: image}\n", 1
+        )
+    )
+
+    ran = invoke("bootstrap", "--env", "stage", "--sandbox", cwd=app)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(
+        'aws/cfn-template.yml: SecretsDelivery is "image" by its default, and app.secrets_delivery of '
+        'sink.toml is "task": both stacks need the same.\n'
+    )

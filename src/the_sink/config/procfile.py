@@ -1,0 +1,43 @@
+"""``app/Procfile``: one ``name: command`` a line, what the app's container runs.
+
+The runtime reads it again, inside the container and without this package
+(``runtimes/python/sink_runtime/procfile.py``); a test holds both to one rule.
+"""
+
+from __future__ import annotations
+
+import re
+
+from the_sink.config.problems import Problem
+
+FILE = "app/Procfile"
+
+_LINE = re.compile(r"(?P<name>[a-z][a-z0-9_-]*):\s*(?P<command>\S.*)")
+
+
+def parse_procfile(text: str) -> tuple[dict[str, str], list[Problem]]:
+    """Return the commands by name, and every line that the runtime would refuse."""
+    commands: dict[str, str] = {}
+    problems = []
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        match = _LINE.fullmatch(line)
+        if match is None:
+            problems.append(
+                Problem(FILE, f"line {number} is not 'name: command'.", "A comment begins with #.")
+            )
+        elif match["name"] in commands:
+            problems.append(Problem(FILE, f"line {number} names {match['name']!r} a second time."))
+        else:
+            commands[match["name"]] = match["command"]
+    if "web" not in commands:
+        problems.append(
+            Problem(
+                FILE,
+                "it has no line 'web: <command>': nothing would serve.",
+                "Write what serves the app into it.",
+            )
+        )
+    return commands, problems

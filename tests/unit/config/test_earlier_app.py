@@ -1,0 +1,102 @@
+"""The aws/ folder of an app of the earlier platform deploys as it is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from the_sink.config.validation import check_app
+from the_sink.local import checks
+
+EARLIER = Path(__file__).parent / "earlier_app"
+CONFIGURATION = "aws/cfn-template-configuration-stage.json"
+TEMPLATE = "aws/cfn-template.yml"
+
+
+@pytest.fixture
+def earlier(app: Path) -> Path:
+    """Such an app: its own aws/ folder, in a repository of this platform's."""
+    shutil.copytree(EARLIER, app, dirs_exist_ok=True)
+    settings = app / "sink.toml"
+    settings.write_text(settings.read_text().replace("[platform]", 'secrets_delivery = "image"\n[platform]'))
+    return app
+
+
+def errors(app: Path) -> list[str]:
+    return [str(problem) for problem in check_app(app) if not problem.is_warning]
+
+
+def warnings(app: Path) -> list[str]:
+    return [str(problem) for problem in check_app(app) if problem.is_warning]
+
+
+def set_runtime(app: Path, version: str) -> None:
+    path = app / CONFIGURATION
+    path.write_text(path.read_text().replace('"3.12"', json.dumps(version)))
+
+
+def test_versions_without_quotes_are_worth_a_warning(earlier):
+    assert errors(earlier) == []
+    assert warnings(earlier) == [
+        f"{TEMPLATE}: RuntimeVersion has versions without quotes: YAML reads 3.10 as the number 3.1."
+    ]
+    assert checks.check_nested(earlier) == []
+
+
+def test_cfn_lint_finds_no_error_in_it(earlier):
+    cfn_lint = checks.find_cfn_lint()
+    assert cfn_lint is not None
+
+    assert [found for found in checks.lint_template(earlier, cfn_lint) if not found.is_warning] == []
+
+
+def test_the_version_that_yaml_lost_is_an_error_for_who_needs_it(earlier):
+    set_runtime(earlier, "3.10")
+
+    assert errors(earlier) == [
+        f"{TEMPLATE}: 3.10 stands in RuntimeVersion without quotes, YAML reads it as 3.1, "
+        f"and {CONFIGURATION} needs it."
+    ]
+
+
+def test_the_lost_version_in_the_configuration_is_named_too(earlier):
+    set_runtime(earlier, "3.1")
+
+    assert errors(earlier) == [
+        f'{CONFIGURATION}: RuntimeVersion is "3.1", which 3.10 becomes wherever its quotes are lost; '
+        'write "3.10".',
+        f"{TEMPLATE}: 3.10 stands in RuntimeVersion without quotes, YAML reads it as 3.1, "
+        f"and {CONFIGURATION} needs it.",
+    ]
+
+
+def test_a_lost_default_counts_where_nothing_else_is_said(earlier):
+    template, path = earlier / TEMPLATE, earlier / CONFIGURATION
+    template.write_text(template.read_text().replace("AllowedValues: [3.10, 3.11, 3.12]", "Default: 3.10", 1))
+    path.write_text(path.read_text().replace('    "RuntimeVersion": "3.12",\n', ""))
+
+    assert errors(earlier) == [
+        f"{TEMPLATE}: 3.10 stands in RuntimeVersion without quotes, YAML reads it as 3.1, "
+        f"and {CONFIGURATION} needs it."
+    ]
+
+
+def test_a_version_that_its_template_does_not_allow_is_refused_as_ever(earlier):
+    set_runtime(earlier, "3.13")
+
+    assert errors(earlier) == [
+        f'{CONFIGURATION}: RuntimeVersion is "3.13"; its template allows 3.1, 3.11, 3.12.'
+    ]
+
+
+def test_its_secrets_are_in_the_image_and_the_pipeline_must_know(earlier):
+    settings = earlier / "sink.toml"
+    settings.write_text(settings.read_text().replace('"image"', '"task"'))
+
+    assert errors(earlier) == [
+        f'{TEMPLATE}: SecretsDelivery is "image" because Defaults does not pass it, and app.secrets_delivery '
+        'of sink.toml is "task": both stacks need the same.'
+    ]
