@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import botocore.loaders
 import pytest
 from invoke.program import Program
 
@@ -117,6 +120,14 @@ APP_FILES = {
 }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def read_service_models_once() -> Iterator[None]:
+    """Commands of these tests share what botocore reads from its own files; a process does so anyway."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", cache(botocore.loaders.create_loader))
+        yield
+
+
 @pytest.fixture
 def target(sandbox: Sandbox) -> Target:
     """The sandbox as a task would address it."""
@@ -134,10 +145,13 @@ def platform_bucket(aws: Any) -> str:
     """The pipeline bucket of a platform stack that has the outputs apps read, and little else."""
     client = aws("cloudformation")
     client.create_stack(StackName="the-sink-platform", TemplateBody=SMALL_PLATFORM)
-    client.get_waiter("stack_create_complete").wait(
-        StackName="the-sink-platform", WaiterConfig={"Delay": 1, "MaxAttempts": 30}
-    )
-    stack = client.describe_stacks(StackName="the-sink-platform")["Stacks"][0]
+    deadline = time.monotonic() + 30
+    while True:
+        stack = client.describe_stacks(StackName="the-sink-platform")["Stacks"][0]
+        if stack["StackStatus"] == "CREATE_COMPLETE" or time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
     return next(each["OutputValue"] for each in stack["Outputs"] if each["OutputKey"] == "PipelineS3Bucket")
 
 

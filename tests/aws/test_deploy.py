@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from the_sink.aws.session import Aws
 from the_sink.deploy.causes import explain
+from the_sink.deploy.deploy import DeployPlan, apply
 from the_sink.deploy.follow import follow
 from the_sink.deploy.pace import Pace
+from the_sink.errors import SinkError
 from the_sink.models import Release
 from the_sink.naming import Names
+from the_sink.plan import VerifyServing
 
-from .conftest import commit, git
+from .conftest import CLOCK, commit, git
 from .test_platform import run
 
 PIPELINE = "my-app-stage-pipeline"
@@ -76,9 +80,9 @@ def test_a_build_that_fails_is_explained_down_to_its_command(
     assert ended.code == 1
     *told, message, hint = ended.err.splitlines()
     assert message.startswith(f"my-app stage: the deploy of {head[:8]} failed in Build: phase BUILD: ")
-    assert "exit 7" in message
+    assert message.endswith("phase BUILD: `exit 7` ended with exit status 7.")
     assert hint == "Mend it, commit, deploy again."
-    assert any(line.endswith("compiling the answer") for line in told)
+    assert told[-2:] == ["    | nothing to log in to", "    | compiling the answer"]
     assert any(re.fullmatch(r"  Build FAILED in .*", line) for line in told)
     assert versions(aws, stage) == {f"my-app/{head}.zip": 1, "my-app/latest.zip": 1}
     assert releases(aws)[0]["sourceRevisions"][0]["revisionSummary"] == f"{head} Start"
@@ -89,13 +93,49 @@ def test_a_release_is_archived_once_and_released_as_often_as_asked(
 ) -> None:
     head = git(app, "rev-parse", "HEAD")
 
-    invoke(app, "deploy", "--env", "stage", "--sandbox")
+    first = invoke(app, "deploy", "--env", "stage", "--sandbox")
     again = invoke(app, "deploy", "--env", "stage", "--sandbox")
 
     assert again.code == 1
+    run_id = releases(aws)[1]["pipelineExecutionId"]
+    assert (
+        f"The run {run_id} of this commit failed in Build: phase BUILD: `exit 7` ended with exit status 7. "
+        "Deploying it again."
+    ) in again.err.splitlines()
     assert f"Using s3://{stage}/my-app/{head}.zip, which exists already." in again.err
     assert versions(aws, stage) == {f"my-app/{head}.zip": 1, "my-app/latest.zip": 2}
     assert len(releases(aws)) == 2
+    assert "of this commit failed" not in first.err
+
+
+def test_a_retry_that_was_asked_for_and_another_commit_need_no_explanation(
+    invoke: Any, app: Path, stage: str
+) -> None:
+    invoke(app, "deploy", "--env", "stage", "--sandbox")
+    forced = invoke(app, "deploy", "--env", "stage", "--sandbox", "--again")
+    (app / "README.md").write_text("Second.\n")
+    commit(app, "Second thoughts")
+    other = invoke(app, "deploy", "--env", "stage", "--sandbox")
+
+    assert (forced.code, other.code) == (1, 1)
+    assert "of this commit failed" not in forced.err + other.err
+
+
+def test_a_run_that_vanishes_is_one_sentence() -> None:
+    """Recreating a pipeline deletes its history, and that may happen between plan and look."""
+    aws: Any = SimpleNamespace(pipelines=SimpleNamespace(executions=lambda _pipeline: ()))
+    release = Release("my-app", "a" * 40, "Start")
+    verify = VerifyServing(NAMES.service, release)
+    archive: Any = None
+    planned = DeployPlan(NAMES, release, archive, "b", "latest", "", "", (verify,), "invoke deploy", None)
+    aws.clock = CLOCK
+
+    with pytest.raises(SinkError) as caught:
+        run(apply(aws, planned))
+
+    assert caught.value.message == (
+        "The run of pipeline my-app-stage-pipeline that deployed aaaaaaaa is no longer there."
+    )
 
 
 def test_a_commit_that_was_archived_with_other_bytes_is_refused(
@@ -169,11 +209,11 @@ def test_watching_ends_in_time_and_is_taken_up_again(invoke: Any, app: Path, sta
     head = git(app, "rev-parse", "HEAD")
     close_build(aws)
 
-    ended = invoke(app, "deploy", "--env", "stage", "--sandbox", "--timeout", "4")
+    ended = invoke(app, "deploy", "--env", "stage", "--sandbox", "--timeout", "3")
 
     assert ended.code == 1
     assert ended.err.splitlines()[-2:] == [
-        f"The deploy of {head[:8]} did not end within 4 s.",
+        f"The deploy of {head[:8]} did not end within 3 s.",
         f"It goes on. Watch again: invoke deploy --env stage --commit {head} --sandbox",
     ]
     assert "The way into stage Build is closed: Freeze (open it: aws codepipeline" in ended.err

@@ -135,6 +135,35 @@ def test_a_creation_that_fails_names_the_resource_and_offers_the_way_out(connect
     assert Said("Deleting stack test.") in told
 
 
+def test_what_waits_for_its_moment_leaves_no_computed_change_if_that_never_comes(
+    connection: Aws, aws: Any
+) -> None:
+    """Someone else would find it, and could apply it long after."""
+    asked: list[str] = []
+
+    def refuse() -> Generator[Event, None, None]:
+        asked.append("asked")
+        yield Said("Waiting.")
+        raise SinkError("It never ends.")
+
+    def step(is_new: bool, extra: str) -> Generator[Event, None, StackApplied | None]:
+        parameters = {"Name": "first", "Extra": extra}
+        wanted = ApplyStack("test", is_new, "stacks/test.yml", parameters, frozenset(), {})
+        return stacks.apply_step(connection, wanted, template(TOPIC), before_update=refuse)
+
+    _, created = run(step(True, "1"))
+    told, unchanged = run(step(False, "1"))
+    with pytest.raises(SinkError, match="never ends"):
+        run(step(False, "2"))
+
+    assert created is not None
+    assert unchanged is not None
+    assert [created.action, unchanged.action, asked] == ["created", "unchanged", ["asked"]]
+    assert told == [Said("Comparing stack test.")]
+    left = aws("cloudformation").list_change_sets(StackName="test")["Summaries"]
+    assert [each for each in left if each["ExecutionStatus"] == "AVAILABLE"] == []
+
+
 def test_a_large_template_is_read_from_the_platform_bucket(
     connection: Aws, platform_bucket: str, aws: Any
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from the_sink.config.stack_template import parse_template
 from the_sink.resources import resource_path
@@ -23,8 +24,9 @@ class Template:
     parameters: frozenset[str]
 
 
+@cache
 def load_template(path: str) -> Template:
-    """Read a shipped template."""
+    """Read a shipped template; once in a process, because its YAML is long."""
     text = resource_path(path).read_text(encoding="utf-8")
     document, _problems = parse_template(text, path)
     return Template(

@@ -1,0 +1,96 @@
+"""Publishing runtimes to a real registry, with the sandbox's docker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from the_sink.aws.session import Aws
+from the_sink.deploy.platform import Platform, describe_platform
+from the_sink.deploy.runtimes import (
+    Runtime,
+    apply_publish,
+    dated_tag,
+    describe_runtimes,
+    find_dated_tag,
+)
+from the_sink.local.docker import Docker
+from the_sink.models import Image
+from the_sink.sandbox.compute import install_docker_command
+from the_sink.sandbox.lifecycle import Sandbox
+from the_sink.tasks import platform_namespace
+
+from .test_platform import run
+
+DIGEST = "sha256:0a1b2c3d" + "e" * 56
+
+
+def test_a_dated_tag_names_the_day_in_utc_and_the_image() -> None:
+    west = timezone(timedelta(hours=-8))
+
+    assert dated_tag("3.13", DIGEST, datetime(2026, 11, 22, 23, 30, tzinfo=west)) == "3.13-20261123-0a1b2c3d"
+
+
+@pytest.mark.parametrize(
+    ("tags", "found"),
+    [
+        (("3.13", "3.13-20261123-0a1b2c3d"), "3.13-20261123-0a1b2c3d"),
+        (("3.13-20261124-0a1b2c3d", "3.13-20261123-0a1b2c3d"), "3.13-20261123-0a1b2c3d"),
+        (("3.13", "3.13-20261123-ffffffff", "3.14-20261123-0a1b2c3d", "3x13-20261123-0a1b2c3d"), ""),
+        ((), ""),
+    ],
+)
+def test_the_dated_tag_is_told_from_the_others(tags: tuple[str, ...], found: str) -> None:
+    assert find_dated_tag("3.13", Image(DIGEST, tags)) == found
+
+
+class TestPublishing:
+    @pytest.fixture
+    def platform(self, connection: Aws, platform_bucket: str) -> Platform:
+        found = describe_platform(connection, "the-sink")
+        assert found.bucket == platform_bucket
+        return found
+
+    @pytest.fixture
+    def docker(self, sandbox: Sandbox, tmp_path: Path) -> Iterator[Docker]:
+        return Docker(tmp_path / "config", install_docker_command(sandbox.state_dir, sandbox.endpoint_url))
+
+    def publish(self, aws: Aws, platform: Platform, docker: Docker, day: int, version: str) -> Runtime:
+        clock = replace(aws.clock, utc=lambda: datetime(2026, 11, day, tzinfo=UTC))
+        run(apply_publish(replace(aws, clock=clock), platform, docker, ["3.13"], version, []))
+        return next(each for each in describe_runtimes(aws, platform) if each.version == "3.13")
+
+    def tags(self, aws: Any) -> list[list[str]]:
+        images = aws("ecr").describe_images(repositoryName="the-sink-python-runtime")["imageDetails"]
+        return [sorted(image.get("imageTags", [])) for image in images]
+
+    def test_an_image_keeps_a_tag_when_the_next_one_takes_its_version(
+        self, connection: Aws, platform: Platform, docker: Docker, aws: Any
+    ) -> None:
+        """Else apps' base images would be untagged by the next publish, and expire."""
+        first = self.publish(connection, platform, docker, 20, "1.0.0")
+        same = self.publish(connection, platform, docker, 21, "1.0.0")
+        second = self.publish(connection, platform, docker, 22, "1.0.1")
+
+        assert first.tag == f"3.13-20261120-{first.digest[7:15]}"
+        assert (same.digest, same.tag) == (first.digest, first.tag)
+        assert second.tag == f"3.13-20261122-{second.digest[7:15]}"
+        assert sorted(self.tags(aws)) == [["3.13", second.tag], [first.tag]]
+
+    def test_the_list_shows_the_tag_that_stays(
+        self, platform: Platform, invoke: Any, tmp_path: Path, aws: Any
+    ) -> None:
+        (tmp_path / "sink.toml").write_text('[platform]\nname = "the-sink"\nregion = "eu-west-1"\n')
+        image = {"imageManifest": "{}", "imageDigest": DIGEST}
+        for tag in ("3.13", "3.13-20261123-0a1b2c3d"):
+            aws("ecr").put_image(repositoryName=platform.runtime_repository, imageTag=tag, **image)
+
+        ended = invoke(tmp_path, "runtimes.list", "--sandbox", namespace=platform_namespace)
+
+        line = next(line for line in ended.out.splitlines() if line.startswith("3.13"))
+        assert line.split()[-2:] == ["3.13-20261123-0a1b2c3d", DIGEST]
