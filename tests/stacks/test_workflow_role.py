@@ -1,0 +1,247 @@
+"""The role of GitHub workflows can do all of ``invoke deploy``, and nothing else.
+
+Which calls that is, is read from the sources: from ``plan`` and ``apply`` of the deploy through everything
+they reach, to the calls of boto3 in ``the_sink.aws``.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import the_sink
+
+PACKAGE = Path(the_sink.__file__).parent
+Function = tuple[str, str]
+"""Module of ``the_sink.deploy`` and name of a function or class in it."""
+
+ACTIONS: dict[tuple[str, str], set[str]] = {
+    ("cloudformation", "create_change_set"): {"cloudformation:CreateChangeSet"},
+    ("cloudformation", "delete_change_set"): {"cloudformation:DeleteChangeSet"},
+    ("cloudformation", "delete_stack"): {"cloudformation:DeleteStack"},
+    ("cloudformation", "describe_change_set"): {"cloudformation:DescribeChangeSet"},
+    ("cloudformation", "describe_stack_events"): {"cloudformation:DescribeStackEvents"},
+    ("cloudformation", "describe_stacks"): {"cloudformation:DescribeStacks"},
+    ("cloudformation", "execute_change_set"): {"cloudformation:ExecuteChangeSet"},
+    ("cloudformation", "list_exports"): {"cloudformation:ListExports"},
+    ("cloudformation", "list_stack_resources"): {"cloudformation:ListStackResources"},
+    ("codebuild", "batch_get_builds"): {"codebuild:BatchGetBuilds"},
+    ("codepipeline", "get_pipeline_execution"): {"codepipeline:GetPipelineExecution"},
+    ("codepipeline", "get_pipeline_state"): {"codepipeline:GetPipelineState"},
+    ("codepipeline", "list_action_executions"): {"codepipeline:ListActionExecutions"},
+    ("codepipeline", "list_pipeline_executions"): {"codepipeline:ListPipelineExecutions"},
+    ("codepipeline", "start_pipeline_execution"): {"codepipeline:StartPipelineExecution"},
+    ("codepipeline", "stop_pipeline_execution"): {"codepipeline:StopPipelineExecution"},
+    ("ecr", "batch_get_image"): {"ecr:BatchGetImage"},
+    ("ecr", "describe_images"): {"ecr:DescribeImages"},
+    ("ecr", "describe_repositories"): {"ecr:DescribeRepositories"},
+    ("ecr", "get_authorization_token"): {"ecr:GetAuthorizationToken"},
+    ("ecr", "put_image"): {"ecr:PutImage"},
+    ("ecs", "describe_service_deployments"): {"ecs:DescribeServiceDeployments"},
+    ("ecs", "describe_services"): {"ecs:DescribeServices"},
+    ("ecs", "describe_task_definition"): {"ecs:DescribeTaskDefinition"},
+    ("ecs", "describe_tasks"): {"ecs:DescribeTasks"},
+    ("ecs", "list_service_deployments"): {"ecs:ListServiceDeployments"},
+    ("ecs", "list_tasks"): {"ecs:ListTasks"},
+    ("logs", "get_log_events"): {"logs:GetLogEvents"},
+    # Without s3:PutObjectTagging: archives have no tags to copy
+    # (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html).
+    ("s3", "copy_object"): {"s3:GetObject", "s3:PutObject"},
+    ("s3", "get_object"): {"s3:GetObject", "s3:GetObjectVersion"},
+    # ListBucket, or an object that is not there is answered with 403.
+    ("s3", "head_object"): {"s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"},
+    ("s3", "put_object"): {"s3:PutObject"},
+    ("secretsmanager", "describe_secret"): {"secretsmanager:DescribeSecret"},
+    ("secretsmanager", "restore_secret"): {"secretsmanager:RestoreSecret"},
+    # Everybody may ask who they are
+    # (https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html).
+    ("sts", "get_caller_identity"): set(),
+}
+"""What IAM asks for each call of boto3 in ``the_sink.aws``."""
+
+FOR_PEOPLE = {"cloudformation:DeleteStack"}
+"""What only ``deploy --yes`` does, after a first creation that failed; see the role's own comment."""
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    """A parsed source."""
+    return ast.parse(path.read_text())
+
+
+def classes() -> dict[str, ast.ClassDef]:
+    """The classes of ``the_sink.aws`` by name."""
+    return {
+        node.name: node
+        for path in (PACKAGE / "aws").glob("*.py")
+        for node in tree(path).body
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+def made_clients() -> dict[str, tuple[str, str]]:
+    """Service and class by the name under which ``Aws`` hands them out: logs → ("logs", "Logs")."""
+    return {
+        method.name: (str(call.args[0].value), method.returns.id)
+        for method in classes()["Aws"].body
+        if isinstance(method, ast.FunctionDef) and isinstance(method.returns, ast.Name)
+        for call in ast.walk(method)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr == "_client"
+        and isinstance(call.args[0], ast.Constant)
+    }
+
+
+def boto_calls(class_name: str) -> dict[str, set[str]]:
+    """The calls of boto3 that each method of a class makes, by itself or through others of the class."""
+    methods = {node.name: node for node in classes()[class_name].body if isinstance(node, ast.FunctionDef)}
+    direct = {name: set(direct_calls(node)) for name, node in methods.items()}
+    inner = {
+        name: {
+            at.attr
+            for at in ast.walk(node)
+            if isinstance(at, ast.Attribute) and isinstance(at.value, ast.Name) and at.value.id == "self"
+        }
+        & methods.keys()
+        for name, node in methods.items()
+    }
+
+    def reached(name: str, seen: frozenset[str] = frozenset()) -> set[str]:
+        return direct[name].union(*(reached(n, seen | {name}) for n in inner[name] - seen - {name}))
+
+    return {name: reached(name) for name in methods}
+
+
+def direct_calls(node: ast.AST) -> Iterator[str]:
+    """``self._client.x(…)`` and ``self._client.get_paginator("x")``."""
+    for call in ast.walk(node):
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+            continue
+        owner = call.func.value
+        if isinstance(owner, ast.Attribute) and owner.attr == "_client":
+            if call.func.attr == "get_paginator":
+                assert isinstance(call.args[0], ast.Constant)
+                yield str(call.args[0].value)
+            else:
+                yield call.func.attr
+
+
+def everything_called() -> set[tuple[str, str]]:
+    """Every call of boto3 in ``the_sink.aws``."""
+    services = {class_name: service for service, class_name in made_clients().values()} | {"Identity": "sts"}
+    return {
+        (service, call)
+        for class_name, service in services.items()
+        for calls in boto_calls(class_name).values()
+        for call in calls
+    }
+
+
+def reached_from(*starts: Function) -> set[Function]:
+    """The functions and classes of ``the_sink.deploy`` that some of them lead to."""
+    modules = {path.stem: tree(path) for path in (PACKAGE / "deploy").glob("*.py")}
+    defined = {
+        (module, node.name): node
+        for module, parsed in modules.items()
+        for node in parsed.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+    seen: set[Function] = set()
+    waiting = list(starts)
+    while waiting:
+        module, name = waiting.pop()
+        if (module, name) in seen or (module, name) not in defined:
+            continue
+        seen.add((module, name))
+        names, aliases = imports(modules[module])
+        for node in ast.walk(defined[module, name]):
+            if isinstance(node, ast.Name):
+                waiting.append(names.get(node.id, (module, node.id)))
+            elif isinstance(node, ast.Attribute) and (of := ast.unparse(node.value)) in aliases:
+                waiting.append((aliases[of], node.attr))
+    return seen
+
+
+def imports(module: ast.Module) -> tuple[dict[str, Function], dict[str, str]]:
+    """What a module takes from its siblings: their functions, and themselves."""
+    names: dict[str, Function] = {}
+    aliases: dict[str, str] = {}
+    for node in module.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("the_sink.deploy"):
+            sibling = (node.module or "").removeprefix("the_sink.deploy").removeprefix(".")
+            for each in node.names:
+                if sibling:
+                    names[each.asname or each.name] = (sibling, each.name)
+                else:
+                    aliases[each.asname or each.name] = each.name
+    return names, aliases
+
+
+def deploy_calls() -> set[tuple[str, str]]:
+    """The calls of boto3 that a deploy may come to."""
+    clients = made_clients()
+    of_class = {class_name: boto_calls(class_name) for _, class_name in clients.values()}
+    found = {("sts", call) for calls in boto_calls("Identity").values() for call in calls}
+    for module, name in reached_from(("deploy", "plan"), ("deploy", "apply")):
+        body = next(
+            node
+            for node in tree(PACKAGE / "deploy" / f"{module}.py").body
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name
+        )
+        for node in ast.walk(body):  # aws.services.describe, self._aws.stacks.describe_events
+            if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Attribute):
+                continue
+            if node.value.attr in clients and ast.unparse(node.value.value).endswith("aws"):
+                service, class_name = clients[node.value.attr]
+                found |= {(service, call) for call in of_class[class_name][node.attr]}
+    return found
+
+
+@pytest.fixture
+def granted(stack: Callable[..., Any]) -> dict[str, list[str]]:
+    """What the role allows: resources by action."""
+    role = stack("platform", GitHubOrganization="acme").properties("GitHubRole")
+    found: dict[str, list[str]] = {}
+    for statement in role["Policies"][0]["PolicyDocument"]["Statement"]:
+        for action in (lambda a: a if isinstance(a, list) else [a])(statement["Action"]):
+            resource = statement["Resource"]
+            found.setdefault(action, []).extend(resource if isinstance(resource, list) else [resource])
+    return found
+
+
+def test_the_table_knows_every_call() -> None:
+    """A call that is new needs a line above, and one that is gone loses it."""
+    assert everything_called() == ACTIONS.keys()
+
+
+def test_the_sources_are_followed_to_their_ends() -> None:
+    """Neighbours of a deploy that it does not reach, and the farthest that it does."""
+    calls = deploy_calls()
+
+    assert {
+        ("s3", "get_object"),
+        ("ecs", "describe_task_definition"),
+        ("cloudformation", "describe_stack_events"),
+        ("logs", "get_log_events"),
+    } <= calls
+    assert not {("secretsmanager", "restore_secret"), ("cloudformation", "create_change_set")} & calls
+
+
+def test_a_workflow_may_do_what_a_deploy_does_and_no_more(granted: dict[str, list[str]]) -> None:
+    needed = {action for call in deploy_calls() for action in ACTIONS[call]}
+
+    assert needed >= FOR_PEOPLE
+    assert granted.keys() == needed - FOR_PEOPLE
+
+
+def test_a_workflow_reads_what_a_build_made(granted: dict[str, list[str]]) -> None:
+    """Where the digest of the release is looked up; nothing is written there."""
+    assert granted["s3:GetObject"] == ["<PipelineBucket.Arn>/*.zip", "<ArtifactBucket.Arn>/*"]
+    assert granted["s3:PutObject"] == ["<PipelineBucket.Arn>/*.zip"]
+    assert granted["ecs:DescribeTaskDefinition"] == ["*"]
