@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-FAKE_AWS = """#!{python}
+FAKE_AWS = """#!{python} -IS
 import json, pathlib, sys
 images = json.loads(pathlib.Path({images!r}).read_text())
 arguments = sys.argv[1:]
@@ -155,6 +155,26 @@ def test_builds_run_on_the_processor_they_build_for(
 
     assert environment["Type"] == host
     assert ("aarch64" in environment["Image"]) == (architecture == "ARM64")
+
+
+def test_no_layer_with_secrets_stays_on_a_build_host(stack: Callable[..., Any]) -> None:
+    def cache(delivery: str) -> Any:
+        return stack("pipeline", SecretsDelivery=delivery).properties("BuildProject")["Cache"]
+
+    assert cache("task") == {"Type": "LOCAL", "Modes": ["LOCAL_DOCKER_LAYER_CACHE"]}
+    assert cache("image") == {"Type": "NO_CACHE"}
+
+
+def test_a_configuration_file_may_carry_a_stack_policy(stack: Callable[..., Any]) -> None:
+    """``CreateStack`` and ``UpdateStack`` with a policy need this too, for the app's own stack only."""
+    role = stack("pipeline").properties("PipelineRole")
+    (statement,) = [
+        s
+        for s in role["Policies"][0]["PolicyDocument"]["Statement"]
+        if "cloudformation:SetStackPolicy" in s["Action"]
+    ]
+
+    assert statement["Resource"] == "arn:aws:cloudformation:eu-west-1:123456789012:stack/demo-app-stage/*"
 
 
 def test_only_the_moving_tag_moves(stack: Callable[..., Any]) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
+
+from the_sink.naming import PYTHON_RUNTIMES
 
 BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
 EVERYTHING: dict[str, dict[str, str]] = {
@@ -156,6 +159,35 @@ def test_the_stack_role_reaches_the_apps_roles_but_not_those_of_its_delivery(
     assert app.properties("ExecutionRole")["Path"] == "/the-sink/apps/demo-app/stage/"
 
 
+def test_an_app_touches_no_other_apps_files(stack: Callable[..., Any]) -> None:
+    """Neither directly nor by giving another's file system its own tag first."""
+    own = {"StringEquals": {"aws:ResourceTag/the-sink:stack": "demo-app-stage"}}
+    at_creation = {
+        "StringEquals": {"elasticfilesystem:CreateAction": ["CreateAccessPoint", "CreateFileSystem"]}
+    }
+    changing = [
+        (action, s.get("Condition"))
+        for i, s in statements(stack("pipeline"))
+        if i == "StackRole"
+        for action in as_list(s["Action"])
+        if re.match(r"elasticfilesystem:(?!Describe)", action)
+    ]
+
+    assert {a for a, c in changing if c == own} >= {
+        "elasticfilesystem:DeleteFileSystem",
+        "elasticfilesystem:PutFileSystemPolicy",
+        "elasticfilesystem:TagResource",
+    }
+    assert [(a, c) for a, c in changing if c != own] == [
+        ("elasticfilesystem:CreateFileSystem", {"Bool": {"elasticfilesystem:Encrypted": "true"}}),
+        ("elasticfilesystem:TagResource", at_creation),
+    ]
+    app = stack("python")
+    tag = {"Key": "the-sink:stack", "Value": "demo-app-stage"}
+    assert tag in app.properties("FileSystem")["FileSystemTags"]
+    assert tag in app.properties("FileSystemAccessPoint")["AccessPointTags"]
+
+
 def test_policies_fit_into_a_role(stack: Callable[..., Any]) -> None:
     """10,240 characters without white space for all inline policies of a role:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
@@ -247,9 +279,26 @@ def test_the_image_that_serves_is_out_of_reach_of_expiry(stack: Callable[..., An
     assert first["rulePriority"] < second["rulePriority"]
     assert first["selection"]["tagPatternList"] == ["moving"]
     assert first["selection"]["countNumber"] == 1
-    assert json.loads(
-        stack("platform").properties("RuntimeRepository")["LifecyclePolicy"]["LifecyclePolicyText"]
-    )
+
+
+def test_runtimes_move_by_version_and_stay_by_build(stack: Callable[..., Any]) -> None:
+    """``3.13`` moves, ``3.13-20260101-0123abcd`` never does; old builds go, each version's for itself."""
+    repository = stack("platform").properties("RuntimeRepository")
+    movable = [
+        f["ImageTagMutabilityExclusionFilterValue"] for f in repository["ImageTagMutabilityExclusionFilters"]
+    ]
+    rules = json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
+    expired = [r["selection"]["tagPatternList"] for r in rules if r["selection"]["tagStatus"] == "tagged"]
+
+    assert repository["ImageTagMutability"] == "IMMUTABLE_WITH_EXCLUSION"
+    assert [r["rulePriority"] for r in rules] == list(range(1, len(rules) + 1))
+    for version in PYTHON_RUNTIMES:
+        build = f"{version}-20260101-0123abcd"
+        assert [m for m in movable if fnmatchcase(version, m)] == [version]
+        assert [m for m in movable if fnmatchcase(build, m)] == []
+        assert [p for p in expired if fnmatchcase(build, p[0])] == [[f"{version}-*"]]
+        assert [p for p in expired if fnmatchcase(version, p[0])] == []
+    assert len(expired) == len(PYTHON_RUNTIMES)
 
 
 def test_data_is_encrypted_and_not_public(stack: Callable[..., Any]) -> None:

@@ -120,17 +120,28 @@ def test_port_and_health_are_the_runtimes_contract(stack: Callable[..., Any]) ->
     assert container["MountPoints"][0]["ContainerPath"] == "/mnt/shared"
 
 
+COORDINATES = {
+    "PGHOST": "host",
+    "PGPORT": "port",
+    "PGDATABASE": "dbname",
+    "PGUSER": "username",
+    "PGPASSWORD": "password",
+    "DATABASE_HOST": "host",
+    "DATABASE_PORT": "port",
+    "DATABASE_NAME": "dbname",
+    "DATABASE_USER": "username",
+    "DATABASE_PASSWORD": "password",
+}
+"""Keys of the database's secret: under PostgreSQL's own names, and under the earlier platform's."""
+
+
 @pytest.mark.parametrize(
     ("delivery", "instance_class", "expected"),
     [
         ("task", "none", ["SINK_SECRET_CORE"]),
         ("image", "none", None),
-        ("image", "db.t4g.micro", ["PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"]),
-        (
-            "task",
-            "db.t4g.micro",
-            ["SINK_SECRET_CORE", "PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"],
-        ),
+        ("image", "db.t4g.micro", list(COORDINATES)),
+        ("task", "db.t4g.micro", ["SINK_SECRET_CORE", *COORDINATES]),
     ],
 )
 def test_a_task_is_given_its_secrets_and_may_read_just_those(
@@ -149,6 +160,17 @@ def test_a_task_is_given_its_secrets_and_may_read_just_those(
     assert ("<DatabaseSecret.Id>" in allowed) == (instance_class != "none")
     if delivery == "task":
         assert container["Secrets"][0]["ValueFrom"] == "<import demo-app-stage-SecretArn>"
+
+
+def test_a_database_is_told_of_under_both_names(stack: Callable[..., Any]) -> None:
+    container = stack("python").properties("TaskDefinition")["ContainerDefinitions"][0]
+
+    assert {s["Name"]: s["ValueFrom"] for s in container["Secrets"]} == {
+        name: f"<DatabaseSecretAttachment>:{key}::" for name, key in COORDINATES.items()
+    }
+    assert {"Name": "DATABASE_ENGINE", "Value": "postgres"} in container["Environment"]
+    without = stack("python", RDSInstanceClass="none").properties("TaskDefinition")
+    assert "DATABASE_" not in str(without)
 
 
 def test_without_a_database_nothing_of_it_is_made(stack: Callable[..., Any]) -> None:
