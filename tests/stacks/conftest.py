@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,14 @@ class Stack:
         return re.sub(r"\$\{([\w.:]+)\}", fill, text)
 
 
+@cache
+def _parsed(text: str) -> dict[str, Any]:
+    """Half a second for each template, and no test changes what it gets."""
+    template, problems = parse_template(text)
+    assert problems == []
+    return template
+
+
 def _block(text: str, logical_id: str) -> str:
     lines = text.splitlines()
     start = lines.index(f"  {logical_id}:", lines.index("Resources:"))
@@ -214,8 +223,7 @@ def stack(template_text: Callable[..., str]) -> Callable[..., Stack]:
 
     def resolve(name: str, **parameters: str) -> Stack:
         text = template_text(name)
-        template, problems = parse_template(text)
-        assert problems == []
+        template = _parsed(text)
         values: dict[str, Any] = {}
         for key, declared in template["Parameters"].items():
             value = parameters.get(key, declared.get("Default", required.get(key)))
