@@ -25,6 +25,7 @@ class Services:
             ecs_history,
             ecs_resources,
             events,
+            fargate,
             nested,
             pipelines,
             resource_types,
@@ -54,6 +55,7 @@ class Services:
         containers.install(home / "efs")
         ecs_history.install()
         ecs_resources.install()
+        fargate.install()
         stacks.install()
         nested.install()
         resource_types.install()
