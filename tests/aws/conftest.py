@@ -128,6 +128,12 @@ def read_service_models_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def ask_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sandbox answers at once and charges nothing: what waits for it looks four times a second."""
+    monkeypatch.setattr("the_sink.deploy.pace._LONGEST_S", 0.25)
+
+
 @pytest.fixture
 def target(sandbox: Sandbox) -> Target:
     """The sandbox as a task would address it."""

@@ -150,7 +150,7 @@ def test_a_pipeline_that_waits_for_an_approval_is_not_changed_under_it(
     )
     commit(app, "Ask for approval")
     invoke(app, "bootstrap", "--env", "stage", "--sandbox")
-    deployed = invoke(app, "deploy", "--env", "stage", "--sandbox", "--timeout", "3")
+    deployed = invoke(app, "deploy", "--env", "stage", "--sandbox", "--timeout", "2")
     assert "Stage Approval waits for someone to approve it." in deployed.err.splitlines()
     settings.write_text(settings.read_text().replace("requires_approval = true", "requires_approval = false"))
 
