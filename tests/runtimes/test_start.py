@@ -76,7 +76,7 @@ def test_host_and_port_have_defaults_and_can_be_said(image: Image) -> None:
     usual = environment_of(image.run("container-init"))
     said = environment_of(image.run("container-init", variables={"HOST": "127.0.0.1", "PORT": "9000"}))
 
-    assert (usual["HOST"], usual["PORT"]) == ("0.0.0.0", "8080")  # noqa: S104
+    assert (usual["HOST"], usual["PORT"]) == ("0.0.0.0", "8080")  # noqa: S104 - inside a container
     assert (said["HOST"], said["PORT"]) == ("127.0.0.1", "9000")
 
 

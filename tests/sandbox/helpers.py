@@ -88,7 +88,7 @@ class Pipelines:
         known = [entry["StackName"] for entry in self.stacks.describe_stacks()["Stacks"]]
         change = self.stacks.update_stack if name in known else self.stacks.create_stack
         change(StackName=name, TemplateBody=json.dumps(template), **more)
-        return wait_for(lambda: self.settled(name), f"stack {name}")  # type: ignore[no-any-return]
+        return wait_for(lambda: self.settled(name), f"stack {name}")
 
     def settled(self, name: str) -> dict[str, Any] | None:
         """The stack when nothing is in progress."""
@@ -101,7 +101,7 @@ class Pipelines:
 
     def execution(self, name: str, execution_id: str) -> dict[str, Any]:
         """One execution."""
-        return self.api.get_pipeline_execution(pipelineName=name, pipelineExecutionId=execution_id)[  # type: ignore[no-any-return]
+        return self.api.get_pipeline_execution(pipelineName=name, pipelineExecutionId=execution_id)[
             "pipelineExecution"
         ]
 
@@ -124,7 +124,7 @@ class Pipelines:
     def error(self, name: str, execution_id: str, action_name: str) -> dict[str, str]:
         """An action's error details."""
         result = self.actions(name, execution_id)[action_name]["output"]["executionResult"]
-        return result["errorDetails"]  # type: ignore[no-any-return]
+        return result["errorDetails"]
 
 
 def stage(name: str, *actions: dict[str, Any]) -> dict[str, Any]:

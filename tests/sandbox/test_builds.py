@@ -57,7 +57,7 @@ class Project:
             found = self.codebuild.batch_get_builds(ids=[build_id])["builds"][0]
             return None if found["buildStatus"] == "IN_PROGRESS" else found
 
-        return wait_for(build, "the build")  # type: ignore[no-any-return]
+        return wait_for(build, "the build")
 
     def run(self, buildspec: str, files: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
         """Build the files and wait."""

@@ -32,7 +32,7 @@ def open_token(pipelines: Pipelines, name: str, execution_id: str) -> str | None
     for found in pipelines.api.get_pipeline_state(name=name)["stageStates"]:
         latest = found.get("latestExecution", {})
         if found["stageName"] == "Gate" and latest.get("pipelineExecutionId") == execution_id:
-            return found["actionStates"][0].get("latestExecution", {}).get("token")  # type: ignore[no-any-return]
+            return found["actionStates"][0].get("latestExecution", {}).get("token")
     return None
 
 

@@ -45,7 +45,7 @@ class Shop:
             connection.close()
 
     def service(self) -> dict[str, Any]:
-        return self.ecs.describe_services(cluster="c", services=["s"])["services"][0]  # type: ignore[no-any-return]
+        return self.ecs.describe_services(cluster="c", services=["s"])["services"][0]
 
     def tasks(self, status: str = "RUNNING") -> list[dict[str, Any]]:
         arns = self.ecs.list_tasks(cluster="c", serviceName="s", desiredStatus=status)["taskArns"]
@@ -402,8 +402,9 @@ def test_the_pipelines_stack_action_takes_its_settings_from_the_archive(pipeline
         ({"Parameters": {"Name": "a", "Odd": "b"}}, "Parameters: [Odd] do not exist in the template"),
     ):
         assert problem in pipelines.error("shop", run(settings), "Stack")["message"]
-    log = body["Resources"]["Log"]
-    broken = {**body, "Resources": {"Log": log, "Same": log}}
+    pipelines.aws("logs").create_log_group(logGroupName="/taken")
+    taken = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/taken"}}
+    broken = {**body, "Resources": {**body["Resources"], "Same": taken}}
     message = pipelines.error("shop", run(good, broken), "Stack")["message"]
     assert "Stack made is UPDATE_ROLLBACK_COMPLETE. Same: " in message
 

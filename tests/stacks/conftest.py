@@ -204,7 +204,7 @@ def configuration() -> Callable[..., dict[str, dict[str, str]]]:
     """A function that returns the configuration file of an environment as generated."""
 
     def read(env: str, **answers: str) -> dict[str, dict[str, str]]:
-        return json.loads(_render(f"cfn-template-configuration-{env}.json", **answers))  # type: ignore[no-any-return]
+        return json.loads(_render(f"cfn-template-configuration-{env}.json", **answers))
 
     return read
 

@@ -85,7 +85,7 @@ def test_markup_in_what_aws_says_is_text() -> None:
 
 
 def test_without_a_terminal_there_are_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    def verb():  # type: ignore[no-untyped-def]
+    def verb():
         yield from TOLD
         return 7
 

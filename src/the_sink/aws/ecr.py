@@ -49,7 +49,7 @@ class Registry:
         """Return the image that a tag or a digest names, or None."""
         reference = {"imageTag": tag} if tag else {"imageDigest": digest}
         try:
-            answer = self._client.describe_images(repositoryName=repository, imageIds=[reference])  # type: ignore[list-item]
+            answer = self._client.describe_images(repositoryName=repository, imageIds=[reference])  # type: ignore[list-item] # the stubs want a TypedDict
         except ClientError as error:
             if error_code(error) in _MISSING:
                 return None
@@ -101,7 +101,7 @@ class Registry:
 
 
 def _image(detail: object) -> Image:
-    fields = dict(detail)  # type: ignore[call-overload]
+    fields = dict(detail)  # type: ignore[call-overload] # a TypedDict is a dict
     return Image(
         digest=fields.get("imageDigest", ""),
         tags=tuple(fields.get("imageTags", [])),

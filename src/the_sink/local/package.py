@@ -100,7 +100,7 @@ def _run_before(settings: Settings) -> None:
     if not command:
         return
     # The user's own line, so the user's own shell reads it. What it prints is no data of the task's.
-    done = subprocess.run(command, shell=True, cwd=settings.root, stdout=sys.stderr, check=False)  # noqa: S602
+    done = subprocess.run(command, shell=True, cwd=settings.root, stdout=sys.stderr, check=False)  # noqa: S602 - see above
     if done.returncode:
         raise SinkError(
             f"package.before of sink.toml ended with exit code {done.returncode}: {command}.",

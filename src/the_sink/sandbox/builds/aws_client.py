@@ -26,7 +26,7 @@ def main() -> int:
                 sys.stderr.write("aws: the sandbox's command line does not answer.\n")
                 return 255
             time.sleep(0.02)
-    call = {"arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}  # noqa: PTH109
+    call = {"arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}
     message = json.dumps(call).encode()
     streams = array.array("i", [0, 1, 2])
     connection.sendmsg([len(message).to_bytes(8, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])

@@ -17,7 +17,7 @@ def page(key: str, found: list[Any], request: Record) -> Record:
     size = int(request.get("maxResults") or 100)
     answer = {key: found[start : start + size]}
     if start + size < len(found):
-        answer["nextToken"] = str(start + size)  # type: ignore[assignment]
+        answer["nextToken"] = str(start + size)  # type: ignore[assignment] # the page token joins a list of any kind
     return answer
 
 

@@ -267,7 +267,7 @@ class CodePipeline:
     def _stage(self, pipeline: Record, name: str) -> Record:
         for stage in pipeline["declaration"]["stages"]:
             if stage["name"] == name:
-                return stage  # type: ignore[no-any-return]
+                return stage
         raise errors.stage_not_found(pipeline["declaration"]["name"], name)
 
     # Tags

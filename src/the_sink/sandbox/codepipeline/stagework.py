@@ -92,7 +92,7 @@ class StageWork:
                 if known["stage"] == stage and known["action"] == action["name"] and not known.get("stale"):
                     if known["status"] == "InProgress":  # an approval, open since before a restart
                         self._work_on(execution, action, known)
-                    return known  # type: ignore[no-any-return]
+                    return known
             now = self._store.clock()
             record: Record = {
                 "id": str(uuid.uuid4()),

@@ -32,10 +32,10 @@ def version(_session: Session, words: list[str]) -> int:
         "Server": {"Version": _VERSION, "Os": platform.system().lower(), "Arch": platform.machine()},
     }
     if found.options:
-        print(render_template(found.last("format"), facts))  # noqa: T201 - a command prints
+        print(render_template(found.last("format"), facts))
         return 0
-    print(f"Client: {_VERSION}'s stand-in for docker")  # noqa: T201
-    print(f"Server: the sandbox at {_session.endpoint_url}; no Docker Engine")  # noqa: T201
+    print(f"Client: {_VERSION}'s stand-in for docker")
+    print(f"Server: the sandbox at {_session.endpoint_url}; no Docker Engine")
     return 0
 
 
@@ -52,11 +52,11 @@ def info(session: Session, words: list[str]) -> int:
         "NCPU": os.cpu_count() or 1,
     }
     if found.options:
-        print(render_template(found.last("format"), facts))  # noqa: T201
+        print(render_template(found.last("format"), facts))
         return 0
-    print("Server: no Docker Engine; images are folders, containers are processes")  # noqa: T201
+    print("Server: no Docker Engine; images are folders, containers are processes")
     for name, value in facts.items():
-        print(f" {name}: {value}")  # noqa: T201
+        print(f" {name}: {value}")
     return 0
 
 
@@ -99,9 +99,9 @@ def main(words: list[str]) -> int:
             )
         return _COMMANDS[name](session, rest)
     except SinkError as exc:
-        print(f"docker: {exc.message}", file=sys.stderr)  # noqa: T201
+        print(f"docker: {exc.message}", file=sys.stderr)
         if exc.hint:
-            print(f"docker: {exc.hint}", file=sys.stderr)  # noqa: T201
+            print(f"docker: {exc.hint}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         # Whoever read the output has seen enough, as `docker images | head` does.

@@ -70,9 +70,9 @@ class Session:
 
 def say(line: str) -> None:
     """Print a line of progress."""
-    print(line, flush=True)  # noqa: T201 - a command prints
+    print(line, flush=True)
 
 
 def say_aside(line: str) -> None:
     """Print a line that is no result, to standard error."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201
+    print(line, file=sys.stderr, flush=True)

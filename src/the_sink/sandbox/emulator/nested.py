@@ -155,7 +155,7 @@ def _child(parent: str, logical_id: str) -> dict[str, Any] | None:
     """The nested stack that a resource of the parent made last."""
     for stack in reversed(list(_stacks.values())):
         if stack.get("_parent_stack_name") == parent and stack.get("_logical_id") == logical_id:
-            return stack  # type: ignore[no-any-return]
+            return stack
     return None
 
 
