@@ -155,7 +155,17 @@ FUNCTIONS = {
     },
     "ministack.services.cloudformation.engine": {
         "_evaluate_conditions": ["template", "params"],
+        "_parse_template": ["template_body"],
         "_resolve_parameters": ["template", "provided_params", "previous_params"],
+        "_resolve_refs": [
+            "value",
+            "resources",
+            "params",
+            "conditions",
+            "mappings",
+            "stack_name",
+            "stack_id",
+        ],
         "_validate_template_statics": ["template"],
     },
     "ministack.services.cloudformation.handlers": {

@@ -11,6 +11,8 @@ from the_sink.sandbox.builds.runner import Workshop
 from the_sink.sandbox.builds.service import Builds
 from the_sink.sandbox.clients import Clients
 from the_sink.sandbox.codepipeline.service import CodePipeline
+from the_sink.sandbox.player.context import Context
+from the_sink.sandbox.player.lint import TemplateLint
 from the_sink.sandbox.player.player import make_player
 
 
@@ -27,6 +29,7 @@ class Services:
             events,
             fargate,
             nested,
+            nested_templates,
             pipelines,
             resource_types,
             stacks,
@@ -42,8 +45,17 @@ class Services:
             aws_folder = self._aws_command.folder()
             return [docker_folder(), *([aws_folder] if aws_folder else [])]
 
+        lint = TemplateLint(home / "lint")
+
+        def check_template(context: Context, text: str, parameters: dict[str, str]) -> None:
+            nested_ones = nested_templates.nested_templates(text, parameters, context.run.region)
+            path = context.run.configuration["TemplatePath"].partition("::")[2]
+            lint.check({path: text, **nested_ones}, context.run.region, context.wait)
+
         self._builds = Builds(Workshop(home, clients, command_folders))
-        self._pipelines = CodePipeline(make_player(clients, self._builds), events.PipelineEvents(clients))
+        self._pipelines = CodePipeline(
+            make_player(clients, self._builds, check_template), events.PipelineEvents(clients)
+        )
         engine = ProcessEngine(home, endpoint_url)
         self.balancers: Any = Balancers(port, engine.resolve_target)
         self._tasks = TaskSupervisor(engine, self.balancers)

@@ -12,15 +12,17 @@ from the_sink.sandbox.player.commands import play_commands
 from the_sink.sandbox.player.context import Context
 from the_sink.sandbox.player.rollout import play_rollout
 from the_sink.sandbox.player.source import play_source
-from the_sink.sandbox.player.stack import play_stack
+from the_sink.sandbox.player.stack import TemplateCheck, play_stack
 
 
-def make_player(clients: Clients, builds: Builds) -> Callable[[ActionRun], Outcome]:
+def make_player(
+    clients: Clients, builds: Builds, check_template: TemplateCheck
+) -> Callable[[ActionRun], Outcome]:
     """Return the function that the engine calls for each action but approvals."""
     providers: dict[str, Callable[[Context], Outcome]] = {
         "S3": play_source,
         "CodeBuild": play_build,
-        "CloudFormation": play_stack,
+        "CloudFormation": lambda context: play_stack(context, check_template),
         "ECS": play_rollout,
         "Commands": lambda context: play_commands(context, builds),
     }

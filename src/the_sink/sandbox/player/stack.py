@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -23,13 +24,16 @@ _OVERRIDES_LIMIT = 1024
 
 _SUCCESS = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 
+TemplateCheck = Callable[[Context, str, dict[str, str]], None]
+"""Refuses a template, given its text and the parameters, that AWS would refuse."""
 
-def play_stack(context: Context) -> Outcome:
+
+def play_stack(context: Context, check_template: TemplateCheck) -> Outcome:
     """Create or update the stack and wait; nothing to update is a success."""
     configuration = context.run.configuration
     if "TemplatePath" not in configuration:
         raise ActionFailed("ConfigurationError", "The action has no TemplatePath.")
-    request = _request(context)
+    request = _request(context, check_template)
     name = configuration["StackName"]
     cloudformation = context.client("cloudformation")
     exists = _exists(cloudformation, name)
@@ -52,12 +56,14 @@ def play_stack(context: Context) -> Outcome:
     )
 
 
-def _request(context: Context) -> dict[str, Any]:
+def _request(context: Context, check_template: TemplateCheck) -> dict[str, Any]:
     configuration = context.run.configuration
     settings = _template_configuration(context)
     parameters = {**settings.get("Parameters", {}), **_overrides(configuration.get("ParameterOverrides", ""))}
+    template = context.read(configuration["TemplatePath"])
+    check_template(context, template.decode(), parameters)
     request: dict[str, Any] = {
-        **_template(context, context.read(configuration["TemplatePath"])),
+        **_template(context, template),
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         "Tags": [{"Key": key, "Value": value} for key, value in settings.get("Tags", {}).items()],
         "Capabilities": [
