@@ -162,6 +162,31 @@ class TestNested:
             stack = pipelines.stack("parent", parent)
             assert (stack["StackStatus"], stack["Outputs"][0]["OutputValue"]) == ("UPDATE_COMPLETE", "/one")
 
+    @pytest.mark.parametrize("retention", [1, 7], ids=["unchanged", "changed"])
+    def test_attributes_outlive_an_update(self, pipelines: Pipelines, retention: int) -> None:
+        """A resource that is unchanged, or updated in place, is asked for an attribute by another."""
+
+        def deploy(days: int) -> dict[str, Any]:
+            log = {"Type": "AWS::Logs::LogGroup", "Properties": {"RetentionInDays": days}}
+            queue = {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": days}}
+            names = {"Fn::Join": ["|", [{"Fn::GetAtt": ["Log", "Arn"]}, {"Fn::GetAtt": ["Queue", "Arn"]}]]}
+            told = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": names}}
+            self.publish(pipelines, log, Queue=queue, Told=told)
+            child = nested(f"https://{BUCKET}.s3.amazonaws.com/child.yml", Name="/one")
+            return pipelines.stack("parent", {"Resources": {"Child": child}})
+
+        assert deploy(1)["StackStatus"] == "CREATE_COMPLETE"
+        ssm = pipelines.aws("ssm")
+        (parameter,) = [entry["Name"] for entry in ssm.describe_parameters()["Parameters"]]
+        first = ssm.get_parameter(Name=parameter)["Parameter"]["Value"]
+
+        assert deploy(retention)["StackStatus"] == "UPDATE_COMPLETE"
+        assert ssm.get_parameter(Name=parameter)["Parameter"]["Value"] == first
+        assert first.startswith("arn:aws:logs:")
+        assert "|arn:aws:sqs:" in first
+        (log,) = pipelines.aws("logs").describe_log_groups()["logGroups"]
+        assert log["retentionInDays"] == retention
+
     def test_a_change_set_shows_the_nested_stack(self, pipelines: Pipelines, parent: dict[str, Any]) -> None:
         pipelines.stacks.create_change_set(
             StackName="parent", ChangeSetName="look", TemplateBody=json.dumps(parent)

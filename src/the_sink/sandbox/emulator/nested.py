@@ -19,9 +19,6 @@ _is_rolling_back: contextvars.ContextVar[bool] = contextvars.ContextVar("is_roll
 _template_body: contextvars.ContextVar[str] = contextvars.ContextVar("template_body", default="")
 _parent: contextvars.ContextVar[tuple[str, str]] = contextvars.ContextVar("parent", default=("", ""))
 
-_resources_before: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("resources_before")
-"""The nested stack's resources as they were before the update that is under way."""
-
 _MARK = "TheSinkUpdated"
 
 _resend: set[tuple[str, str]] = set()
@@ -116,11 +113,7 @@ def _keep_templates() -> None:
         child = _stacks.get(name) or {}
         body = child.get("_template_body", "")
         wanted = child.get("_body_before", "") if _is_rolling_back.get() else ""
-        with (
-            _set(_parent, (stack_name, logical_id)),
-            _set(_template_body, wanted),
-            _set(_resources_before, dict(child.get("_resources", {}))),
-        ):
+        with _set(_parent, (stack_name, logical_id)), _set(_template_body, wanted):
             try:
                 return update(physical_id, old, new, stack_name)
             except Exception as error:
@@ -188,13 +181,12 @@ def _always_update() -> None:
         old_attrs: dict[str, Any] | None = None,
     ) -> Any:
         key = (stack_name, logical_id or physical_id)
-        if old_attrs is None:  # a nested stack's resources lose their attributes when nothing changes
+        if old_attrs is None:
+            # Inside a nested stack the emulator forgets what a resource answered when it was made, and the
+            # next one that asks for an attribute of it fails.
             resources = _stacks.get(stack_name, {}).get("_resources", {})
             old_attrs = resources.get(logical_id, {}).get("Attributes")
-        before = _resources_before.get({}).get(logical_id or "", {})
-        # Inside a nested update the emulator forgets what a resource answered when it was made, and the
-        # next resource that asks for one of its attributes fails.
-        known = old_attrs or dict(before.get("Attributes") or {})
+        known = dict(old_attrs or {})
         if kind == NESTED and old == new:
             # Its template may have changed behind the same address.
             return provisioners._RESOURCE_HANDLERS[NESTED]["update"](
