@@ -3,7 +3,8 @@
 AWS starts a pipeline by itself when it is created
 (https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-rerun-manually.html). That run is no
 release: it would fail for want of an archive, or deploy whichever archive an earlier life of the
-environment left. It is told by its trigger ``CreatePipeline`` and abandoned as soon as it shows itself.
+environment left. It is told by its trigger ``CreatePipeline`` and abandoned once the stack stands: with an old archive at
+hand its Source, and perhaps the beginning of its Build, may have run by then.
 Where it failed before that, its record stays (AWS deletes none); ``status`` and ``deploy`` pass over it.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from the_sink.aws.session import Aws
 from the_sink.config import Environment, Settings
@@ -23,13 +25,10 @@ from the_sink.errors import SinkError
 from the_sink.models import Event, Said, StackApplied
 from the_sink.naming import Names, stack_channel_key
 from the_sink.plan import (
-    ApplyStack,
     BootstrapObserved,
-    DeleteStack,
     RestoreSecret,
     Step,
     StopSelfStarted,
-    WaitForStack,
     check_order,
     plan_bootstrap,
 )
@@ -126,23 +125,14 @@ def apply(aws: Aws, planned: BootstrapPlan) -> Generator[Event, None, StackAppli
             case RestoreSecret(name):
                 aws.secrets.restore(name)
                 yield Said(f"Restored secret {name}.")
-            case WaitForStack(stack):
-                yield from stacks.wait_for_stack(aws, stack)
-            case DeleteStack(stack):
-                if found := aws.stacks.describe(stack):
-                    yield from stacks.delete_stack(aws, found)
-            case ApplyStack():
-                yield Said(f"{'Creating' if step.is_new else 'Comparing'} stack {step.stack}.")
-                change = stacks.plan_change(aws, step, template, planned.platform.bucket)
-                if change is not None and not step.is_new:
-                    try:
-                        yield from _wait_for_idle(aws, planned.names.pipeline)
-                    except BaseException:
-                        aws.stacks.discard(change)
-                        raise
-                applied = yield from stacks.apply_change(aws, step, change)
             case StopSelfStarted(pipeline):
                 yield from _stop_self_started(aws, pipeline)
+            case _:
+                pipeline_is_idle = partial(_wait_for_idle, aws, planned.names.pipeline)
+                done = yield from stacks.apply_step(
+                    aws, step, template, planned.platform.bucket, pipeline_is_idle
+                )
+                applied = done or applied
     if applied is None:
         raise AssertionError("a plan for a stack holds the stack")
     return applied
