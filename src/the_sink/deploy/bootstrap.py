@@ -3,9 +3,9 @@
 AWS starts a pipeline by itself when it is created
 (https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-rerun-manually.html). That run is no
 release: it would fail for want of an archive, or deploy whichever archive an earlier life of the
-environment left. It is told by its trigger ``CreatePipeline`` and abandoned once the stack stands: with an old archive at
-hand its Source, and perhaps the beginning of its Build, may have run by then.
-Where it failed before that, its record stays (AWS deletes none); ``status`` and ``deploy`` pass over it.
+environment left. It is told by its trigger ``CreatePipeline`` and abandoned once the stack stands: with
+an old archive at hand its Source, and perhaps the beginning of its Build, may have run by then. Where it
+failed before that, its record stays (AWS deletes none); ``status`` and ``deploy`` pass over it.
 """
 
 from __future__ import annotations
