@@ -356,6 +356,36 @@ def test_missing_resource_types_exist_and_those_without_effect_are_named(
     assert lifecycle.status("default")["simulated"] == []
 
 
+def test_a_database_that_only_is_recorded_says_so(pipelines: Pipelines, sandbox: lifecycle.Sandbox) -> None:
+    """In the event that would otherwise call it complete, of a nested stack too."""
+    database = {
+        "Type": "AWS::RDS::DBInstance",
+        "Properties": {"DBInstanceClass": "db.t4g.micro", "Engine": "postgres", "AllocatedStorage": "20"},
+    }
+    body = json.dumps({"Resources": {"Database": database, "Log": LOG}})
+    pipelines.s3.put_object(Bucket=BUCKET, Key="data.yml", Body=body)
+
+    stack = pipelines.stack(
+        "data", {"Resources": {"Child": nested(f"https://{BUCKET}.s3.amazonaws.com/data.yml")}}
+    )
+
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    (child,) = [
+        s["StackName"] for s in pipelines.stacks.describe_stacks()["Stacks"] if s["StackName"] != "data"
+    ]
+    reasons = {
+        event["LogicalResourceId"]: event.get("ResourceStatusReason", "")
+        for event in pipelines.stacks.describe_stack_events(StackName=child)["StackEvents"]
+        if event["ResourceStatus"] == "CREATE_COMPLETE"
+    }
+    assert reasons == {
+        "Database": "The sandbox only records this database: none runs at its address.",
+        "Log": "",
+        child: "",
+    }
+    assert "AWS::RDS::*: a database is recorded; none runs" in lifecycle.status("default")["simulated"]
+
+
 def test_a_load_balancer_without_a_name_gets_a_lasting_address(pipelines: Pipelines) -> None:
     balancer = {
         "Type": "AWS::ElasticLoadBalancingV2::LoadBalancer",
