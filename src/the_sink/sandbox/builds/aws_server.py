@@ -23,11 +23,11 @@ _DRIVER_SETTINGS = ("AWS_CONFIG_FILE", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 
 def main() -> None:
     """Serve calls on the socket named by the first argument until standard input ends."""
-    from awscli.clidriver import create_clidriver
-
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(sys.argv[1])
-    listener.listen(64)
+    listener.listen(64)  # who calls while the command line is loaded waits instead of being refused
+    from awscli.clidriver import create_clidriver
+
     driver = create_clidriver()
     for service in _LOADED:
         driver.session.get_service_data(service)
