@@ -17,8 +17,8 @@ ROLE = "arn:aws:iam::000000000000:role/any"
 def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = 60) -> Any:
     """Poll until the condition holds something true, and return it.
 
-    The deadline has room for a busy machine: a sandbox's first build loads awscli, its first stack action
-    cfn-lint, and either takes ten times as long while another worker starts the same.
+    The deadline has room for a busy machine: loading cfn-lint, which takes a second or two, was seen to take
+    twelve beside two test workers.
     """
     deadline = time.monotonic() + timeout_s
     while True:
