@@ -66,6 +66,12 @@ RELEASE = Release("my-app", "0123456789abcdef0123456789abcdef01234567", "Start")
             "    update failed: Service (ECS::Service): No room.",
         ),
         (ResourceChanged("s", "Service", "AWS::ECS::Service", StackStatus("UPDATE_IN_PROGRESS")), ""),
+        (
+            ResourceChanged(
+                "s", "Database", "AWS::RDS::DBInstance", StackStatus("CREATE_COMPLETE"), "Only recorded."
+            ),
+            "    create complete: Database (RDS::DBInstance): Only recorded.",
+        ),
         (TasksChanged(1, 1, 2), "    tasks: 1 of 2 running, 1 starting"),
         (TasksChanged(2, 0, 2), "    tasks: 2 of 2 running"),
         (Evidence("The end", ("a", "b")), "  The end:\n    | a\n    | b"),

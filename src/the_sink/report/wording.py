@@ -63,7 +63,8 @@ def _render_resource(event: ResourceChanged) -> str:
     status = event.status
     if status.is_in_progress and "ROLLBACK" not in status.name:
         return ""
-    reason = f": {_shorten_arns(event.reason.strip())}" if event.reason and status.is_failure else ""
+    # AWS gives a reason for what failed; the sandbox also for what it only recorded.
+    reason = f": {_shorten_arns(event.reason.strip())}" if event.reason else ""
     kind = event.resource_type.removeprefix("AWS::")
     return f"    {status.name.lower().replace('_', ' ')}: {event.logical_id} ({kind}){reason}"
 
