@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -106,3 +107,34 @@ def test_services_come_back_with_their_images_and_leave_nothing_running(own: Own
     (image,) = own.aws("ecr").describe_images(repositoryName="app")["imageDetails"]
     assert image["imageDigest"] == digest
     assert pipelines.stack("shop", template("live", 2))["StackStatus"] == "UPDATE_COMPLETE"
+
+
+def test_a_stack_that_was_at_work_can_be_changed_again(own: Own) -> None:
+    """What was being created is to be deleted, what was being updated can be updated."""
+    topic = {"Type": "AWS::SNS::Topic"}
+    handle = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
+    wait = {
+        "Type": "AWS::CloudFormation::WaitCondition",
+        "Properties": {"Handle": {"Ref": "Handle"}, "Timeout": "600", "Count": 1},
+    }
+    good = json.dumps({"Resources": {"Topic": topic}})
+    slow = json.dumps({"Resources": {"Topic": topic, "Handle": handle, "Wait": wait}})
+    cloudformation = own.aws("cloudformation")
+
+    def stack_status(name: str) -> str:
+        found = own.aws("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        return str(found["StackStatus"])
+
+    cloudformation.create_stack(StackName="updated", TemplateBody=good)
+    wait_for(lambda: stack_status("updated") == "CREATE_COMPLETE", "the stack")
+    cloudformation.update_stack(StackName="updated", TemplateBody=slow)
+    cloudformation.create_stack(StackName="created", TemplateBody=slow)
+    wait_for(lambda: stack_status("created") == "CREATE_IN_PROGRESS", "the creation")
+
+    own.kill_and_start()
+
+    assert stack_status("created") == "ROLLBACK_COMPLETE"
+    assert stack_status("updated") == "UPDATE_ROLLBACK_COMPLETE"
+    changed = json.dumps({"Resources": {"Topic": {**topic, "Properties": {"DisplayName": "Shop"}}}})
+    own.aws("cloudformation").update_stack(StackName="updated", TemplateBody=changed)
+    wait_for(lambda: stack_status("updated") == "UPDATE_COMPLETE", "the update")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from ministack.services import secretsmanager
+from ministack.services import cloudformation, secretsmanager
 from ministack.services.cloudformation import (
     _ACTION_HANDLERS,
     _stacks,
@@ -35,6 +35,13 @@ _UPDATABLE = frozenset(
     }
 )
 
+_INTERRUPTED = {
+    "CREATE_IN_PROGRESS": "ROLLBACK_COMPLETE",
+    "ROLLBACK_IN_PROGRESS": "ROLLBACK_COMPLETE",
+    "DELETE_IN_PROGRESS": "DELETE_FAILED",
+}
+"""What a stack becomes that the sandbox's end caught at work; one that was being updated can be again."""
+
 _VIRTUAL_HOST = re.compile(
     r"^(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\.s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com$"
 )
@@ -50,6 +57,22 @@ def install() -> None:
     _never_overlook_nested_stacks()
     _diff_by_condition()
     _refer_to_secrets_by_arn()
+    _settle_what_was_interrupted()
+
+
+def _settle_what_was_interrupted() -> None:
+    """No operation survives its process: a stack that was at work could never be changed again."""
+    load = cloudformation.load_persisted_state
+
+    def load_and_settle(data: Any) -> None:
+        load(data)
+        for _, stack in _stacks.all_items():
+            status = str(stack.get("StackStatus", ""))
+            if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+                stack["StackStatus"] = _INTERRUPTED.get(status, "UPDATE_ROLLBACK_COMPLETE")
+                stack["StackStatusReason"] = f"The sandbox ended while this stack was {status}."
+
+    cloudformation.load_persisted_state = load_and_settle
 
 
 def path_style(url: str) -> str:
