@@ -228,7 +228,7 @@ def _check_port(name: str, port: int) -> None:
         except OSError as error:
             raise SandboxUnavailable(
                 f"The sandbox {name!r} cannot start: port {port} is taken by {_occupant(port)}.",
-                "Choose another: invoke sandbox.start --port 4567",
+                f"Choose another: invoke sandbox.start --port {port + 1}",
             ) from error
 
 

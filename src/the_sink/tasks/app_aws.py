@@ -32,6 +32,7 @@ def bootstrap(
     from the_sink.config import load_app
     from the_sink.config.validation import load_parameters
     from the_sink.deploy import bootstrap as verb
+    from the_sink.naming import DEFAULT_TAGS
     from the_sink.report import lines, wording
     from the_sink.report.events import watch
     from the_sink.resources import platform_version
@@ -61,7 +62,10 @@ def bootstrap(
     lines.data(wording.render_applied(applied))
     for name, value in sorted(applied.stack.outputs.items()):
         lines.data(f"  {name}: {value}")
-    lines.say(f"Next: invoke deploy --env {environment.name}{' --sandbox' * sandbox}")
+    if environment.tag == DEFAULT_TAGS["stage"]:
+        lines.say(f"Next: invoke deploy --env {environment.name}{' --sandbox' * sandbox}")
+    else:
+        lines.say(f"{environment.name} waits for its first promotion, which this version does not have yet.")
 
 
 @task

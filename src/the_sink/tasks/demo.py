@@ -19,6 +19,7 @@ def demo(_c: Context, folder: str = "") -> None:
         folder: Where the platform's clone and the app go (default: .demo, then .demo-2 …).
     """
     from the_sink.errors import InputError
+    from the_sink.local.git import check_git
     from the_sink.report.narration import Narration
     from the_sink.tasks.journey import APP, Journey, free_folder
 
@@ -26,6 +27,7 @@ def demo(_c: Context, folder: str = "") -> None:
     target = Path(folder).resolve() if folder else free_folder(checkout, ".demo")
     if target.exists():
         raise InputError(f"{target} exists already.", "Name a folder that does not exist yet.")
+    check_git(checkout)  # before anything of an earlier demo is thrown away
     narration = Narration()
     journey = Journey(checkout, target, SANDBOX, narration.line)
 
@@ -52,9 +54,10 @@ def demo(_c: Context, folder: str = "") -> None:
     journey.status()
     narration.line(
         f"\nThe app: {journey.app}\n"
-        f"Its address: {journey.url('stage')}\n"
+        f"Its address: {journey.url('stage')}/version\n"
         f"Look around: cd {journey.app} && .venv/bin/invoke status --sandbox\n"
         f"Change it, commit, and: .venv/bin/invoke deploy --env stage --sandbox\n"
         f"Stop everything: THE_SINK_SANDBOX={SANDBOX} .venv/bin/invoke sandbox.stop\n"
-        f"{APP} stays as it is; `invoke sandbox.start` brings it back up."
+        f"{APP} stays as it is; `invoke sandbox.start` brings it back up. Another `invoke demo` begins with "
+        "an empty sandbox and a new folder."
     )
