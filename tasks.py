@@ -13,6 +13,16 @@ if sys.version_info < (3, 11):  # noqa: UP036 (whoever starts it with an older o
     )
     sys.exit(2)
 
-from the_sink.tasks import platform_namespace
+try:
+    from the_sink.tasks import platform_namespace
+except ModuleNotFoundError as error:
+    if (error.name or "").split(".")[0] != "the_sink":
+        raise
+    sys.stderr.write(
+        "The platform's package is not installed where this invoke runs; use .venv/bin/invoke after: "
+        "python3 -m venv .venv && .venv/bin/pip install -r requirements.lock && "
+        ".venv/bin/pip install --no-deps -e .\n"
+    )
+    sys.exit(2)
 
 namespace = platform_namespace()

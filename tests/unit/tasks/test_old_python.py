@@ -1,4 +1,4 @@
-"""An invoke on an older Python ends in one sentence that says which it is and what to do."""
+"""An invoke on an older Python, or beside no package of ours, ends in one sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -30,6 +30,24 @@ def test_one_sentence_and_exit_code_2(tasks, tmp_path):
         "Python 3.10 runs this invoke, and the platform needs 3.11 or later; make .venv with a newer one: "
         "python3.13 -m venv --clear .venv && .venv/bin/pip install -r requirements"
     )
+
+
+@pytest.mark.parametrize("tasks", TASKS, ids=["platform", "app"])
+def test_a_missing_package_is_one_sentence(tasks, tmp_path):
+    shutil.copy(tasks, tmp_path)
+
+    # -S leaves site-packages out, and with them the package.
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", "import tasks"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    [sentence] = done.stderr.splitlines()
+    assert sentence.startswith("The platform's package is not installed where this invoke runs; ")
 
 
 @pytest.mark.parametrize("tasks", TASKS, ids=["platform", "app"])
