@@ -207,3 +207,9 @@ def template_upload_key(name: str, digest: str) -> str:
             the same key.
     """
     return f"stacks/python/{name}-{digest[:16]}.yml"
+
+
+def commit_of_image_tag(tag: str) -> str:
+    """The full SHA that an immutable image tag ``<sha>-<key>`` names, or "" for any other tag."""
+    found = re.fullmatch(r"([0-9a-f]{40})-[0-9a-f]{8}", tag)
+    return found[1] if found else ""

@@ -203,6 +203,20 @@ class TestJourney:
         assert status.returncode == 0, status.stderr
         assert walk.commits[1] in json.dumps(json.loads(status.stdout))
 
+    def test_status_names_what_runs_and_not_what_was_deployed_last(self, walk: Walk) -> None:
+        """Somebody puts the first release back by hand, past the pipeline."""
+        ecs = walk.client("ecs")
+        service = ecs.describe_services(cluster=NAMES.cluster, services=[NAMES.service])["services"][0]
+        revisions = ecs.list_task_definitions(familyPrefix=NAMES.task_family)["taskDefinitionArns"]
+        first = next(arn for arn in revisions if walk.commits[0] in self.image_of(ecs, arn))
+
+        for revision, commit in ((first, walk.commits[0]), (service["taskDefinition"], walk.commits[1])):
+            ecs.update_service(cluster=NAMES.cluster, service=NAMES.service, taskDefinition=revision)
+            wanted = {self.pushed_digest(walk, commit)}
+            eventually(lambda wanted=wanted: self.digests(walk) == wanted, seconds=60)
+            told = walk.invoke("status", "--env", "stage", "--sandbox", "--json")
+            assert f'"commit": "{commit}"' in told.stdout, told.stdout + told.stderr
+
     def test_a_broken_release_leaves_the_old_one_serving(self, walk: Walk) -> None:
         """A build that fails ends in one cause and exit code 1; the service never notices."""
         dockerfile = walk.journey.app / "aws" / "Dockerfile"
@@ -231,6 +245,10 @@ class TestJourney:
         lifecycle.start("e2e", port=sandbox.port)
         eventually(lambda: walk.version()["commit"] == walk.commits[1], seconds=30)
         assert walk.journey.url("stage") == walk.address
+
+    def image_of(self, ecs: Any, revision: str) -> str:
+        definition = ecs.describe_task_definition(taskDefinition=revision)["taskDefinition"]
+        return str(definition["containerDefinitions"][0]["image"])
 
     def digests(self, walk: Walk) -> set[str]:
         return {

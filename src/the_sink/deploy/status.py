@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from the_sink.aws.session import Aws
-from the_sink.deploy.archives import commit_of
 from the_sink.deploy.serving import describe_serving
 from the_sink.errors import NotFound
-from the_sink.models import EnvironmentStatus
-from the_sink.naming import Names
+from the_sink.models import EnvironmentStatus, Serving
+from the_sink.naming import Names, commit_of_image_tag
 
 
 def describe_environment(aws: Aws, names: Names) -> EnvironmentStatus:
@@ -17,17 +16,26 @@ def describe_environment(aws: Aws, names: Names) -> EnvironmentStatus:
         return EnvironmentStatus(names.env, is_bootstrapped=False)
     runs = [run for run in aws.pipelines.executions(names.pipeline) if not run.is_self_started]
     stack = aws.stacks.describe(names.app_stack)
+    serving = describe_serving(aws, names, stack) if stack else None
     return EnvironmentStatus(
         env=names.env,
         is_bootstrapped=True,
         pipeline=names.pipeline,
         execution=runs[0] if runs else None,
         stack_status=str(stack.status) if stack else "",
-        commit=next((commit_of(run.summary) for run in runs if run.is_success), ""),
-        serving=describe_serving(aws, names, stack) if stack else None,
+        commit=_commit_of(aws, names, serving),
+        serving=serving,
         closed=pipeline.closed,
         waiting=pipeline.waiting,
     )
+
+
+def _commit_of(aws: Aws, names: Names, serving: Serving | None) -> str:
+    """What the running image itself says: the last good run may not be what runs (a rollback, a late failure)."""
+    if serving is None or len(serving.digests) != 1:
+        return ""
+    image = aws.registry.image(names.repository, digest=serving.digests[0])
+    return next(filter(None, map(commit_of_image_tag, image.tags if image else ())), "")
 
 
 def describe_outputs(aws: Aws, names: Names) -> dict[str, str]:

@@ -74,7 +74,7 @@ class EnvironmentStatus:
     execution: Execution | None = None
     stack_status: str = ""
     commit: str = ""
-    """Of the last run that succeeded."""
+    """Of the image that every task runs; "" where tasks differ or the image's tags name none."""
     serving: Serving | None = None
     closed: tuple[Gate, ...] = ()
     waiting: tuple[Gate, ...] = ()
