@@ -31,7 +31,7 @@ def describe_environment(aws: Aws, names: Names) -> EnvironmentStatus:
 
 
 def _commit_of(aws: Aws, names: Names, serving: Serving | None) -> str:
-    """What the running image itself says: the last good run may not be what runs (a rollback, a late failure)."""
+    """What the running image says: after a rollback or a late failure the last good run is not what runs."""
     if serving is None or len(serving.digests) != 1:
         return ""
     image = aws.registry.image(names.repository, digest=serving.digests[0])
