@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from the_sink.resources import platform_version
+
 from .conftest import commit
 
 STACK = "my-app-stage-pipeline"
@@ -45,7 +47,7 @@ def test_an_environment_is_made_once_and_then_up_to_date(
         "the-sink:platform": "the-sink",
         "the-sink:app": "my-app",
         "the-sink:env": "stage",
-        "the-sink:template-version": "1.0.0",
+        "the-sink:template-version": platform_version(),
     }
 
 

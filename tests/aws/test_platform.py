@@ -14,6 +14,7 @@ from the_sink.deploy.templates import Template
 from the_sink.errors import InputError, NotFound, SinkError
 from the_sink.models import Event, ResourceChanged, Said, StackApplied
 from the_sink.plan import ApplyStack, plan_stack
+from the_sink.resources import platform_version
 from the_sink.sandbox.lifecycle import Sandbox
 from the_sink.tasks import platform_namespace
 
@@ -247,7 +248,7 @@ def test_the_platform_is_made_once_and_then_up_to_date(
     stack = aws("cloudformation").describe_stacks(StackName="the-sink-platform")["Stacks"][0]
     assert {each["Key"]: each["Value"] for each in stack["Tags"]} == {
         "the-sink:platform": "the-sink",
-        "the-sink:template-version": "1.0.0",
+        "the-sink:template-version": platform_version(),
     }
     bucket = next(each for each in stack["Outputs"] if each["OutputKey"] == "PipelineS3Bucket")["OutputValue"]
     versioning = aws("s3").get_bucket_versioning(Bucket=bucket)

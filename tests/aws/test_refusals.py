@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from the_sink.resources import platform_version
 from the_sink.sandbox.lifecycle import Sandbox
 from the_sink.tasks import platform_namespace
 
@@ -211,5 +212,5 @@ def test_publish_through_the_task(
     again = invoke(checkout, "platform.publish", "--sandbox", namespace=platform_namespace)
 
     assert dry.out.startswith("Nothing was changed. This would be done:\n  1. upload s3://")
-    assert done.out == "Version 1.0.0 is published; stage deploys it at each app's next run.\n"
-    assert again.out == "Version 1.0.0 was published already, and stage deploys it.\n"
+    assert done.out == f"Version {platform_version()} is published; stage deploys it at each app's next run.\n"
+    assert again.out == f"Version {platform_version()} was published already, and stage deploys it.\n"

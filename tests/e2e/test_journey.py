@@ -23,7 +23,8 @@ import boto3
 import pytest
 
 from the_sink.errors import SinkError
-from the_sink.naming import Names, platform_export, runtime_repository
+from the_sink.naming import Names, platform_export, runtime_repository, stack_template_key
+from the_sink.resources import platform_version
 from the_sink.sandbox import lifecycle
 from the_sink.tasks.journey import APP, Journey, fetch
 
@@ -118,7 +119,7 @@ class TestJourney:
         walk.commits.append(walk.journey.head())
 
         keys = {o["Key"] for o in walk.client("s3").list_objects_v2(Bucket=walk.bucket)["Contents"]}
-        assert {"stacks/python/cfn-template-v1.0.0.yml", "stacks/python/cfn-template-v1-stage.yml"} <= keys
+        assert {stack_template_key(platform_version()), "stacks/python/cfn-template-v1-stage.yml"} <= keys
         images = walk.client("ecr").describe_images(repositoryName=runtime_repository("the-sink"))
         assert "3.13" in {tag for image in images["imageDetails"] for tag in image.get("imageTags", [])}
 
