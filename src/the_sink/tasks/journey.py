@@ -21,6 +21,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from the_sink.errors import InputError, SinkError
+from the_sink.tasks.load import Load, LoadResult
+from the_sink.tasks.platform_change import change_platform, edit_app
 
 APP = "hello-sink"
 DEFAULT_PORT = 4566
@@ -107,6 +109,49 @@ class Journey:
         source.write_text(text.replace('"""', '"""Second release. ', 1))
         self.run(["git", "diff", "--stat"], cwd=self.app)
         self.commit("Say that this is the second release")
+
+    def deploy_under_load(self, env: str) -> LoadResult:
+        """Deploy the app's HEAD while 50 requests a second arrive, and say how they fared."""
+        with Load(f"{self.url(env)}/version") as load:
+            self.deploy(env)
+            result = load.stop()
+        answers = " and ".join(
+            f"{count} by {json.loads(body)['commit'][:8]}" for body, count in result.by_answer.items()
+        )
+        self.say(f"\n{result.sent} requests while it rolled: {answers} answered, {result.failed} failed.")
+        return result
+
+    def edit_app(self) -> None:
+        """Make the team's own edits in files that the platform made, and commit them."""
+        edit_app(self.app)
+        self.run(["git", "diff", "--stat"], cwd=self.app)
+        self.commit("Add a task, a build step, an output and memory of our own")
+
+    def change_platform(self) -> None:
+        """Write, tag and publish the platform's next version in its clone; stage's channel moves."""
+        major, minor, _ = _version(self.platform).split(".")
+        version = f"{major}.{int(minor) + 1}.0"
+        change_platform(self.platform, version)
+        self.run(["git", "diff", "--stat"], cwd=self.platform)
+        self.run(
+            ["git", "commit", "--quiet", "--all", "--message", f"Version {version}: keep logs for a time"],
+            cwd=self.platform,
+        )
+        self.run(["git", "tag", f"v{version}"], cwd=self.platform)
+        self.run(["invoke", "platform.publish", "--sandbox"], cwd=self.platform)
+
+    def update_app(self) -> None:
+        """Bring the platform's newest version into the app, take its tools along, and commit."""
+        self.run(["invoke", "update"], cwd=self.app)
+        self.run(["git", "diff", "HEAD", "--stat"], cwd=self.app)
+        install = ["uv", "pip", "install", "--quiet", "-r", "requirements-platform.txt"]
+        self.run(install, cwd=self.app)
+        self.run(["invoke", "validate"], cwd=self.app)
+        self.commit("Update to the platform's newest version")
+
+    def promote_platform(self, env: str) -> None:
+        """Let the environment have the platform template that the one before it has."""
+        self.run(["invoke", "platform.promote", "--env", env, "--sandbox"], cwd=self.platform)
 
     def look(self, url: str) -> None:
         """Ask the service for its version the way a person would, and show the answer."""
