@@ -80,7 +80,11 @@ def find_dated_tag(version: str, image: Image) -> str:
 
 
 def apply_build(
-    docker: Docker, image_of: dict[str, str], platform_version: str, arguments: Sequence[str]
+    docker: Docker,
+    image_of: dict[str, str],
+    platform_version: str,
+    arguments: Sequence[str],
+    checkout: Path | None = None,
 ) -> Generator[Event, None, None]:
     """Build runtimes on this machine.
 
@@ -89,9 +93,10 @@ def apply_build(
         image_of: The image's name for each version.
         platform_version: Goes into a label.
         arguments: Build arguments, as NAME=value; for example another base image.
+        checkout: The platform's checkout whose runtimes are meant; None for the shipped ones.
     """
     docker.check()
-    folder = _folder()
+    folder = _folder(checkout)
     for version, image in image_of.items():
         if since := RETIRED_RUNTIMES.get(version):
             yield Warned(f"Python {version} is past its end of life (since {since}).")
@@ -107,6 +112,7 @@ def apply_publish(
     versions: Sequence[str],
     platform_version: str,
     arguments: Sequence[str],
+    checkout: Path | None = None,
 ) -> Generator[Event, None, None]:
     """Build runtimes and push them to the platform's registry, under their version and a dated tag.
 
@@ -116,7 +122,7 @@ def apply_publish(
         SinkError: an image could not be built or pushed.
     """
     images = {version: f"{platform.runtime_uri}:{version}" for version in versions}
-    yield from apply_build(docker, images, platform_version, arguments)
+    yield from apply_build(docker, images, platform_version, arguments, checkout)
     grant = aws.registry.sign_in()
     # The address that the images are named by, which is also where they go.
     docker.sign_in(platform.runtime_uri.split("/", 1)[0], grant.user, grant.password)
@@ -134,5 +140,5 @@ def apply_publish(
         yield Said(f"Tagged {platform.runtime_uri}:{kept}")
 
 
-def _folder() -> Path:
-    return resource_path(FOLDER)
+def _folder(checkout: Path | None) -> Path:
+    return resource_path(FOLDER, checkout)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from the_sink.config.stack_template import parse_template
 from the_sink.resources import resource_path
@@ -25,9 +26,9 @@ class Template:
 
 
 @cache
-def load_template(path: str) -> Template:
-    """Read a shipped template; once in a process, because its YAML is long."""
-    text = resource_path(path).read_text(encoding="utf-8")
+def load_template(path: str, checkout: Path | None = None) -> Template:
+    """Read a template, a checkout's or the shipped one; once in a process, because its YAML is long."""
+    text = resource_path(path, checkout).read_text(encoding="utf-8")
     document, _problems = parse_template(text, path)
     return Template(
         path=path,

@@ -74,13 +74,14 @@ def build(
     from the_sink.naming import runtime_repository
     from the_sink.report import lines
     from the_sink.report.events import watch
-    from the_sink.resources import platform_version
+    from the_sink.resources import find_checkout, platform_version
 
     settings = load_platform(Path.cwd())
+    checkout = find_checkout(settings.root)
     versions = choose_runtimes(runtime or [])
     images = {version: f"{runtime_repository(settings.name)}:{version}" for version in versions}
     with _docker(sandbox) as docker:
-        watch(apply_build(docker, images, platform_version(), build_arg or []))
+        watch(apply_build(docker, images, platform_version(checkout), build_arg or [], checkout))
     for image in images.values():
         lines.data(f"Built {image}")
 
@@ -108,10 +109,11 @@ def publish(
     from the_sink.deploy.platform import describe_platform
     from the_sink.report import lines, wording
     from the_sink.report.events import watch
-    from the_sink.resources import platform_version
+    from the_sink.resources import find_checkout, platform_version
     from the_sink.tasks.connection import connect_to
 
     settings = load_platform(Path.cwd())
+    checkout = find_checkout(settings.root)
     versions = runtimes.choose_runtimes(runtime or [])
     aws = connect_to(settings, sandbox=sandbox)
     platform = describe_platform(aws, settings.name)
@@ -119,7 +121,8 @@ def publish(
         lines.data(wording.render_steps(f"build and push {platform.runtime_uri}:{each}" for each in versions))
         return
     with _docker(sandbox) as docker:
-        watch(runtimes.apply_publish(aws, platform, docker, versions, platform_version(), build_arg or []))
+        version = platform_version(checkout)
+        watch(runtimes.apply_publish(aws, platform, docker, versions, version, build_arg or [], checkout))
     for published in runtimes.describe_runtimes(aws, platform):
         if published.version in versions:
             lines.data(
