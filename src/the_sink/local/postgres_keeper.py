@@ -1,0 +1,106 @@
+"""The process that keeps one PostgreSQL: started by path, standard library only.
+
+``keeper.py FOLDER REMOVE PROGRAM [ARGUMENT…]`` leaves its starter at once and runs the server until nobody
+holds ``FOLDER/in-use.lock`` any more or SIGTERM comes. A lock is let go by the kernel however its holder
+ends, and goes on through ``exec``: so the server follows whoever asked for it, even one that was killed.
+A server that dies by itself is started again. REMOVE is ``remove`` where the folder goes with the server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+_POLL_S = 0.1
+_RESTARTS = 5
+_RESTARTS_WITHIN_S = 60.0
+_RESTART_PAUSE_S = 0.3  # what a killed server's own processes need to see that it is gone
+
+_is_ending = False
+
+
+def main(folder: Path, remove: bool, program: list[str]) -> int:
+    """Keep the server to its end; the starter gets 0 as soon as this process stands on its own."""
+    lock = (folder / "keeper.lock").open("wb")
+    for _ in range(40):  # one that looks whether it is held holds it for a moment
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        time.sleep(0.05)
+    else:
+        return 1
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    # The starter reads those to their end.
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _end)
+    (folder / "keeper.pid").write_text(str(os.getpid()))
+    with (folder / "server.log").open("wb") as log, (folder / "in-use.lock").open("wb") as in_use:
+        code = _keep(program, folder, log.fileno(), in_use.fileno())
+        (folder / "keeper.pid").unlink(missing_ok=True)
+        if remove:
+            shutil.rmtree(folder, ignore_errors=True)
+    return code
+
+
+def _keep(program: list[str], folder: Path, log: int, in_use: int) -> int:
+    restarts: list[float] = []
+    was_ready = False
+    server = _start(program, log)
+    while not _is_ending:
+        if server.poll() is not None:
+            now = time.monotonic()
+            restarts = [then for then in restarts if now - then < _RESTARTS_WITHIN_S] + [now]
+            if not was_ready or len(restarts) > _RESTARTS:
+                return 1
+            time.sleep(_RESTART_PAUSE_S)
+            server = _start(program, log)
+        was_ready = was_ready or _is_ready(folder)
+        with contextlib.suppress(OSError):
+            fcntl.flock(in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break  # and kept, so that whoever comes now waits until the server has ended
+        time.sleep(_POLL_S)
+    # Fast, then immediate, then not asked any more:
+    # https://www.postgresql.org/docs/18/server-shutdown.html
+    for number, patience_s in ((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
+        if server.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                server.send_signal(number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(patience_s)
+            break
+    return 0
+
+
+def _start(program: list[str], log: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        program, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True
+    )
+
+
+def _is_ready(folder: Path) -> bool:
+    try:
+        return (folder / "data" / "postmaster.pid").read_text().rstrip().endswith("ready")
+    except OSError:
+        return False
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    global _is_ending
+    _is_ending = True
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2] == "remove", sys.argv[3:]))
