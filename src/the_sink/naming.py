@@ -189,6 +189,12 @@ def stack_template_key(version: str) -> str:
     return f"stacks/python/cfn-template-v{version}.yml"
 
 
+def version_of_template_key(key: str) -> str:
+    """The version that an immutable key of :func:`stack_template_key` names, "" for any other key."""
+    found = re.fullmatch(r"stacks/python/cfn-template-v(\d+\.\d+\.\d+)\.yml", key)
+    return found[1] if found else ""
+
+
 def stack_channel_key(major: int, env: str) -> str:
     """The moving S3 key that app templates of that major name: what ``env`` deploys at its next run."""
     return f"stacks/python/cfn-template-v{major}-{env}.yml"

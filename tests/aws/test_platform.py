@@ -199,7 +199,7 @@ def test_a_first_publish_makes_every_channel_and_a_second_changes_nothing(
     connection: Aws, platform_bucket: str, aws: Any
 ) -> None:
     steps = platform.plan_template(connection, platform_bucket, "1.0.0")
-    run(platform.apply_publish(connection, steps))
+    run(platform.apply_publish(connection, steps, "1.0.0"))
 
     keys = {each["Key"] for each in aws("s3").list_objects_v2(Bucket=platform_bucket)["Contents"]}
     assert keys == {
@@ -217,7 +217,8 @@ def test_a_publish_moves_stage_only(connection: Aws, platform_bucket: str) -> No
     for env in ("stage", "prod"):
         connection.objects.put(platform_bucket, f"stacks/python/cfn-template-v1-{env}.yml", old)
 
-    run(platform.apply_publish(connection, platform.plan_template(connection, platform_bucket, "1.0.0")))
+    steps = platform.plan_template(connection, platform_bucket, "1.0.0")
+    run(platform.apply_publish(connection, steps, "1.0.0"))
 
     assert connection.objects.read(platform_bucket, "stacks/python/cfn-template-v1-stage.yml") != old
     assert connection.objects.read(platform_bucket, "stacks/python/cfn-template-v1-prod.yml") == old

@@ -211,6 +211,7 @@ def test_publish_through_the_task(
     done = invoke(checkout, "platform.publish", "--sandbox", namespace=platform_namespace)
     again = invoke(checkout, "platform.publish", "--sandbox", namespace=platform_namespace)
 
+    version = platform_version()
     assert dry.out.startswith("Nothing was changed. This would be done:\n  1. upload s3://")
-    assert done.out == f"Version {platform_version()} is published; stage deploys it at each app's next run.\n"
-    assert again.out == f"Version {platform_version()} was published already, and stage deploys it.\n"
+    assert done.out == f"Version {version} is published; apps in stage take it at their next pipeline run.\n"
+    assert again.out == f"Version {version} was published already, and stage holds it.\n"

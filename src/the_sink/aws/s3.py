@@ -55,6 +55,11 @@ class Objects:
         version: Any = {"VersionId": version_id} if version_id else {}
         return self._client.get_object(Bucket=bucket, Key=key, **version)["Body"].read()
 
+    def keys(self, bucket: str, prefix: str) -> tuple[str, ...]:
+        """Return the keys that begin with ``prefix``, in S3's order (of their bytes)."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return tuple(each["Key"] for page in pages for each in page.get("Contents", []))
+
     def holds(self, bucket: str, stored: StoredObject, content: bytes) -> bool:
         """Whether a stored object has exactly these bytes; reads it only if AWS keeps no checksum of it."""
         if stored.size != len(content):

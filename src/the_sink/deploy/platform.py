@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from the_sink.aws.session import Aws
 from the_sink.deploy import stacks
+from the_sink.deploy.template_versions import VERSION_METADATA, move_channel
 from the_sink.deploy.templates import load_template
 from the_sink.errors import InputError
 from the_sink.models import Event, Said, Stack, StackApplied
@@ -71,7 +73,13 @@ def platform_of(name: str, stack: Stack) -> Platform:
 
 
 def plan_bootstrap(
-    aws: Aws, name: str, version: str, parameters: Mapping[str, str], *, may_delete: bool
+    aws: Aws,
+    name: str,
+    version: str,
+    parameters: Mapping[str, str],
+    *,
+    may_delete: bool,
+    checkout: Path | None = None,
 ) -> tuple[Step, ...]:
     """Return the steps that create the platform's stack or bring it up to date.
 
@@ -81,11 +89,12 @@ def plan_bootstrap(
         version: Of the templates.
         parameters: Parameters to set besides the name; what is not named keeps its value.
         may_delete: Whether a stack whose creation failed may be deleted to start over.
+        checkout: The platform's checkout whose stacks are meant; None for the shipped ones.
 
     Raises:
         InputError: the template has no such parameter.
     """
-    template = load_template(PLATFORM_TEMPLATE)
+    template = load_template(PLATFORM_TEMPLATE, checkout)
     for key in parameters:
         if key not in template.parameters:
             raise InputError(
@@ -104,10 +113,12 @@ def plan_bootstrap(
     )
 
 
-def apply_bootstrap(aws: Aws, name: str, steps: tuple[Step, ...]) -> Generator[Event, None, StackApplied]:
+def apply_bootstrap(
+    aws: Aws, name: str, steps: tuple[Step, ...], checkout: Path | None = None
+) -> Generator[Event, None, StackApplied]:
     """Carry the steps out; return what became of the stack."""
     applied: StackApplied | None = None
-    template = load_template(PLATFORM_TEMPLATE)
+    template = load_template(PLATFORM_TEMPLATE, checkout)
     for step in steps:
         bucket = ""
         if isinstance(step, ApplyStack) and not step.is_new and (found := aws.stacks.describe(step.stack)):
@@ -118,37 +129,46 @@ def apply_bootstrap(aws: Aws, name: str, steps: tuple[Step, ...]) -> Generator[E
     return applied
 
 
-def describe_publish(aws: Aws, bucket: str, version: str) -> PublishObserved:
-    """Compare what is published with the template of this version."""
-    content = _app_template()
+def describe_publish(aws: Aws, bucket: str, version: str, checkout: Path | None = None) -> PublishObserved:
+    """Compare what is published with the template of this version.
 
-    def is_equal(key: str) -> bool | None:
+    A channel is equal only if it also says that it holds this version: two versions may have the same bytes.
+    """
+    content = _app_template(checkout)
+
+    def is_equal(key: str, *, is_channel: bool = True) -> bool | None:
         stored = aws.objects.describe(bucket, key)
-        return None if stored is None else aws.objects.holds(bucket, stored, content)
+        if stored is None or (is_channel and stored.metadata.get(VERSION_METADATA) != version):
+            return None if stored is None else False
+        return aws.objects.holds(bucket, stored, content)
 
     return PublishObserved(
-        version_is_equal=is_equal(stack_template_key(version)),
+        version_is_equal=is_equal(stack_template_key(version), is_channel=False),
         channels={key: is_equal(key) for key in channel_keys(version)},
     )
 
 
-def plan_template(aws: Aws, bucket: str, version: str) -> tuple[PutOnce | MoveChannel, ...]:
+def plan_template(
+    aws: Aws, bucket: str, version: str, checkout: Path | None = None
+) -> tuple[PutOnce | MoveChannel, ...]:
     """Return the steps that publish this version's template and move the stage channel.
 
     Raises:
         InputError: this version was published with other bytes.
     """
-    observed = describe_publish(aws, bucket, version)
+    observed = describe_publish(aws, bucket, version, checkout)
     return plan_publish(bucket, version, stack_template_key(version), observed)
 
 
-def apply_publish(aws: Aws, steps: tuple[PutOnce | MoveChannel, ...]) -> Generator[Event, None, None]:
-    """Carry the steps of a publish out.
+def apply_publish(
+    aws: Aws, steps: tuple[PutOnce | MoveChannel, ...], version: str, checkout: Path | None = None
+) -> Generator[Event, None, None]:
+    """Carry the steps of a publish of ``version`` out.
 
     Raises:
         InputError: someone else published the same version with other bytes meanwhile.
     """
-    content = _app_template()
+    content = _app_template(checkout)
     for step in steps:
         match step:
             case PutOnce(bucket, key):
@@ -162,10 +182,10 @@ def apply_publish(aws: Aws, steps: tuple[PutOnce | MoveChannel, ...]) -> Generat
                 yield Said(f"Published s3://{bucket}/{key}")
             case MoveChannel(bucket, key, is_new=True):
                 # Never over a channel that someone promoted meanwhile.
-                aws.objects.put_once(bucket, key, content, {})
+                aws.objects.put_once(bucket, key, content, {VERSION_METADATA: version})
                 yield Said(f"Created channel s3://{bucket}/{key}")
             case MoveChannel(bucket, key):
-                aws.objects.put(bucket, key, content)
+                move_channel(aws, bucket, key, version)
                 yield Said(f"Moved channel s3://{bucket}/{key}")
 
 
@@ -176,5 +196,5 @@ def channel_keys(version: str) -> tuple[str, ...]:
     return (*(stack_channel_key(major, env) for env in ENVIRONMENTS), *earlier)
 
 
-def _app_template() -> bytes:
-    return resource_path(APP_TEMPLATE).read_bytes()
+def _app_template(checkout: Path | None) -> bytes:
+    return resource_path(APP_TEMPLATE, checkout).read_bytes()

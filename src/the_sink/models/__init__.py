@@ -23,6 +23,7 @@ from the_sink.models.releases import Deployed, EnvironmentStatus, Release, Servi
 from the_sink.models.services import Service, ServiceDeployment, Task
 from the_sink.models.stacks import ChangeSet, ResourceChange, Stack, StackApplied, StackEvent, StackStatus
 from the_sink.models.storage import Image, Secret, StoredObject
+from the_sink.models.versions import Version, parse_version
 
 __all__ = [
     "ActionChanged",
@@ -55,5 +56,7 @@ __all__ = [
     "StoredObject",
     "Task",
     "TasksChanged",
+    "Version",
     "Warned",
+    "parse_version",
 ]

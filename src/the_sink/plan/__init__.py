@@ -25,14 +25,25 @@ from the_sink.plan.deploy import (
 from the_sink.plan.publish import MoveChannel, PublishObserved, plan_publish
 from the_sink.plan.stacks import ApplyStack, DeleteStack, WaitForStack, plan_stack
 from the_sink.plan.steps import PutOnce, Step
+from the_sink.plan.template_promotion import (
+    ChannelsObserved,
+    CopyVersion,
+    Promotion,
+    check_promotable,
+    plan_promotion,
+    promoted_channels,
+)
 
 __all__ = [
     "ApplyStack",
     "BootstrapObserved",
+    "ChannelsObserved",
+    "CopyVersion",
     "DeleteStack",
     "DeployObserved",
     "FollowExecution",
     "MoveChannel",
+    "Promotion",
     "PublishObserved",
     "PutOnce",
     "ReleaseArchive",
@@ -44,8 +55,11 @@ __all__ = [
     "WaitForStack",
     "check_order",
     "check_platform",
+    "check_promotable",
     "plan_bootstrap",
     "plan_deploy",
+    "plan_promotion",
     "plan_publish",
     "plan_stack",
+    "promoted_channels",
 ]

@@ -33,48 +33,144 @@ def bootstrap(
     from the_sink.deploy import platform
     from the_sink.report import lines, wording
     from the_sink.report.events import watch
-    from the_sink.resources import platform_version
+    from the_sink.resources import find_checkout, platform_version
     from the_sink.tasks.connection import connect_to
 
     settings = load_platform(Path.cwd())
+    checkout = find_checkout(settings.root)
+    version = platform_version(checkout)
     parameters = _pairs(parameter or [])
     aws = connect_to(settings, sandbox=sandbox)
-    steps = platform.plan_bootstrap(aws, settings.name, platform_version(), parameters, may_delete=yes)
+    steps = platform.plan_bootstrap(
+        aws, settings.name, version, parameters, may_delete=yes, checkout=checkout
+    )
     if dry_run:
         lines.data(wording.render_steps(steps))
         return
-    applied = watch(platform.apply_bootstrap(aws, settings.name, steps))
+    applied = watch(platform.apply_bootstrap(aws, settings.name, steps, checkout))
     lines.data(wording.render_applied(applied))
     for name, value in sorted(applied.stack.outputs.items()):
         lines.data(f"  {name}: {value}")
 
 
 @task
-def publish(_c: Context, sandbox: bool = False, dry_run: bool = False) -> None:
-    """Publish this version's app template and move the stage channel to it."""
+def publish(_c: Context, sandbox: bool = False, dry_run: bool = False, yes: bool = False) -> None:
+    """Publish this version's app template and move the stage channel to it.
+
+    Args:
+        sandbox: Publish into the sandbox of this machine instead of AWS.
+        dry_run: Show the steps, and change nothing.
+        yes: Do not ask before stage moves back to an older version.
+    """
     from pathlib import Path
 
     from the_sink.config import load_platform
     from the_sink.deploy import platform
+    from the_sink.deploy.template_versions import newer_in_stage
     from the_sink.report import lines, wording
     from the_sink.report.events import watch
-    from the_sink.resources import platform_version
+    from the_sink.resources import find_checkout, platform_version
+    from the_sink.tasks.asking import confirm
     from the_sink.tasks.connection import connect_to
 
     settings = load_platform(Path.cwd())
-    version = platform_version()
+    checkout = find_checkout(settings.root)
+    version = platform_version(checkout)
     aws = connect_to(settings, sandbox=sandbox)
-    found = platform.describe_platform(aws, settings.name)
-    steps = platform.plan_template(aws, found.bucket, version)
+    bucket = platform.describe_platform(aws, settings.name).bucket
+    steps = platform.plan_template(aws, bucket, version, checkout)
     if dry_run:
         lines.data(wording.render_steps(steps))
         return
-    watch(platform.apply_publish(aws, steps))
+    if steps and (newer := newer_in_stage(aws, bucket, version)):
+        confirm(f"stage holds {newer}, which is newer than {version}. Move it back", yes=yes)
+    watch(platform.apply_publish(aws, steps, version, checkout))
     lines.data(
-        f"Version {version} is published; stage deploys it at each app's next run."
+        f"Version {version} is published; apps in stage take it at their next pipeline run."
         if steps
-        else f"Version {version} was published already, and stage deploys it."
+        else f"Version {version} was published already, and stage holds it."
     )
+    lines.say(f"Then let it on: invoke platform.promote --env uat{aws.target.flags}")
+
+
+@task
+def promote(
+    _c: Context,
+    env: str = "",
+    version: str = "",
+    sandbox: bool = False,
+    dry_run: bool = False,
+    yes: bool = False,
+) -> None:
+    """Let a published version of the app template on to uat, then to prod.
+
+    Args:
+        env: uat or prod.
+        version: A published version (default: the one that the environment before holds).
+        sandbox: Promote in the sandbox of this machine instead of AWS.
+        dry_run: Show the steps, and change nothing.
+        yes: Do not ask before an environment is skipped or moves back to an older version.
+    """
+    from pathlib import Path
+
+    from the_sink.config import load_platform
+    from the_sink.deploy.platform import describe_platform
+    from the_sink.deploy.template_versions import apply_promotion, describe_channels
+    from the_sink.plan import check_promotable, plan_promotion
+    from the_sink.report import lines, wording
+    from the_sink.report.events import watch
+    from the_sink.resources import find_checkout, platform_version
+    from the_sink.tasks import flags
+    from the_sink.tasks.asking import confirm
+    from the_sink.tasks.connection import connect_to
+
+    env = flags.required_env(env)
+    check_promotable(env)
+    settings = load_platform(Path.cwd())
+    wanted = _version(version)
+    major = _major(wanted or platform_version(find_checkout(settings.root)))
+    aws = connect_to(settings, sandbox=sandbox)
+    bucket = describe_platform(aws, settings.name).bucket
+    promotion = plan_promotion(bucket, env, describe_channels(aws, bucket, major), wanted)
+    if not promotion.steps:
+        lines.data(f"{env} holds version {promotion.version} already; there is nothing to promote.")
+        return
+    came_from = promotion.held or "no published version"
+    if dry_run:
+        lines.data(wording.render_steps(promotion.steps))
+        lines.data(f"{env} would go from {came_from} to {promotion.version}.")
+        for doubt in promotion.doubts:
+            lines.data(f"It asks first: {doubt}.")
+        return
+    if promotion.doubts:
+        confirm(f"{'; '.join(promotion.doubts)}. Promote all the same", yes=yes)
+    watch(apply_promotion(aws, promotion))
+    lines.data(
+        f"{env} went from {came_from} to {promotion.version}; its apps take it at their next pipeline run."
+    )
+    if env != "prod":
+        lines.say(f"Then let it on: invoke platform.promote --env prod{aws.target.flags}")
+
+
+def _version(text: str) -> str:
+    from the_sink.models import parse_version
+
+    parsed = parse_version(text)
+    if text and parsed is None:
+        raise InputError(f"--version {text}: that is no version.", "For example: --version 1.1.0")
+    return str(parsed) if parsed else ""
+
+
+def _major(version: str) -> int:
+    from the_sink.models import parse_version
+
+    parsed = parse_version(version)
+    if parsed is None:
+        raise InputError(
+            f"pyproject.toml: the version {version!r} is no released one, three numbers.",
+            "Name the version to promote: --version 1.1.0",
+        )
+    return parsed.major
 
 
 def _pairs(arguments: list[str]) -> dict[str, str]:
