@@ -1,0 +1,257 @@
+"""The scripts of the workflows, run by bash as a runner would, on real files and a real git.
+
+Only ``gh`` is played: a script that writes down what it was asked, and answers as it was told to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from .conftest import CHECKOUT, read
+
+GH = """#!/bin/sh
+echo "$@" >> "$GH_LOG"
+if [ "$1 $2" = "pr list" ] && [ -n "$GH_OPEN" ]; then echo "$GH_OPEN"; fi
+if [ "$1 $2" = "pr create" ]; then while [ "$1" != --body-file ]; do shift; done; cat "$2" >> "$GH_LOG"; fi
+"""
+
+
+def script(folder: Path, workflow: str, name: str) -> str:
+    """The script of one step, by its name or its id."""
+    steps = next(each for each in read(folder) if each.path.stem == workflow).steps
+    return next(
+        str(each.step["run"]) for each in steps if name in (each.step.get("name"), each.step.get("id"))
+    )
+
+
+@dataclass
+class Runner:
+    """A folder as a runner has it, and what its steps leave behind."""
+
+    folder: Path
+    temp: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def run(self, text: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        env = {
+            **os.environ,
+            **self.variables,
+            "RUNNER_TEMP": str(self.temp),
+            "GITHUB_OUTPUT": str(self.temp / "output"),
+            "GITHUB_STEP_SUMMARY": str(self.temp / "summary"),
+            "GH_LOG": str(self.temp / "gh"),
+            "GIT_CONFIG_GLOBAL": str(self.temp / "gitconfig"),
+            "PATH": f"{self.temp / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            **variables,
+        }
+        # Steps of a workflow that name no shell: https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax
+        return subprocess.run(
+            ["bash", "-e", "-c", text],
+            cwd=self.folder,
+            env=env,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+
+    def left(self, name: str) -> str:
+        path = self.temp / name
+        return path.read_text() if path.exists() else ""
+
+    def git(self, *arguments: str) -> str:
+        identity = ["-c", "user.name=Tests", "-c", "user.email=tests@example.com"]
+        done = subprocess.run(
+            ["git", *identity, *arguments], cwd=self.folder, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+
+@pytest.fixture
+def runner(tmp_path: Path, service: Path) -> Runner:
+    """A clone of the service, with its repository as origin and a played gh."""
+    origin, clone, temp = tmp_path / "origin.git", tmp_path / "hello-sink", tmp_path / "temp"
+    (temp / "bin").mkdir(parents=True)
+    gh = temp / "bin" / "gh"
+    gh.write_text(GH)
+    gh.chmod(0o755)
+    shutil.copytree(service, clone)
+    (clone / ".venv" / "bin").mkdir(parents=True)
+    (clone / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    runner = Runner(clone, temp)
+    runner.git("init", "--quiet", "--bare", str(origin))
+    runner.git("init", "--quiet", "--initial-branch", "main")
+    runner.git("remote", "add", "origin", str(origin))
+    runner.git("add", "--all")
+    runner.git("commit", "--quiet", "--message", "Start")
+    runner.git("push", "--quiet", "origin", "main")
+    return runner
+
+
+def test_the_services_python_is_read_from_stage(runner: Runner) -> None:
+    stage = runner.folder / "aws" / "cfn-template-configuration-stage.json"
+    configuration = json.loads(stage.read_text())
+    configuration["Parameters"]["RuntimeVersion"] = "3.10"
+    stage.write_text(json.dumps(configuration))
+
+    done = runner.run(script(runner.folder, "action", "service"))
+
+    assert done.returncode == 0, done.stderr
+    assert runner.left("output") == "runtime=3.10\n"
+
+
+def test_the_region_is_the_environments_own(runner: Runner) -> None:
+    settings = runner.folder / "sink.toml"
+    first, uat, rest = settings.read_text().partition("[environments.uat]")
+    settings.write_text(first + uat + rest.replace("eu-west-1", "us-east-2", 1))
+    text = script(runner.folder, "deploy", "settings")
+
+    assert runner.run(text, ENVIRONMENT="uat").returncode == 0
+    assert runner.left("output") == "region=us-east-2\n"
+    assert runner.run(text, ENVIRONMENT="none").returncode != 0
+
+
+def update(runner: Runner, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Open the pull request after `invoke update` changed something."""
+    (runner.temp / "update.txt").write_text("aws/buildspec.yaml changed\n")
+    text = script(runner.folder, "update", "Open or refresh the pull request")
+    defaults = {"BRANCH": "platform-update", "TITLE": "Update from the platform", "OWN_TOKEN": "true"}
+    return runner.run(text, **{**defaults, **variables})
+
+
+def test_without_an_update_nothing_is_pushed_or_opened(runner: Runner) -> None:
+    done = update(runner)
+
+    assert done.returncode == 0, done.stderr
+    assert runner.left("gh") == ""
+    assert "platform-update" not in runner.git("ls-remote", "origin")
+
+
+def test_an_update_becomes_a_pull_request_whose_checks_are_started(runner: Runner) -> None:
+    (runner.folder / "aws" / "buildspec.yaml").open("a").write("# new\n")
+
+    done = update(runner)
+
+    assert done.returncode == 0, done.stderr
+    asked = runner.left("gh").splitlines()
+    assert asked[1].startswith("pr list --head platform-update")
+    assert asked[2].startswith("pr create --head platform-update --base main")
+    assert "aws/buildspec.yaml changed" in asked
+    assert asked[-1] == "workflow run ci.yml --ref platform-update"
+    runner.git("fetch", "--quiet", "origin", "platform-update")
+    assert runner.git("diff", "--name-only", "main", "FETCH_HEAD") == "aws/buildspec.yaml"
+
+
+def test_the_next_week_refreshes_the_same_pull_request(runner: Runner) -> None:
+    (runner.folder / "aws" / "buildspec.yaml").open("a").write("# new\n")
+    assert update(runner).returncode == 0
+    runner.git("switch", "--quiet", "main")
+    (runner.folder / "aws" / "buildspec.yaml").open("a").write("# newer\n")
+
+    done = update(runner, GH_OPEN="7")
+
+    assert done.returncode == 0, done.stderr
+    assert runner.left("gh").count("pr create") == 1
+    assert runner.left("gh").count("pr edit platform-update") == 1
+    runner.git("fetch", "--quiet", "origin", "platform-update")
+    assert runner.git("log", "--format=%s", "main..FETCH_HEAD") == "Update from the platform"
+    assert runner.git("show", "FETCH_HEAD:aws/buildspec.yaml").endswith("# newer")
+
+
+def test_changed_workflows_need_a_token_that_may_change_them(runner: Runner) -> None:
+    (runner.folder / ".github" / "workflows" / "ci.yml").open("a").write("# new\n")
+
+    refused = update(runner)
+
+    assert refused.returncode == 1
+    assert "needs the secret SINK_UPDATE_TOKEN" in refused.stdout
+    assert runner.left("summary") == refused.stdout
+    assert runner.left("gh") == ""
+    # With it they go, and the push itself starts the checks.
+    assert update(runner, OWN_TOKEN="false").returncode == 0
+    assert "pr create" in runner.left("gh")
+    assert "workflow run" not in runner.left("gh")
+
+
+@pytest.mark.parametrize("code", [1, 2])
+def test_an_update_that_needs_a_person_fails_with_what_it_said(runner: Runner, code: int) -> None:
+    invoke = runner.folder / ".venv" / "bin" / "invoke"
+    invoke.write_text(f"#!/bin/sh\necho 'aws/buildspec.yaml: conflict' >&2\nexit {code}\n")
+    invoke.chmod(0o755)
+
+    done = runner.run(script(runner.folder, "update", "Update"))
+
+    assert done.returncode == 1
+    assert "aws/buildspec.yaml: conflict" in done.stdout
+    assert "run `invoke update` in a clone" in runner.left("summary")
+    assert "aws/buildspec.yaml: conflict" in runner.left("summary")
+
+
+VERSION = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Runner:
+    """The platform's files that a release reads."""
+    folder, temp = tmp_path / "checkout", tmp_path / "temp"
+    folder.mkdir()
+    temp.mkdir()
+    for name in ("pyproject.toml", "CHANGELOG.md"):
+        shutil.copy(CHECKOUT / name, folder)
+    return Runner(folder, temp, {"GITHUB_REF_NAME": f"v{VERSION}"})
+
+
+def test_a_tag_that_is_not_the_version_is_refused(release: Runner) -> None:
+    text = script(CHECKOUT, "release", "The tag is the version")
+
+    assert release.run(text).returncode == 0
+    refused = release.run(text, GITHUB_REF_NAME="v0.9.0")
+    assert refused.returncode == 2
+    assert f"The tag is v0.9.0, pyproject.toml says {VERSION}" in refused.stderr
+
+
+def test_the_notes_are_the_changelogs_words_for_this_version_alone(release: Runner) -> None:
+    (release.folder / "CHANGELOG.md").write_text(
+        "# Changelog\n\n## 9.9.9\n\nLater.\n\n"
+        f"## {VERSION} (soon)\n\nNow.\n\n### More\n\nOf it.\n\n## 0.1.0\n\nThen.\n"
+    )
+    text = script(CHECKOUT, "release", "What the changelog says")
+
+    assert release.run(text).returncode == 0
+    assert (release.folder / "release" / "notes.md").read_text().split() == [
+        "Now.",
+        "###",
+        "More",
+        "Of",
+        "it.",
+    ]
+    refused = release.run(text, GITHUB_REF_NAME="v1.0.99")
+    assert refused.returncode == 2
+    assert "CHANGELOG.md has no words under ## 1.0.99" in refused.stderr
+
+
+def test_the_changelog_as_it_is_has_words_for_the_version(release: Runner) -> None:
+    assert release.run(script(CHECKOUT, "release", "What the changelog says")).returncode == 0
+
+
+def test_a_release_is_recorded_once(release: Runner) -> None:
+    text, sha = script(CHECKOUT, "release", "Write releases.toml"), "ab" * 20
+    file = release.folder / "releases.toml"
+    shutil.copy(CHECKOUT / "releases.toml", file)
+    before = tomllib.loads(file.read_text())
+
+    for _ in range(2):
+        assert release.run(text, GITHUB_REF_NAME="v9.8.7", GITHUB_SHA=sha).returncode == 0
+
+    assert file.read_text().count("9.8.7") == 1
+    after = tomllib.loads(file.read_text())
+    assert after != before
+    assert sha in str(after)
