@@ -31,8 +31,8 @@ class Environment:
         name: ``stage``, ``uat`` or ``prod``.
         tag: The archive it follows: ``latest``, ``uat`` or ``prod``.
         region: The AWS region of its stacks and its platform.
-        account: 12 digits; None where any account will do that the credentials open.
-        profile: Of the AWS configuration files; None for the default chain.
+        account: The only one that every task accepts; without it, whatever the credentials open.
+        profile: Of the AWS configuration files; without it, the default chain.
         architecture: ``X86_64`` or ``ARM64``: of the build machine, so of the images.
         requires_approval: Whether a person approves each deploy. Prod's default is yes.
         permissions_boundary: ARN put on every role of the app; "" for none.
@@ -54,7 +54,12 @@ class Environment:
 
 @dataclass(frozen=True)
 class Package:
-    """What goes into a release's archive besides the files that git holds."""
+    """What goes into a release's archive besides the files that git holds.
+
+    Attributes:
+        include: Files that git does not hold (built assets): paths or globs inside the app.
+        before: A command that is run before they are collected, for example ``npm run build``.
+    """
 
     include: tuple[str, ...] = ()
     before: str = ""
@@ -72,7 +77,7 @@ class Settings:
         environments: Those that the app has, in promotion order, stage first.
         package: What else goes into an archive.
         secrets_delivery: ``task`` (container-init writes ``.env``) or ``image`` (the earlier platform's way).
-        sandbox: The sandbox's name; None for the default.
+        sandbox: The sandbox's name; without it, the default.
     """
 
     root: Path
@@ -156,7 +161,7 @@ def read_app(root: Path) -> tuple[Settings | None, list[Problem]]:
         return None, [
             Problem(FILE, "it is the platform's own, not an app's: the table [app] is missing.", hint)
         ]
-    settings = _settings(root, Table(FILE, "", values, problems))
+    settings = read_document(root, Table(FILE, "", values, problems))
     return (None if problems else settings), problems
 
 
@@ -215,7 +220,8 @@ def _sandbox_name(table: Table) -> str | None:
     )
 
 
-def _settings(root: Path, document: Table) -> Settings:
+def read_document(root: Path, document: Table) -> Settings:
+    """Return the settings that a parsed ``sink.toml`` holds; what is wrong goes to the table's problems."""
     app = document.table("app", required=True, example='[app] with name = "my-app".')
     platform = document.table("platform", required=True, example='[platform] with name = "the-sink".')
     package = document.table("package")

@@ -1,4 +1,4 @@
-"""``invoke test``, ``lint``, ``bench`` and ``lock`` of the platform's own repository.
+"""``invoke test``, ``lint``, ``bench``, ``docs`` and ``lock`` of the platform's own repository.
 
 Imported by ``invoke --list``: whatever is more than Invoke and the errors is imported inside the tasks.
 """
@@ -67,6 +67,34 @@ def bench(_c: Context, only: str = "") -> None:
     if broken:
         lines.say(f"Out of bounds: {', '.join(broken)}.")
     raise Exit(code=int(bool(broken)))
+
+
+@task
+def docs(_c: Context, check: bool = False) -> None:
+    """Write the reference pages in docs/reference/ from what they describe.
+
+    Args:
+        check: Write nothing, and fail if a page is behind.
+    """
+    from pathlib import Path
+
+    from the_sink.config import load_platform
+    from the_sink.errors import SinkError
+    from the_sink.report import lines
+    from the_sink.tasks.reference import render_pages
+
+    root = load_platform(Path.cwd()).root
+    pages = {root / "docs" / "reference" / name: page for name, page in render_pages(root).items()}
+    behind = [
+        path for path, page in pages.items() if not path.is_file() or path.read_text(encoding="utf-8") != page
+    ]
+    names = ", ".join(str(path.relative_to(root)) for path in behind)
+    if check and behind:
+        raise SinkError(f"Behind what they describe: {names}.", "Write them: invoke docs.")
+    for path in behind:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(pages[path], encoding="utf-8")
+    lines.data(f"Written: {names}" if behind else "Every reference page says what is there.")
 
 
 @task

@@ -7,38 +7,13 @@ people and machines to run.
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from the_sink.report.task_pages import Option, TaskEntry
 
 if TYPE_CHECKING:
     from invoke.collection import Collection
     from invoke.parser.argument import Argument
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option of a task.
-
-    Attributes:
-        flag: As it is typed: ``--dry-run``.
-        short: Its one-letter form, "" where it has none.
-        takes_value: Whether a value follows it.
-        help: One sentence.
-    """
-
-    flag: str
-    short: str
-    takes_value: bool
-    help: str
-
-
-@dataclass(frozen=True)
-class TaskEntry:
-    """One task as ``invoke --list`` names it."""
-
-    name: str
-    help: str
-    options: tuple[Option, ...]
 
 
 def read_menu(namespace: Collection) -> dict[str, TaskEntry]:
