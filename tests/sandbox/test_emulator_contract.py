@@ -133,6 +133,15 @@ FUNCTIONS = {
         "_invoke_target": ["target", "event", "rule", "view"],
         "_pattern_event_view": ["event"],
     },
+    "ministack.services.rds": {
+        "_error": ["code", "message", "status"],
+        "_finish_instance_reboot": ["instance", "cluster"],
+        "_get_docker": [],
+        "_p": ["params", "key", "default"],
+        "_resolve_instance": ["db_id"],
+        "_rotate_instance_password": ["instance", "old_pass", "new_pass"],
+        "_single_instance_response": ["root_tag", "result_tag", "instance"],
+    },
     "ministack.services.s3": {
         "_fire_s3_event": [
             "bucket_name",
@@ -191,6 +200,10 @@ FUNCTIONS = {
         "_codebuild_cfn_to_api": ["value"],
         "_nested_stack_lookup_name": ["physical_id_or_arn"],
         "_physical_name": None,
+        "_rds_db_instance_attrs": ["instance"],
+        "_rds_db_instance_create": ["logical_id", "props", "stack_name"],
+        "_rds_db_instance_delete": ["physical_id", "props"],
+        "_rds_db_instance_update": ["physical_id", "old_props", "new_props", "stack_name", "logical_id"],
         "_update_resource": [
             "resource_type",
             "physical_id",
@@ -234,6 +247,7 @@ DATA = {
     "ministack.core.router": {"SERVICE_PATTERNS": dict},
     "ministack.core.persistence": {"STATE_DIR": str},
     "ministack.services.ecs": {"_ACTION_MAP": dict, "_ECS_RESTORE_RECONCILE_DELAY": float, "_docker": object},
+    "ministack.services.rds": {"_ACTION_MAP": dict},
     "ministack.services.cloudformation": {"_ACTION_HANDLERS": dict},
     "ministack.services.cloudformation.provisioners": {"_RESOURCE_HANDLERS": dict},
 }
@@ -246,6 +260,7 @@ STORES = {
     "ministack.services.ec2": ["_addresses", "_nat_gateways"],
     "ministack.services.ecs": ["_services", "_tags", "_task_defs", "_tasks"],
     "ministack.services.iam": ["_oidc_providers"],
+    "ministack.services.rds": ["_instances"],
     "ministack.services.secretsmanager": ["_secrets"],
 }
 
@@ -256,7 +271,9 @@ HANDLERS = {
     "AWS::ECS::TaskDefinition": {"create", "update", "update_with_logical_id"},
     "AWS::ElasticLoadBalancingV2::LoadBalancer": {"create", "update"},
     "AWS::Logs::LogGroup": {"create", "update"},
+    "AWS::RDS::DBInstance": {"create", "update", "delete"},
     "AWS::SecretsManager::Secret": {"create", "update", "update_with_logical_id", "delete"},
+    "AWS::SecretsManager::SecretTargetAttachment": {"update"},
 }
 """Handlers of resource types that the sandbox wraps or replaces."""
 
@@ -318,6 +335,7 @@ def test_regional_stores_can_be_read_across_regions() -> None:
         ("ministack.services.alb", "_lbs"),
         ("ministack.services.cloudformation", "_stacks"),
         ("ministack.services.ecs", "_tasks"),
+        ("ministack.services.rds", "_instances"),
     ):
         assert callable(find(module, name).all_items)
 

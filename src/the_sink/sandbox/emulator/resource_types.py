@@ -11,7 +11,7 @@ from typing import Any
 
 from ministack.core.responses import get_account_id, new_uuid, now_iso
 from ministack.services import cloudwatch_logs, ec2, iam
-from ministack.services.cloudformation import _stacks, provisioners, stacks
+from ministack.services.cloudformation import _stacks, provisioners
 
 Provisioned = tuple[str, dict[str, str]]
 Properties = dict[str, Any]
@@ -22,20 +22,12 @@ _EFFECTLESS = {
     "AWS::EFS::": "a file system is a folder of this machine",
     "AWS::IAM::": "roles and policies are recorded, not enforced",
     "AWS::KMS::": "keys are recorded; nothing is encrypted at rest",
-    "AWS::RDS::": "a database is recorded; none runs",
 }
-
-_PRETENDED = {
-    "AWS::RDS::DBCluster": "The sandbox only records this database: none runs at its address.",
-    "AWS::RDS::DBInstance": "The sandbox only records this database: none runs at its address.",
-}
-"""What an app would wait for in vain; the resource's own event says so, where AWS gives no reason."""
 
 
 def install() -> None:
     """Add the types."""
     _refuse_existing_log_groups()
-    _own_up()
     provisioners._RESOURCE_HANDLERS.update(
         {
             "AWS::EC2::EIP": {"create": _create_address, "update": _keep, "delete": _delete_address},
@@ -76,27 +68,6 @@ def _refuse_existing_log_groups() -> None:
         return create(logical_id, props, stack_name)
 
     entry["create"] = create_log_group
-
-
-def _own_up() -> None:
-    """Let no event call something complete that does not run."""
-    add = stacks._add_event
-
-    def add_event(
-        stack_id: str,
-        stack_name: str,
-        logical_id: str,
-        resource_type: str,
-        status: str,
-        reason: str = "",
-        physical_id: str = "",
-        detailed_status: str = "",
-    ) -> None:
-        if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-            reason = reason or _PRETENDED.get(resource_type, "")
-        add(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)
-
-    stacks._add_event = add_event
 
 
 def simulated() -> list[str]:
