@@ -11,6 +11,7 @@ from the_sink.sandbox.builds.runner import Workshop
 from the_sink.sandbox.builds.service import Builds
 from the_sink.sandbox.clients import Clients
 from the_sink.sandbox.codepipeline.service import CodePipeline
+from the_sink.sandbox.databases import DatabaseServers
 from the_sink.sandbox.player.context import Context
 from the_sink.sandbox.player.lint import TemplateLint
 from the_sink.sandbox.player.player import make_player
@@ -31,6 +32,7 @@ class Services:
             nested,
             nested_templates,
             pipelines,
+            rds,
             resource_types,
             stacks,
         )
@@ -71,10 +73,17 @@ class Services:
         stacks.install()
         nested.install()
         resource_types.install()
-        self.simulated = resource_types.simulated
+        self._databases = rds.DatabaseInstances(DatabaseServers(home))
+        self._databases.install()
+        self._effectless = resource_types.simulated
+
+    def simulated(self) -> list[str]:
+        """Return one sentence for each kind of resource that is not, or not wholly, what it is on AWS."""
+        return self._effectless() + self._databases.notes()
 
     def start(self, state_dir: Path) -> None:
         """Take up what was saved."""
+        self._databases.start()  # before the tasks that need them
         saved = state_dir / "codepipeline.json"
         if saved.exists():
             self._pipelines.store.load(saved.read_bytes())
@@ -86,6 +95,7 @@ class Services:
         self._builds.stop_all()
         self._aws_command.stop()
         self._tasks.stop()
+        self._databases.stop()
 
     def stop_work(self) -> None:
         """End builds and executions because everything is about to be forgotten."""
@@ -95,6 +105,7 @@ class Services:
     def end_tasks(self) -> None:
         """End the processes of services that are no more."""
         self._tasks.reset()
+        self._databases.reset()
 
     def snapshot(self) -> dict[str, bytes]:
         """Return the state as the content of its files."""
