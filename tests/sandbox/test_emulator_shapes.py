@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from ministack.core.responses import request_scope
-from ministack.services import alb, ecs
+from ministack.services import alb, ecs, rds
 from ministack.services.cloudformation import _ACTION_HANDLERS, _stacks, helpers, provisioners
 
 REGION = "eu-west-1"
@@ -299,3 +299,38 @@ def test_target_groups_have_their_check_their_attributes_and_their_targets() -> 
     target = {"Targets.member.1.Id": ["10.0.0.1"], "Targets.member.1.Port": ["8081"]}
     alb._register_targets({"TargetGroupArn": [arn], **target})
     require(alb._targets[arn][0], "Id Port", "A target's record", "ecs")
+
+
+class TestDatabases:
+    """What ``rds`` reads of an instance, made by a stack and by the API."""
+
+    KEYS = "DBInstanceIdentifier DBInstanceArn DBInstanceStatus DBName Endpoint Engine MasterUsername"
+
+    def test_an_instance_of_a_stack_says_who_and_where(self) -> None:
+        properties = {"DBInstanceIdentifier": "shape", "Engine": "postgres", "MasterUserPassword": "p"}
+
+        deploy(
+            "CreateStack", "shape-data", {"Data": {"Type": "AWS::RDS::DBInstance", "Properties": properties}}
+        )
+
+        record = rds._instances["shape"]
+        require(record, f"{self.KEYS} _MasterUserPassword", "An instance's record", "rds")
+        require(record["Endpoint"], "Address Port", "An instance's endpoint", "rds")
+        assert record["DBInstanceArn"] == f"arn:aws:rds:{REGION}:111111111111:db:shape"
+        assert [key[:2] for key, found in rds._instances.all_items() if found is record] == [
+            ("111111111111", REGION)
+        ]
+
+    def test_an_instance_of_the_api_says_the_same(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(rds, "_get_docker", lambda: None)
+        wanted = {"DBInstanceIdentifier": "api", "Engine": "postgres", "DBInstanceClass": "db.t4g.micro"}
+        login = {"MasterUsername": "me", "MasterUserPassword": "p", "AllocatedStorage": "20"}
+
+        status, _, body = rds._ACTION_MAP["CreateDBInstance"](
+            {key: [value] for key, value in {**wanted, **login}.items()}
+        )
+
+        assert status == 200, body
+        require(
+            rds._resolve_instance("api"), f"{self.KEYS} _MasterUserPassword", "An instance's record", "rds"
+        )

@@ -1,4 +1,4 @@
-"""An instance of RDS is a PostgreSQL that answers, made by a stack or by the API, for as long as it is there."""
+"""An RDS instance is a PostgreSQL that answers, made by a stack or by the API, as long as it is there."""
 
 from __future__ import annotations
 
