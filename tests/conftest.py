@@ -14,6 +14,8 @@ from the_sink.sandbox import lifecycle
 
 REGION = "eu-west-1"
 
+os.environ["THE_SINK_COMPUTE"] = "processes"  # for fixtures of every scope: these tests need no engine
+
 
 @pytest.fixture(autouse=True)
 def isolated_environment(
@@ -25,6 +27,7 @@ def isolated_environment(
     """
     for name in [name for name in os.environ if name.startswith(("AWS_", "THE_SINK_"))]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("THE_SINK_COMPUTE", "processes")
     nowhere = tmp_path / "no-aws"
     monkeypatch.setenv("AWS_CONFIG_FILE", str(nowhere / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(nowhere / "credentials"))

@@ -96,6 +96,7 @@ FUNCTIONS = {
         "_revoke_sg_egress": ["p"],
         "_revoke_sg_ingress": ["p"],
     },
+    "ministack.services.ecr": {"get_state": [], "reset": []},
     "ministack.services.ecs": {
         "_build_run_kwargs": None,
         "_circuit_breaker_threshold": ["svc"],
@@ -261,6 +262,7 @@ STORES = {
     "ministack.services.ecs": ["_services", "_tags", "_task_defs", "_tasks"],
     "ministack.services.iam": ["_oidc_providers"],
     "ministack.services.rds": ["_instances"],
+    "ministack.services.ecr": ["_layer_blobs"],
     "ministack.services.secretsmanager": ["_secrets"],
 }
 
@@ -403,3 +405,17 @@ def test_every_internal_that_is_touched_is_named_here() -> None:
     assert {name: where for name, where in touched.items() if name not in known | exceptions} == {}
     for name in exceptions:
         assert issubclass(find("ministack.app", name), Exception)
+
+
+def test_layers_are_kept_where_the_registry_puts_and_finds_them() -> None:
+    """``emulator/registry.py`` takes the place of one dictionary, by these words of the registry's code."""
+    from ministack.services import ecr
+
+    source = inspect.getsource(ecr)
+    for words in (
+        "_layer_blobs.setdefault(name, {})[digest] = ",
+        "_layer_blobs.get(name, {}).get(digest)",
+        '"layer_blobs": copy.deepcopy(_layer_blobs)',
+        '(_layer_blobs, "layer_blobs")',
+    ):
+        assert words in source

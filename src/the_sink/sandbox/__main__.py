@@ -14,6 +14,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m the_sink.sandbox", description=__doc__)
     parser.add_argument("--name", default=default_name())
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
+    parser.add_argument("--engine", default="", help="the Docker Engine to use, as JSON; else processes")
+    parser.add_argument("--reason", default="", help="why tasks are played the way they are")
     arguments = parser.parse_args()
     try:
         from the_sink.sandbox.server import serve
@@ -23,7 +25,7 @@ def main() -> int:
         )
         return 2
     try:
-        serve(arguments.name, arguments.port)
+        serve(arguments.name, arguments.port, arguments.engine, arguments.reason)
     except SinkError as error:
         sys.stderr.write(f"{error.message}\n")
         return error.exit_code

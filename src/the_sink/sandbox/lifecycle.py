@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from the_sink.errors import InputError, SandboxUnavailable
+from the_sink.sandbox.choosing import Choice, choose_compute, forget_engine
 from the_sink.sandbox.process import HOST, exclusive, is_alive, is_held, request, send_signal, wait_until
 
 DEFAULT_PORT = 4566
@@ -41,6 +42,9 @@ class Sandbox:
     pid: int
     endpoint_url: str
     compute: str
+    """``docker`` or ``processes``: what plays containers."""
+    reason: str = ""
+    """Why it is played that way, where nobody asked for it."""
 
 
 def default_name() -> str:
@@ -64,14 +68,21 @@ def state_dir(name: str) -> Path:
     return root / "the-sink" / name
 
 
-def start(name: str, *, port: int | None = None, timeout_s: float = 60) -> Sandbox:
+def start(name: str, *, port: int | None = None, compute: str = "", timeout_s: float = 60) -> Sandbox:
     """Start the sandbox ``name`` as a process of its own and wait until it answers.
 
     A sandbox that is already running is returned as it is. One that was stopped or killed comes back with
     its state, and on its former port, so that addresses printed before still open.
 
+    Args:
+        name: The sandbox's.
+        port: Of its endpoint; None takes the former one, else 4566.
+        compute: ``docker`` or ``processes``; "" takes what ``choose_compute`` finds.
+        timeout_s: How long it may take to answer.
+
     Raises:
-        SandboxUnavailable: the port belongs to somebody else, or the process ended before it answered.
+        SandboxUnavailable: the port belongs to somebody else, the compute cannot be had, or the process
+            ended before it answered.
     """
     home = state_dir(name)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -83,10 +94,17 @@ def start(name: str, *, port: int | None = None, timeout_s: float = 60) -> Sandb
                     f"The sandbox {name!r} is already running on port {running.port}, not {port}.",
                     f"Stop it first (invoke sandbox.stop), then: invoke sandbox.start --port {port}",
                 )
+            if compute and compute != running.compute:
+                raise SandboxUnavailable(
+                    f"The sandbox {name!r} is already running, with compute {running.compute}.",
+                    f"Stop it first (invoke sandbox.stop), then: invoke sandbox.start --compute {compute}",
+                )
             return running
         wanted = port or _former_port(home) or DEFAULT_PORT
         _check_port(name, wanted)
-        return _launch(name, home, wanted, timeout_s)
+        choice = choose_compute(name, home, compute)
+        _check_space(name, home)
+        return _launch(name, home, wanted, choice, timeout_s)
 
 
 def find(name: str) -> Sandbox | None:
@@ -102,6 +120,7 @@ def find(name: str) -> Sandbox | None:
         pid=entry["pid"],
         endpoint_url=entry["endpoint_url"],
         compute=entry["compute"],
+        reason=entry.get("reason", ""),
     )
 
 
@@ -144,12 +163,17 @@ def stop(name: str, *, timeout_s: float = 30) -> bool:
 
 
 def reset(name: str) -> None:
-    """Empty the sandbox ``name``, running or not; a running one stays running."""
+    """Empty the sandbox ``name``, running or not; a running one stays running.
+
+    Raises:
+        SandboxUnavailable: its images are in a Docker Engine that does not answer; nothing was emptied.
+    """
     running = find(name)
     if running is not None:
         request(running.port, "POST", "/_sandbox/reset", timeout_s=60)
         return
     home = state_dir(name)
+    forget_engine(home)
     for kept in home.iterdir() if home.is_dir() else ():
         if kept.name in ("start.lock", "server.lock", "port"):
             continue
@@ -171,12 +195,15 @@ def status(name: str) -> dict[str, Any]:
     return answer
 
 
-def _launch(name: str, home: Path, port: int, timeout_s: float) -> Sandbox:
+def _launch(name: str, home: Path, port: int, choice: Choice, timeout_s: float) -> Sandbox:
     log = home / "server.log"
     (home / "sandbox.json").unlink(missing_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "the_sink.sandbox", "--name", name, "--port", str(port)],
+            [
+                *(sys.executable, "-P", "-m", "the_sink.sandbox", "--name", name, "--port", str(port)),
+                *("--engine", choice.engine, "--reason", choice.reason),
+            ],
             cwd=home,
             env=_server_environment(home),
             stdin=subprocess.DEVNULL,
@@ -211,6 +238,20 @@ def _server_environment(home: Path) -> dict[str, str]:
     environment["XDG_STATE_HOME"] = str(home.parent.parent)
     environment["PYTHONUNBUFFERED"] = "1"
     return environment
+
+
+_LEAST_FREE = 64 * 1024 * 1024
+
+
+def _check_space(name: str, home: Path) -> None:
+    """A sandbox without room for its state would lose it at the first change."""
+    free = shutil.disk_usage(home).free
+    if free < _LEAST_FREE:
+        raise SandboxUnavailable(
+            f"The sandbox {name!r} cannot start: {home} has {free // 1024 // 1024} MB free, and needs "
+            f"{_LEAST_FREE // 1024 // 1024}.",
+            "Make room, or set XDG_STATE_HOME to a folder on another disk.",
+        )
 
 
 def _check_port(name: str, port: int) -> None:

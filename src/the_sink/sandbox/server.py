@@ -25,14 +25,18 @@ from the_sink.sandbox.process import HOST
 from the_sink.sandbox.saver import Saver, write_atomically
 from the_sink.sandbox.services import Services
 
-COMPUTE = "processes"
 
-
-def serve(name: str, port: int) -> None:
+def serve(name: str, port: int, engine: str = "", reason: str = "") -> None:
     """Serve the sandbox ``name`` until SIGTERM or SIGINT.
 
+    Args:
+        name: The sandbox's.
+        port: Where it answers.
+        engine: The Docker Engine that plays containers, as JSON; "" plays them by processes.
+        reason: Why it is that way, for whoever asks.
+
     Raises:
-        SandboxUnavailable: another process serves it, or the port is taken.
+        SandboxUnavailable: another process serves it, the port is taken, or the engine refuses.
     """
     home = lifecycle.state_dir(name)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -43,15 +47,20 @@ def serve(name: str, port: int) -> None:
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     emulator.configure(home, port)
 
+    from the_sink.sandbox.compute.choice import make_compute
+
+    compute = make_compute(home, f"http://{HOST}:{port}", port, engine)
+    listeners = [listener, *_listen_beside(compute.gateway, port)]
+
     from hypercorn.asyncio import serve as serve_asgi
     from hypercorn.config import Config
 
     config = Config()
-    config.bind = [f"fd://{listener.fileno()}"]
+    config.bind = [f"fd://{each.fileno()}" for each in listeners]
     config.keep_alive_timeout = 75
     config.accesslog = None
     config.loglevel = "WARNING"
-    application = Application(name, home, port)
+    application = Application(name, home, port, compute, reason)
 
     async def run() -> None:
         ending = asyncio.Event()
@@ -74,7 +83,7 @@ def serve(name: str, port: int) -> None:
 class Application:
     """The ASGI application: our routes and the life of the whole around ministack's."""
 
-    def __init__(self, name: str, home: Path, port: int) -> None:
+    def __init__(self, name: str, home: Path, port: int, compute: Any, reason: str) -> None:
         from the_sink.sandbox.emulator import application
 
         self._emulated = application
@@ -82,7 +91,9 @@ class Application:
         self._home = home
         self._port = port
         self._endpoint_url = f"http://{HOST}:{port}"
-        self._services = Services(home, self._endpoint_url, port)
+        self._compute = compute
+        self._reason = reason
+        self._services = Services(home, self._endpoint_url, port, compute)
         self._saver = Saver(self._snapshot, Path(application.state_dir()))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -93,6 +104,9 @@ class Application:
             await self._services.balancers.handle(scope, receive, send)
         elif scope["type"] == "http" and scope["path"].startswith("/_sandbox/"):
             await self._answer(scope, send)
+        elif scope["type"] == "http" and self._services.registry.serves(scope):
+            with self._saver.change():
+                await self._services.registry.handle(scope, receive, send)
         else:
             # Reads may change state too (stacks and services settle in the background), and an
             # unchanged service is not written again, so every request counts.
@@ -124,10 +138,12 @@ class Application:
             "pid": os.getpid(),
             "port": self._port,
             "endpoint_url": self._endpoint_url,
-            "compute": COMPUTE,
+            "compute": self._compute.kind,
+            "reason": self._reason,
             "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "version": platform_version(),
         }
+        write_atomically(self._home / "compute", self._compute.kind.encode())
         write_atomically(self._home / "port", str(self._port).encode())
         write_atomically(self._home / "sandbox.json", json.dumps(entry).encode())
 
@@ -154,7 +170,9 @@ class Application:
             "emulator": f"ministack {self._emulated.version()}",
             "pid": os.getpid(),
             "endpoint_url": self._endpoint_url,
-            "compute": COMPUTE,
+            "compute": self._compute.kind,
+            "reason": self._reason,
+            "engine": self._compute.describe(),
             "saved": self._saver.is_settled,
             "simulated": self._services.simulated(),
         }
@@ -164,6 +182,7 @@ class Application:
             self._services.stop_work()
             self._emulated.reset()
             self._services.end_tasks()
+            self._compute.forget_images()
 
 
 _locks: list[IO[bytes]] = []
@@ -198,6 +217,22 @@ def _listen(name: str, port: int) -> socket.socket:
             "Choose another: invoke sandbox.start --port 4567",
         ) from error
     return listener
+
+
+def _listen_beside(address: str, port: int) -> list[socket.socket]:
+    """Listen on the containers' network too, where there is one, so that tasks reach the sandbox's AWS."""
+    if not address:
+        return []
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address, port))
+        listener.listen(128)
+    except OSError:
+        # Whose engine keeps its networks to itself (rootless): tasks run, and call no AWS.
+        listener.close()
+        return []
+    return [listener]
 
 
 async def _send_json(send: Any, status: int, content: dict[str, Any]) -> None:

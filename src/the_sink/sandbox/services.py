@@ -11,6 +11,7 @@ from the_sink.sandbox.builds.runner import Workshop
 from the_sink.sandbox.builds.service import Builds
 from the_sink.sandbox.clients import Clients
 from the_sink.sandbox.codepipeline.service import CodePipeline
+from the_sink.sandbox.compute.choice import Compute
 from the_sink.sandbox.databases import DatabaseServers
 from the_sink.sandbox.player.context import Context
 from the_sink.sandbox.player.lint import TemplateLint
@@ -20,8 +21,7 @@ from the_sink.sandbox.player.player import make_player
 class Services:
     """The added services of one sandbox."""
 
-    def __init__(self, home: Path, endpoint_url: str, port: int) -> None:
-        from the_sink.sandbox.compute import ProcessEngine, install_docker_command
+    def __init__(self, home: Path, endpoint_url: str, port: int, compute: Compute) -> None:
         from the_sink.sandbox.emulator import (
             codebuild,
             containers,
@@ -33,6 +33,7 @@ class Services:
             nested_templates,
             pipelines,
             rds,
+            registry,
             resource_types,
             stacks,
         )
@@ -41,7 +42,7 @@ class Services:
 
         clients = Clients(endpoint_url)
         self._aws_command = AwsCommand(home)
-        docker_folder = cache(lambda: install_docker_command(home, endpoint_url))
+        docker_folder = cache(compute.install_docker_command)
 
         def command_folders() -> list[Path]:
             aws_folder = self._aws_command.folder()
@@ -58,7 +59,10 @@ class Services:
         self._pipelines = CodePipeline(
             make_player(clients, self._builds, check_template), events.PipelineEvents(clients)
         )
-        engine = ProcessEngine(home, endpoint_url)
+        engine = compute.engine
+        self._compute = compute
+        self.registry: Any = registry.Registry(home)
+        self.registry.install()
         self.balancers: Any = Balancers(port, engine.resolve_target)
         self._tasks = TaskSupervisor(engine, self.balancers)
         codebuild.install(self._builds)
@@ -96,6 +100,7 @@ class Services:
         self._aws_command.stop()
         self._tasks.stop()
         self._databases.stop()
+        self._compute.close()
 
     def stop_work(self) -> None:
         """End builds and executions because everything is about to be forgotten."""

@@ -15,10 +15,11 @@ from the_sink.tasks.decorator import task
 
 
 @task
-def start(_c: Context, port: str = "", timeout: str = "", json: bool = False) -> None:
+def start(_c: Context, port: str = "", compute: str = "", timeout: str = "", json: bool = False) -> None:
     """Start the sandbox, or bring it back with its state.
 
     Args:
+        compute: What plays containers: docker, or processes (default: docker where an engine answers).
         port: The port of its endpoint on 127.0.0.1 (default: the former one, else 4566).
         timeout: Give up when it does not answer within this many seconds (default: 60).
         json: Print what the sandbox says of itself as JSON.
@@ -27,14 +28,14 @@ def start(_c: Context, port: str = "", timeout: str = "", json: bool = False) ->
     from the_sink.sandbox import lifecycle
 
     wanted, seconds = flags.port(port), flags.seconds(timeout, default=60.0)
-    sandbox = lifecycle.start(chosen_name(), port=wanted, timeout_s=seconds or 60.0)
+    sandbox = lifecycle.start(chosen_name(), port=wanted, compute=compute, timeout_s=seconds or 60.0)
     if json:
         lines.data_as_json(lifecycle.status(sandbox.name))
         return
     lines.data(
         f"The sandbox {sandbox.name!r} is ready: {sandbox.endpoint_url}\n"
         f"State: {sandbox.state_dir}\n"
-        f"Compute: {sandbox.compute}"
+        f"Compute: {_compute(sandbox.compute, sandbox.reason)}"
     )
 
 
@@ -56,11 +57,13 @@ def status(_c: Context, json: bool = False) -> None:
     if json:
         lines.data_as_json({**found, "running": True})
         return
-    titles = {"endpoint_url": "Endpoint", "pid": "Process", "compute": "Compute", "emulator": "Emulator"}
+    titles = {"endpoint_url": "Endpoint", "pid": "Process", "compute": "Compute"}
+    titles |= {"engine": "Containers", "emulator": "Emulator"}
     lines.data(f"The sandbox {name!r} is running.")
     lines.data(f"State: {lifecycle.state_dir(name)}")
+    shown = {**found, "compute": _compute(found["compute"], found.get("reason", ""))}
     for key, title in titles.items():
-        lines.data(f"{title}: {found.get(key, 'unknown')}")
+        lines.data(f"{title}: {shown.get(key, 'unknown')}")
     for what in found.get("simulated", ()):
         lines.data(f"Simulated: {what}")
 
@@ -91,6 +94,11 @@ def reset(_c: Context, yes: bool = False, dry_run: bool = False) -> None:
     confirm(f"Throw away everything in the sandbox {name!r}", yes=yes)
     lifecycle.reset(name)
     lines.data(f"The sandbox {name!r} is empty.")
+
+
+def _compute(kind: str, reason: str) -> str:
+    """Return what plays containers and, where nobody chose it, why it is not an engine."""
+    return f"{kind} ({reason})" if reason else kind
 
 
 def chosen_name() -> str:

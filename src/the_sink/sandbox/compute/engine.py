@@ -109,6 +109,7 @@ class Containers:
         privileged: bool = False,
         pid_mode: str | None = None,
         entrypoint: list[str] | str | None = None,
+        working_dir: str = "",
         **_container_only: Any,
     ) -> ProcessContainer:
         """Start a container and return it, running.
@@ -147,6 +148,7 @@ class Containers:
             command=_words(command),
             environment=environment or {},
             mounts=tuple(_mount(bind) for bind in volumes or []),
+            workdir=working_dir,
         )
         try:
             container = self._start(facts, request)

@@ -1,4 +1,8 @@
-"""How ECS makes a container here: no platform, file systems as folders, and ECS's patience at its end."""
+"""How ECS makes a container here: all that the task definition says of it, and ECS's patience at its end.
+
+ministack hands on command, environment and host folders. Entry point, folder, user, read-only root, volumes
+without a host, file systems of EFS and the stop timeout are added here, for processes and engines alike.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +16,22 @@ from ministack.services import ecs
 _STOP_TIMEOUT_S = 30.0
 """Between SIGTERM and SIGKILL; the default of ECS."""
 
+STOP_TIMEOUT_LABEL = "the-sink.stop-timeout"
+PORTS_LABEL = "the-sink.ports"
+"""The container's ports, for an engine that must publish them."""
+
 
 def install(file_systems: Path) -> None:
     """Make containers this way; ``file_systems`` holds one folder for each file system of EFS."""
     run_kwargs, binds = ecs._build_run_kwargs, ecs._docker_binds_from_taskdef
 
     def run_kwargs_here(*arguments: Any, **named: Any) -> dict[str, Any]:
-        # A process has this machine's architecture, so none is asked for.
+        # Images are built on this machine, for its architecture, so none is asked for.
         kwargs: dict[str, Any] = run_kwargs(*arguments, **named)
         kwargs.pop("platform", None)
+        settings, labels = _container_settings(*arguments[:2])
+        kwargs.update(settings)
+        kwargs["labels"] |= labels
         return kwargs
 
     def binds_here(definition: dict[str, Any], container: dict[str, Any]) -> list[str]:
@@ -29,6 +40,51 @@ def install(file_systems: Path) -> None:
     ecs._build_run_kwargs = run_kwargs_here
     ecs._docker_binds_from_taskdef = binds_here
     ecs._remove_docker_container = _stop_container
+
+
+def _container_settings(
+    container: dict[str, Any], definition: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return docker-py's arguments for what ministack leaves out, and labels for what is needed later.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+    """
+    linux = container.get("linuxParameters") or {}
+    ports = [str(mapping["containerPort"]) for mapping in container.get("portMappings", [])]
+    settings = {
+        "entrypoint": container.get("entryPoint"),
+        "working_dir": container.get("workingDirectory"),
+        "user": container.get("user"),
+        "read_only": container.get("readonlyRootFilesystem"),
+        "init": linux.get("initProcessEnabled"),
+        "mounts": _volumes(container, definition),
+    }
+    labels = {
+        STOP_TIMEOUT_LABEL: str(container.get("stopTimeout") or _STOP_TIMEOUT_S),
+        PORTS_LABEL: " ".join(ports),
+    }
+    return {name: value for name, value in settings.items() if value}, labels
+
+
+def _volumes(container: dict[str, Any], definition: dict[str, Any]) -> list[dict[str, Any]]:
+    """Volumes without a host: empty ones of the container's own, which take their owner from the image.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html
+    """
+    empty = {
+        volume["name"]
+        for volume in definition.get("volumes", [])
+        if not volume.get("efsVolumeConfiguration") and not (volume.get("host") or {}).get("sourcePath")
+    }
+    return [
+        {
+            "Target": mount["containerPath"],
+            "Type": "volume",
+            "ReadOnly": bool(mount.get("readOnly")),
+        }
+        for mount in container.get("mountPoints", [])
+        if mount.get("sourceVolume") in empty
+    ]
 
 
 def _shared_folders(file_systems: Path, definition: dict[str, Any], container: dict[str, Any]) -> list[str]:
@@ -43,6 +99,9 @@ def _shared_folders(file_systems: Path, definition: dict[str, Any], container: d
         folder = shared.get(mount.get("sourceVolume"))
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
+            # The access point makes every access as uid 1000, whoever runs this sandbox; the folders above
+            # are this user's alone.
+            folder.chmod(0o777)
             mounts.append(f"{folder}:{mount['containerPath']}:{'ro' if mount.get('readOnly') else 'rw'}")
     return mounts
 
@@ -55,5 +114,5 @@ def _stop_container(client: Any, container_or_id: Any) -> None:
         container = (
             client.containers.get(container_or_id) if isinstance(container_or_id, str) else container_or_id
         )
-        container.stop(timeout=_STOP_TIMEOUT_S)
-        container.remove(force=True)
+        container.stop(timeout=float(container.labels.get(STOP_TIMEOUT_LABEL) or _STOP_TIMEOUT_S))
+        container.remove(force=True, v=True)

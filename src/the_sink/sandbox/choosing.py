@@ -1,0 +1,115 @@
+"""Which compute a sandbox starts with: what was asked for, what its state needs, what this machine has.
+
+Imported with ``lifecycle``, so the search for an engine is only imported when a sandbox starts.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from the_sink.errors import InputError, SandboxUnavailable
+
+COMPUTES = ("docker", "processes")
+VARIABLE = "THE_SINK_COMPUTE"
+"""Stands for ``--compute`` where that is not given."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a sandbox will play containers.
+
+    Attributes:
+        engine: The Docker Engine as JSON, "" for processes.
+        reason: Why, in a sentence; "" where it was asked for.
+    """
+
+    engine: str
+    reason: str
+
+
+def choose_compute(name: str, home: Path, wanted: str = "") -> Choice:
+    """Return the compute to start with.
+
+    Images made one way cannot be started the other way: a state that holds some is only started as it was.
+
+    Args:
+        name: The sandbox's, for messages.
+        home: Its state folder.
+        wanted: ``docker``, ``processes``, or "" for an engine where one answers.
+
+    Raises:
+        InputError: ``wanted``, or the variable that stands for it, is something else.
+        SandboxUnavailable: what was asked for, or what the state needs, cannot be had.
+    """
+    flag = "--compute" if wanted else VARIABLE
+    wanted = wanted or os.environ.get(VARIABLE, "")
+    if wanted and wanted not in COMPUTES:
+        raise InputError(
+            f"{flag} {wanted}: a sandbox plays containers by docker or by processes.",
+            "Write --compute docker, --compute processes, or leave it out.",
+        )
+    kept = former_compute(home) if has_images(home) else ""
+    if wanted and kept and kept != wanted:
+        raise SandboxUnavailable(
+            f"The sandbox {name!r} holds images that were made by {kept}, which {wanted} cannot start.",
+            f"Start it with --compute {kept}, or empty it first: invoke sandbox.reset",
+        )
+    needed = wanted or kept
+    if needed == "processes":
+        return Choice("", "" if wanted else "its images were made that way")
+    from the_sink.sandbox.docker_engine.found import find_engine
+
+    try:
+        return Choice(find_engine().to_json(), "")
+    except SandboxUnavailable as error:
+        if kept and not wanted:
+            raise SandboxUnavailable(
+                f"The sandbox {name!r} holds images that were made by docker: {_inside(error.message)}",
+                f"{error.hint.partition(', or do without')[0]}, or empty it first: invoke sandbox.reset",
+            ) from error
+        if needed:
+            raise
+        return Choice("", error.message.rstrip("."))
+
+
+def former_compute(home: Path) -> str:
+    """Return what the sandbox was last started with, "" if it never was; ``processes`` before 1.1.0."""
+    try:
+        return (home / "compute").read_text().strip()
+    except OSError:
+        return "processes" if (home / "port").exists() else ""
+
+
+def has_images(home: Path) -> bool:
+    """Whether anything was pushed to the sandbox's registry."""
+    return any((home / "registry").glob("*/*")) or _has_images_of_1_0(home)
+
+
+def _has_images_of_1_0(home: Path) -> bool:
+    """Up to 1.0.0 the bytes of images were in the state itself."""
+    try:
+        return b'"__bytes__": "' in (home / "state" / "ecr.json").read_bytes().replace(
+            b'"__bytes__": ""', b""
+        )
+    except OSError:
+        return False
+
+
+def forget_engine(home: Path) -> None:
+    """Remove what a stopped or killed sandbox has in a Docker Engine.
+
+    Raises:
+        SandboxUnavailable: it may have images there, and the engine does not answer.
+    """
+    if former_compute(home) != "docker":
+        return
+    from the_sink.sandbox.docker_engine.found import find_engine
+    from the_sink.sandbox.docker_engine.leftovers import remove_leftovers
+
+    remove_leftovers(home, find_engine())
+
+
+def _inside(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:] if sentence[:4] == "The " else sentence

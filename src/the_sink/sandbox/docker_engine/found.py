@@ -1,0 +1,212 @@
+"""Is there a Docker Engine that the sandbox can use, by which command, and if not, why not.
+
+Asked before the sandbox starts, so it stays on the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from the_sink.errors import SandboxUnavailable
+
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+OURS = "the_sink.sandbox"
+"""Stands in every ``docker`` that the sandbox itself puts on a build's PATH."""
+
+_ANSWER_S = 5.0
+_START = "Start it"
+_WITHOUT = "or do without: invoke sandbox.start --compute processes"
+
+
+@dataclass(frozen=True)
+class FoundEngine:
+    """A Docker Engine on this machine and the command that builds with it.
+
+    Attributes:
+        host: Its address, as ``DOCKER_HOST`` has it.
+        command: The path of a ``docker``.
+        has_buildx: Whether that command builds through buildx; else its own BuildKit is switched on.
+        version: The engine's.
+        plugins: The folder of this user's own plugins, buildx among them perhaps; "" where there is none.
+    """
+
+    host: str
+    command: str
+    has_buildx: bool
+    version: str
+    plugins: str = ""
+
+    def to_json(self) -> str:
+        """Return it as text for another process."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> FoundEngine:
+        """Return what ``to_json`` wrote."""
+        return cls(**json.loads(text))
+
+
+def find_engine(environ: Mapping[str, str] | None = None) -> FoundEngine:
+    """Return the engine that this user's ``docker`` would talk to.
+
+    Raises:
+        SandboxUnavailable: there is none, it does not answer, or the sandbox cannot work with it; one
+            sentence and what to do.
+    """
+    env = os.environ if environ is None else environ
+    commands = _commands(env)
+    if not commands:
+        raise SandboxUnavailable(
+            "docker is not installed, or not on the PATH.", f"Install a Docker Engine, {_WITHOUT}"
+        )
+    host = _host(env, commands[0])
+    version = _ask(host, commands[0], env)
+    for command in commands:
+        if (has_buildx := _can_build(command, env)) is not None:
+            plugins = _config_folder(env) / "cli-plugins"
+            return FoundEngine(host, command, has_buildx, version, str(plugins) if plugins.is_dir() else "")
+    raise SandboxUnavailable(
+        f"No docker command here can build: {commands[0]} has no buildx.",
+        f"Install buildx (Debian: docker-buildx, Docker's own packages: docker-buildx-plugin), {_WITHOUT}",
+    )
+
+
+def _commands(env: Mapping[str, str]) -> list[str]:
+    """Every ``docker`` on the PATH but the sandbox's own, in its order."""
+    found: dict[str, str] = {}
+    for folder in (env.get("PATH") or os.defpath).split(os.pathsep):
+        path = shutil.which("docker", path=folder) if folder else None
+        if path and not _is_ours(path):
+            found.setdefault(os.path.realpath(path), path)
+    return list(found.values())
+
+
+def _is_ours(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - read by its first bytes
+            return OURS.encode() in file.read(2000)
+    except OSError:
+        return False
+
+
+def _host(env: Mapping[str, str], command: str) -> str:
+    """Where the engine is: ``DOCKER_HOST``, else the chosen context's, else the usual socket.
+
+    Raises:
+        SandboxUnavailable: ``DOCKER_HOST`` is no address, or one of another machine.
+    """
+    host = env.get("DOCKER_HOST", "") or _host_of_context(env, command) or DEFAULT_HOST
+    parts = urlsplit(host)
+    named = "DOCKER_HOST" if env.get("DOCKER_HOST") else "The docker context"
+    if parts.scheme not in ("unix", "tcp", "ssh", "npipe") or not (parts.path or parts.netloc):
+        raise SandboxUnavailable(
+            f"{named} is {host!r}, which is no address of a Docker Engine.",
+            f"Unset it, or write it as {DEFAULT_HOST}, {_WITHOUT}",
+        )
+    is_here = parts.scheme in ("unix", "npipe") or parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if not is_here:
+        raise SandboxUnavailable(
+            f"The Docker Engine at {host} is on another machine, which reaches neither the sandbox's "
+            "registry nor its files.",
+            f"Unset {named}, {_WITHOUT}",
+        )
+    return host
+
+
+def _host_of_context(env: Mapping[str, str], command: str) -> str:
+    try:
+        chosen = json.loads((_config_folder(env) / "config.json").read_bytes()).get("currentContext", "")
+    except (OSError, ValueError, AttributeError):
+        chosen = ""
+    if not (env.get("DOCKER_CONTEXT") or chosen):
+        return ""
+    return _output([command, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"], env) or ""
+
+
+def _config_folder(env: Mapping[str, str]) -> Path:
+    return Path(env.get("DOCKER_CONFIG") or Path(env.get("HOME") or Path.home()) / ".docker")
+
+
+def _ask(host: str, command: str, env: Mapping[str, str]) -> str:
+    """Return the engine's version.
+
+    Raises:
+        SandboxUnavailable: it does not run, refuses this user, or runs no Linux containers.
+    """
+    parts = urlsplit(host)
+    if parts.scheme != "unix":
+        answer = _output([command, "-H", host, "version", "--format", "{{json .Server}}"], env)
+        facts = json.loads(answer) if answer and answer != "null" else None
+        if not facts:
+            raise _not_running(host)
+    else:
+        facts = _ask_socket(host, parts.path)
+    if str(facts.get("Os", "linux")).lower() != "linux":
+        raise SandboxUnavailable(
+            "The Docker Engine runs Windows containers.", f"Switch it to Linux containers, {_WITHOUT}"
+        )
+    return str(facts.get("Version", ""))
+
+
+def _ask_socket(host: str, path: str) -> dict[str, object]:
+    connection = HTTPConnection("localhost", timeout=_ANSWER_S)
+    connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.sock.settimeout(_ANSWER_S)
+    try:
+        connection.sock.connect(path)
+        connection.request("GET", "/version")
+        answer = json.loads(connection.getresponse().read())
+    except PermissionError as error:
+        raise SandboxUnavailable(
+            f"This user may not use the Docker Engine: no permission on {path}.",
+            f"Add the user to the group docker and sign in again, {_WITHOUT}",
+        ) from error
+    except TimeoutError as error:
+        raise SandboxUnavailable(
+            f"The Docker Engine at {host} does not answer within {_ANSWER_S:g} s.",
+            f"Restart it, {_WITHOUT}",
+        ) from error
+    except (OSError, HTTPException, ValueError) as error:
+        raise _not_running(host) from error
+    finally:
+        connection.close()
+    return answer if isinstance(answer, dict) else {}
+
+
+def _not_running(host: str) -> SandboxUnavailable:
+    return SandboxUnavailable(
+        f"The Docker Engine does not run: nothing answers at {host}.", f"{_START}, {_WITHOUT}"
+    )
+
+
+def _can_build(command: str, env: Mapping[str, str]) -> bool | None:
+    """Return whether a command builds through buildx, None when it cannot build with BuildKit at all.
+
+    Up to version 22 the command has BuildKit built in; since 23 it needs the plugin.
+    https://docs.docker.com/engine/release-notes/23.0/
+    """
+    if _output([command, "buildx", "version"], env) is not None:
+        return True
+    match = re.search(r"version (\d+)\.", _output([command, "--version"], env) or "")
+    return False if match and int(match[1]) < 23 else None
+
+
+def _output(command: list[str], env: Mapping[str, str]) -> str | None:
+    """What a command says, None when it fails."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_ANSWER_S * 2, check=False, env=dict(env)
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
