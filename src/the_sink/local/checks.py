@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from the_sink.config import answers, platform_pin
-from the_sink.config.effective import platform_stacks
-from the_sink.config.problems import Problem, did_you_mean
+from the_sink.config.nested import check_passed
+from the_sink.config.problems import Problem
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
 from the_sink.config.stack_template import parse_template, read_parameters
+from the_sink.errors import InputError
 from the_sink.local.process import run
+from the_sink.local.template_source import check_folder, find_commit
 from the_sink.resources import resource_path
 
 
@@ -29,14 +31,15 @@ def check_source(root: Path) -> list[Problem]:
     """
     found = _read(root / answers.FILE)
     parsed = answers.parse_answers(found) if found else None
-    if parsed is None or not parsed.commit or not Path(parsed.source).expanduser().is_dir():
+    if parsed is None or not parsed.commit or not parsed.source.startswith(("/", "~")):
         return []
-    source = Path(parsed.source).expanduser()
-    revision = parsed.commit.rpartition("-g")[2] if "-g" in parsed.commit else parsed.commit
-    done = run(
-        ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"], source
-    )
-    if done.code:
+    try:
+        source = Path(check_folder(parsed.source))
+    except InputError as error:
+        # A folder that is missing may be there on another machine, and nothing else needs it.
+        return [Problem(answers.FILE, error.message.removeprefix(f"{answers.FILE}: "), error.hint, True)]
+    commit = find_commit(source, parsed.commit)
+    if commit is None:
         return [
             Problem(
                 answers.FILE,
@@ -45,10 +48,10 @@ def check_source(root: Path) -> list[Problem]:
             )
         ]
     pin = platform_pin.parse_pin(_read(root / platform_pin.FILE))
-    if pin is None or pin.commit == done.text:
+    if pin is None or pin.commit == commit:
         return []
-    message = f"it pins commit {pin.commit[:8]}, the template's {parsed.commit} is {done.text[:8]}."
-    return [Problem(platform_pin.FILE, message, "Both move together: copier update.")]
+    message = f"it pins commit {pin.commit[:8]}, the template's {parsed.commit} is {commit[:8]}."
+    return [Problem(platform_pin.FILE, message, "Both move together: invoke update.")]
 
 
 def check_nested(root: Path) -> list[Problem]:
@@ -62,22 +65,7 @@ def check_nested(root: Path) -> list[Problem]:
         return []  # said by whoever reads that file first
     shipped, _ = parse_template(resource_path("stacks/python/cfn-template.yml").read_text(encoding="utf-8"))
     declared, _ = read_parameters(shipped)
-    found: list[Problem] = []
-    for name, passed in platform_stacks(template).items():
-        found += [
-            Problem(
-                TEMPLATE_FILE,
-                f"{name} passes {key}, no parameter of the platform's stack.{did_you_mean(key, declared)}",
-            )
-            for key in passed
-            if key not in declared
-        ]
-        found += [
-            Problem(TEMPLATE_FILE, f"{name} does not pass {key}, which the platform's stack needs.")
-            for key, parameter in declared.items()
-            if parameter.is_required and key not in passed
-        ]
-    return found
+    return check_passed(template, declared)
 
 
 def find_cfn_lint() -> str | None:

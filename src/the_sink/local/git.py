@@ -54,7 +54,7 @@ def check_git(folder: Path) -> None:
         InputError: it is missing or older than 2.38.
     """
     try:
-        text = _git(folder, "--version").text
+        text = call(folder, "--version").text
     except InputError as error:
         raise InputError(
             "git is not installed, or not on the PATH.", "Install git 2.38 or later: https://git-scm.com."
@@ -74,10 +74,10 @@ def find_repository(folder: Path) -> Path:
         InputError: git is missing or too old; there is no repository, or git does not trust its owner.
     """
     check_git(folder)
-    done = _git(folder, "rev-parse", "--show-toplevel")
+    done = call(folder, "rev-parse", "--show-toplevel")
     if done.code == 0 and done.text:
         top = Path(done.text)
-        if folder.resolve() != top.resolve() and not _git(folder, "ls-files", "--", ".").text:
+        if folder.resolve() != top.resolve() and not call(folder, "ls-files", "--", ".").text:
             raise InputError(
                 f"{folder} is not a git repository: {top}, which it lies in, holds none of its files.",
                 'Make it one: git init && git add --all && git commit --message "Start".',
@@ -105,13 +105,13 @@ def resolve_commit(folder: Path, name: str = "") -> Commit:
         InputError: not a repository, without commits, or no single commit of that name.
     """
     find_repository(folder)
-    if _git(folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").code and not name:
+    if call(folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").code and not name:
         raise InputError(
             f"The repository of {folder} has no commits.",
             'Commit first: git add --all && git commit -m "Start".',
         )
     wanted = name or "HEAD"
-    done = _git(folder, "rev-parse", "--verify", "--end-of-options", f"{wanted}^{{commit}}")
+    done = call(folder, "rev-parse", "--verify", "--end-of-options", f"{wanted}^{{commit}}")
     if "ambiguous" in done.error_text:
         raise _ambiguous(folder, wanted)
     if done.code or not re.fullmatch(r"[0-9a-f]{40}", done.text):
@@ -124,7 +124,7 @@ def resolve_commit(folder: Path, name: str = "") -> Commit:
 
 def changed_files(folder: Path) -> tuple[str, ...]:
     """Return the files at or below ``folder`` that differ from HEAD or are new, ignored ones aside."""
-    done = _checked(
+    done = checked(
         folder,
         *(
             "-c",
@@ -140,8 +140,15 @@ def changed_files(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(line[3:] for line in done.output.decode("utf-8", "replace").split("\0") if line))
 
 
-def require_clean(folder: Path) -> None:
+_DEPLOY_HINT = "Only commits are deployed: git add and git commit them, or git stash --include-untracked."
+
+
+def require_clean(folder: Path, hint: str = _DEPLOY_HINT) -> None:
     """See that everything is committed: what is deployed is a commit, and nobody should think otherwise.
+
+    Args:
+        folder: What is at or below it counts.
+        hint: What to do about it, and why.
 
     Raises:
         InputError: listing what is not committed.
@@ -155,7 +162,7 @@ def require_clean(folder: Path) -> None:
     are = "1 file is" if len(changed) == 1 else f"{len(changed)} files are"
     raise InputError(
         f"{are} not committed: {names}.",
-        "Only commits are deployed: git add and git commit them, or git stash --include-untracked.",
+        hint,
     )
 
 
@@ -168,7 +175,7 @@ def read_tree(folder: Path, sha: str) -> Iterator[Entry]:
     Raises:
         InputError: a file's name is not UTF-8, which an archive's names must be.
     """
-    done = _checked(
+    done = checked(
         folder,
         *("-c", "core.autocrlf=false", "-c", "core.eol=lf", "-c", f"core.attributesFile={os.devnull}"),
         *("archive", "--format=tar", sha),
@@ -186,15 +193,15 @@ def read_tree(folder: Path, sha: str) -> Iterator[Entry]:
 
 def _describe(folder: Path, sha: str) -> Commit:
     # %s is the subject, %cI the committer's date; neither holds a newline.
-    fields = _checked(
-        folder, "show", "--no-patch", "--no-show-signature", "--format=%cI%n%s", sha
-    ).text.split("\n")
+    fields = checked(folder, "show", "--no-patch", "--no-show-signature", "--format=%cI%n%s", sha).text.split(
+        "\n"
+    )
     return Commit(sha, fields[1] if len(fields) > 1 else "", datetime.fromisoformat(fields[0]))
 
 
 def _ambiguous(folder: Path, name: str) -> InputError:
-    listed = _git(folder, "rev-parse", f"--disambiguate={name}").text.split() if len(name) >= 4 else []
-    commits = [sha for sha in listed if _git(folder, "cat-file", "-t", sha).text == "commit"]
+    listed = call(folder, "rev-parse", f"--disambiguate={name}").text.split() if len(name) >= 4 else []
+    commits = [sha for sha in listed if call(folder, "cat-file", "-t", sha).text == "commit"]
     if len(commits) > 1:
         shown = ", ".join(sha[: len(name) + 4] for sha in commits[:_SHOWN])
         return InputError(
@@ -213,8 +220,13 @@ def _check_name(path: str) -> None:
         raise InputError(f"The name of {shown} is not UTF-8.", "Rename the file: git mv.") from None
 
 
-def _checked(folder: Path, *arguments: str) -> Completed:
-    done = _git(folder, *arguments)
+def checked(folder: Path, *arguments: str, stdin: bytes | None = None) -> Completed:
+    """Run git and return what it said.
+
+    Raises:
+        SinkError: it failed, in git's own last line.
+    """
+    done = call(folder, *arguments, stdin=stdin)
     if done.code:
         reason = done.error_text.splitlines()[-1] if done.error_text else f"exit code {done.code}"
         verb = next((word for word in arguments if not word.startswith("-") and "=" not in word), "")
@@ -222,13 +234,18 @@ def _checked(folder: Path, *arguments: str) -> Completed:
     return done
 
 
-def _git(folder: Path, *arguments: str) -> Completed:
-    # What a hook or an outer git sets would lead every call to another repository.
+def call(folder: Path, *arguments: str, stdin: bytes | None = None) -> Completed:
+    """Run git in a folder, whatever an outer git or this machine's language say; its exit code is yours."""
+    return run(["git", "--no-pager", *arguments], folder, env=environment(), stdin=stdin)
+
+
+def environment() -> dict[str, str]:
+    """Return the variables for git, or a program that runs git: none that name another repository."""
     env = {
         name: value
         for name, value in os.environ.items()
+        # What a hook or an outer git sets would lead every call to another repository.
         if name not in {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE"}
     }
     env |= {"LC_ALL": "C.UTF-8", "LANGUAGE": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
-    env |= {"GIT_ATTR_NOSYSTEM": "1"}
-    return run(["git", "--no-pager", *arguments], folder, env=env)
+    return env | {"GIT_ATTR_NOSYSTEM": "1"}
