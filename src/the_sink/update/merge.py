@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from the_sink.config import answers
+from the_sink.config import answers, platform_pin
 from the_sink.config.answers import Answers
 from the_sink.local.rendering import render_app, update_app
 from the_sink.local.scratch import Scratch
@@ -23,6 +23,7 @@ from the_sink.local.template_source import TemplateSource
 from the_sink.update.outcome import FileChange, Kind
 from the_sink.update.target import Target
 
+_COMMIT_LINE = re.compile(r"^_commit:.*$", re.MULTILINE)
 _SOURCE_LINE = re.compile(r"^_src_path:.*(?:\n[ \t]+.*)*", re.MULTILINE)
 
 LOCKS = ("app/requirements.lock", "app/requirements-dev.lock")
@@ -63,7 +64,7 @@ def merge_template(
         SinkError: copier refused.
     """
     app = scratch.top / inside
-    line = _redirect(scratch, app / answers.FILE, source.clone)
+    line = _redirect(scratch, app, found, source, target)
     old, new = (scratch.top.with_name(name) for name in ("old-render", "new-render"))
     with ThreadPoolExecutor(3) as pool:
         # The answers that the app will have: its own, and the defaults of what it has not answered.
@@ -79,11 +80,21 @@ def merge_template(
     return _Comparison(scratch, inside, old, new).collect()
 
 
-def _redirect(scratch: Scratch, file: Path, clone: Path) -> str:
-    """Let the copy's answers name the clone, which has every version's tag; return the line it replaces."""
+def _redirect(scratch: Scratch, app: Path, found: Answers, source: TemplateSource, target: Target) -> str:
+    """Let the copy's answers name the clone, which has every version's tag; return the line they had.
+
+    A commit that was tagged after the app was made from it has another name now, which the template also
+    writes beside the pin: the copy gets the name of today, or that line would be a conflict in every app.
+    """
+    file = app / answers.FILE
     text = file.read_text(encoding="utf-8")
     match = _SOURCE_LINE.search(text)
-    file.write_text(_SOURCE_LINE.sub(lambda _: f"_src_path: {clone}", text, count=1), encoding="utf-8")
+    today = source.describe(target.from_commit)
+    text = _SOURCE_LINE.sub(lambda _: f"_src_path: {source.clone}", text, count=1)
+    file.write_text(_COMMIT_LINE.sub(f"_commit: '{today}'", text, count=1), encoding="utf-8")
+    pin = app / platform_pin.FILE
+    if today != found.commit and pin.is_file():
+        pin.write_bytes(pin.read_bytes().replace(f"({found.commit})".encode(), f"({today})".encode()))
     scratch.commit_all()
     return match[0] if match else ""
 
