@@ -79,6 +79,19 @@ def find_dated_tag(version: str, image: Image) -> str:
     return next((tag for tag in sorted(image.tags) if pattern.fullmatch(tag)), "")
 
 
+def base_image(version: str, dockerfile: str, arguments: Sequence[str]) -> str:
+    """Return the image that a runtime is built on; ``{version}`` in a given one is replaced.
+
+    Args:
+        version: The Python version.
+        dockerfile: The runtime's Dockerfile, whose own base is the default.
+        arguments: Build arguments; the last ``BASE=`` counts.
+    """
+    given = [argument.partition("=")[2] for argument in arguments if argument.startswith("BASE=")]
+    own = re.findall(r"(?m)^ARG BASE=(\S+)$", dockerfile)
+    return str([*own, *given][-1]).replace("{version}", version)
+
+
 def apply_build(
     docker: Docker,
     image_of: dict[str, str],
@@ -94,15 +107,24 @@ def apply_build(
         platform_version: Goes into a label.
         arguments: Build arguments, as NAME=value; for example another base image.
         checkout: The platform's checkout whose runtimes are meant; None for the shipped ones.
+
+    Raises:
+        InputError: there is no engine, or a base image that it neither has nor can pull.
+        SinkError: an image could not be built.
     """
     docker.check()
     folder = _folder(checkout)
     for version, image in image_of.items():
         if since := RETIRED_RUNTIMES.get(version):
             yield Warned(f"Python {version} is past its end of life (since {since}).")
-        yield Said(f"Building {image}")
+        dockerfile = folder / f"{version}.Dockerfile"
+        base = base_image(version, dockerfile.read_text(), arguments)
+        yield Said(f"Building {image} on {base}" if docker.has_engine else f"Building {image}")
+        docker.require_base(base, version)
         labels = {"the-sink.runtime": version, "the-sink.template-version": platform_version}
-        docker.build(folder, folder / f"{version}.Dockerfile", image, labels, arguments)
+        given = [*arguments, f"BASE={base}"] if docker.has_engine else arguments
+        docker.build(folder, dockerfile, image, labels, given)
+        docker.require_python(image, version)
 
 
 def apply_publish(

@@ -1,14 +1,17 @@
-"""Building and pushing images with ``docker``, or with the sandbox's stand-in of that name."""
+"""Building and pushing images with ``docker``: the machine's, or the one that a sandbox's builds use."""
 
 from __future__ import annotations
 
-import shutil
+import contextlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from the_sink.errors import InputError, SinkError
+from the_sink.local.engine import FoundEngine, find_engine
 from the_sink.local.process import Completed, run, with_path_first
 
 
@@ -19,30 +22,61 @@ class Docker:
     Args:
         folder: A folder whose ``docker`` comes before every other one; None takes the machine's.
         config: A folder for the sign-in, so that the person's own ``~/.docker`` stays as it is.
+        has_engine: False for the sandbox's stand-in, which has no base images and pulls none.
     """
 
     config: Path
     folder: Path | None = None
+    has_engine: bool = True
+
+    @cached_property
+    def _engine(self) -> FoundEngine:
+        return find_engine(must_be_here=False)
 
     def check(self) -> None:
-        """See that there is a ``docker`` and that its engine answers.
+        """See that there is a ``docker`` that can build, and that its engine answers.
 
         Raises:
             InputError: it is not installed, not running, or this user may not use it.
         """
-        if shutil.which("docker", path=self._environment()["PATH"]) is None:
-            raise InputError(
-                "docker is not installed, or not on the PATH.",
-                "Install a Docker Engine, or add --sandbox to work without one.",
-            )
-        answer = self._run("version")
-        if answer.code == 0:
+        if self.folder is None:
+            _ = self._engine
+        elif self.has_engine and self._run("version").code:
+            raise InputError("The sandbox's Docker Engine does not answer.", "Look: invoke sandbox.status")
+
+    def require_base(self, image: str, version: str) -> None:
+        """Have the image that a runtime is built on, pulled where the engine does not have it.
+
+        Raises:
+            InputError: it cannot be pulled; what a person may do instead.
+        """
+        if not self.has_engine or self._run("image", "inspect", image).code == 0:
             return
-        if "permission denied" in answer.error_text.lower():
+        answer = self._run("pull", image)
+        if answer.code:
+            last = (answer.error_text.splitlines() or [f"exit code {answer.code}"])[-1]
             raise InputError(
-                "This user may not use the Docker Engine.", "Add the user to the group docker, sign in again."
+                f"The base image {image} is not here and cannot be pulled: {last.rstrip('.')}.",
+                f"Name one that this engine has, with Python {version} and pip: --build-arg BASE=<image>, "
+                "or THE_SINK_BASE_IMAGE=<image>; {version} in it stands for the Python version.",
             )
-        raise InputError("The Docker Engine does not run.", "Start it, then run the same command again.")
+
+    def require_python(self, image: str, version: str) -> None:
+        """See that a built image has the Python that its name says.
+
+        Raises:
+            SinkError: its base image had another one.
+        """
+        if not self.has_engine:
+            return
+        code = "import sys; print('%d.%d' % sys.version_info[:2])"
+        answer = self._run("run", "--rm", "--entrypoint", "/usr/local/bin/python3", image, "-c", code)
+        self._expect(answer, f"The image {image} cannot be started")
+        if answer.text != version:
+            raise SinkError(
+                f"The base image of {image} has Python {answer.text}, not {version}.",
+                "Name another: --build-arg BASE=<image>.",
+            )
 
     def sign_in(self, host: str, user: str, password: str) -> None:
         """Sign in to a registry; the password travels through standard input only."""
@@ -63,7 +97,8 @@ class Docker:
         """
         # A provenance attestation would turn the tag into an index, whose digest is not the one that a
         # task reports.
-        command = ["build", "--provenance=false", "-f", str(dockerfile), "-t", image]
+        attest = [] if self.folder is None and not self._engine.has_buildx else ["--provenance=false"]
+        command = ["build", *attest, "-f", str(dockerfile), "-t", image]
         for name, value in labels.items():
             command += ["--label", f"{name}={value}"]
         for argument in arguments:
@@ -75,21 +110,32 @@ class Docker:
         self._show("push", image, failure=f"The image {image} could not be pushed")
 
     def _environment(self) -> dict[str, str]:
-        import os
-
         env = with_path_first(self.folder) if self.folder else dict(os.environ)
         env["DOCKER_CONFIG"] = str(self.config)
+        if self.folder is None:
+            # The configuration of its own leaves the person's context and plugins behind.
+            env["DOCKER_HOST"] = self._engine.host
+            env.pop("DOCKER_CONTEXT", None)
+            if self._engine.has_buildx and self._engine.plugins:
+                with contextlib.suppress(FileExistsError):
+                    (self.config / "cli-plugins").symlink_to(self._engine.plugins)
+            elif not self._engine.has_buildx:
+                env["DOCKER_BUILDKIT"] = "1"
         return env
 
+    @property
+    def _program(self) -> str:
+        return "docker" if self.folder else self._engine.command
+
     def _run(self, *arguments: str, stdin: bytes | None = None) -> Completed:
-        return run(["docker", *arguments], Path.cwd(), env=self._environment(), stdin=stdin)
+        return run([self._program, *arguments], Path.cwd(), env=self._environment(), stdin=stdin)
 
     def _show(self, *arguments: str, failure: str) -> None:
         import subprocess
 
         # Its progress is no data of ours, so even what it writes to standard output goes to our error.
         done = subprocess.run(
-            ["docker", *arguments],
+            [self._program, *arguments],
             env=self._environment(),
             stdout=sys.stderr,
             stdin=subprocess.DEVNULL,

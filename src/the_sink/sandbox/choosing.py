@@ -59,18 +59,21 @@ def choose_compute(name: str, home: Path, wanted: str = "") -> Choice:
     needed = wanted or kept
     if needed == "processes":
         return Choice("", "" if wanted else "its images were made that way")
-    from the_sink.sandbox.docker_engine.found import find_engine
+    from the_sink.local.engine import EngineUnavailable, find_engine
 
     try:
         return Choice(find_engine().to_json(), "")
-    except SandboxUnavailable as error:
+    except EngineUnavailable as error:
+        do_this = error.hint.rstrip(".")
         if kept and not wanted:
             raise SandboxUnavailable(
-                f"The sandbox {name!r} holds images that were made by docker: {_inside(error.message)}",
-                f"{error.hint.partition(', or do without')[0]}, or empty it first: invoke sandbox.reset",
+                f"The images of the sandbox {name!r} need a Docker Engine. {error.message}",
+                f"{do_this}, then: invoke sandbox.start",
             ) from error
         if needed:
-            raise
+            raise SandboxUnavailable(
+                error.message, f"{do_this}, or do without: invoke sandbox.start --compute processes"
+            ) from error
         return Choice("", error.message.rstrip("."))
 
 
@@ -105,11 +108,7 @@ def forget_engine(home: Path) -> None:
     """
     if former_compute(home) != "docker":
         return
-    from the_sink.sandbox.docker_engine.found import find_engine
+    from the_sink.local.engine import find_engine
     from the_sink.sandbox.docker_engine.leftovers import remove_leftovers
 
     remove_leftovers(home, find_engine())
-
-
-def _inside(sentence: str) -> str:
-    return sentence[0].lower() + sentence[1:] if sentence[:4] == "The " else sentence

@@ -87,6 +87,7 @@ class Services:
 
     def start(self, state_dir: Path) -> None:
         """Take up what was saved."""
+        self._compute.install_docker_command()  # for `runtimes.publish` too, before any build
         self._databases.start()  # before the tasks that need them
         saved = state_dir / "codepipeline.json"
         if saved.exists():

@@ -81,7 +81,8 @@ def build(
     versions = choose_runtimes(runtime or [])
     images = {version: f"{runtime_repository(settings.name)}:{version}" for version in versions}
     with _docker(sandbox) as docker:
-        watch(apply_build(docker, images, platform_version(checkout), build_arg or [], checkout))
+        arguments = _arguments(docker, build_arg)
+        watch(apply_build(docker, images, platform_version(checkout), arguments, checkout))
     for image in images.values():
         lines.data(f"Built {image}")
 
@@ -122,7 +123,8 @@ def publish(
         return
     with _docker(sandbox) as docker:
         version = platform_version(checkout)
-        watch(runtimes.apply_publish(aws, platform, docker, versions, version, build_arg or [], checkout))
+        arguments = _arguments(docker, build_arg)
+        watch(runtimes.apply_publish(aws, platform, docker, versions, version, arguments, checkout))
     for published in runtimes.describe_runtimes(aws, platform):
         if published.version in versions:
             lines.data(
@@ -130,8 +132,19 @@ def publish(
             )
 
 
+def _arguments(docker: Docker, given: list[str] | None) -> list[str]:
+    """Return the build arguments; ``THE_SINK_BASE_IMAGE`` stands for ``BASE=`` where that is not given."""
+    import os
+
+    base = os.environ.get("THE_SINK_BASE_IMAGE", "")
+    chosen = list(given or [])
+    if base and docker.has_engine and not any(each.startswith("BASE=") for each in chosen):
+        chosen.append(f"BASE={base}")
+    return chosen
+
+
 def _docker(sandbox: bool) -> AbstractContextManager[Docker]:
-    """Return the docker to use: the machine's, or the sandbox's where its compute is processes."""
+    """Return the docker to use: the machine's, or the one that the sandbox's builds use."""
     import tempfile
     from contextlib import contextmanager
     from pathlib import Path
@@ -141,16 +154,15 @@ def _docker(sandbox: bool) -> AbstractContextManager[Docker]:
     @contextmanager
     def opened() -> Iterator[Docker]:
         with tempfile.TemporaryDirectory(prefix="the-sink-docker-") as config:
-            folder = None
-            if sandbox:
-                from the_sink.sandbox import lifecycle
-                from the_sink.tasks.sandbox import chosen_name
+            if not sandbox:
+                yield Docker(config=Path(config))
+                return
+            from the_sink.sandbox import lifecycle
+            from the_sink.tasks.sandbox import chosen_name
 
-                running = lifecycle.require(chosen_name())
-                if running.compute == "processes":
-                    from the_sink.sandbox.compute import install_docker_command
-
-                    folder = install_docker_command(running.state_dir, running.endpoint_url)
-            yield Docker(config=Path(config), folder=folder)
+            running = lifecycle.require(chosen_name())
+            # The server made it when it started, for its own compute.
+            folder = running.state_dir / "docker" / "bin"
+            yield Docker(Path(config), folder, has_engine=running.compute == "docker")
 
     return opened()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from the_sink.sandbox.docker_engine.found import FoundEngine
+from the_sink.local.engine import FoundEngine
 
 
 class Compute:

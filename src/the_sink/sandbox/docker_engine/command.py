@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import IO
 
 from the_sink.errors import InputError, SinkError
+from the_sink.local.engine import FoundEngine
 from the_sink.sandbox.compute.docker_session import Session
 from the_sink.sandbox.compute.references import is_ecr_host, parse_reference
-from the_sink.sandbox.docker_engine.found import FoundEngine
 from the_sink.sandbox.docker_engine.install import VARIABLES
 from the_sink.sandbox.docker_engine.names import Names, is_reference, sandbox_id
 

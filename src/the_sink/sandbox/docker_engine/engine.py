@@ -23,10 +23,10 @@ from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
 
 from the_sink.errors import SandboxUnavailable
+from the_sink.local.engine import FoundEngine
 from the_sink.sandbox.compute.addresses import HOST_NAME
 from the_sink.sandbox.docker_engine import warden
 from the_sink.sandbox.docker_engine.container import DockerContainer
-from the_sink.sandbox.docker_engine.found import FoundEngine
 from the_sink.sandbox.docker_engine.images import Images
 from the_sink.sandbox.docker_engine.names import Names, sandbox_id
 

@@ -6,11 +6,11 @@ import shlex
 import sys
 from pathlib import Path
 
+from the_sink.local.engine import FoundEngine
 from the_sink.sandbox.compute.locks import write_atomically
-from the_sink.sandbox.docker_engine.found import FoundEngine
 
 VARIABLES = ("THE_SINK_SANDBOX_STATE", "THE_SINK_SANDBOX_ENDPOINT", "THE_SINK_SANDBOX_ENGINE")
-"""Which sandbox, where it answers, and the engine (:class:`.found.FoundEngine` as JSON)."""
+"""Which sandbox, where it answers, and the engine (:class:`the_sink.local.engine.FoundEngine` as JSON)."""
 
 
 def install_docker_command(state_dir: Path, endpoint_url: str, found: FoundEngine) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from the_sink.sandbox.docker_engine.found import FoundEngine
+from the_sink.local.engine import FoundEngine
 from the_sink.sandbox.docker_engine.names import Names, sandbox_id
 
 

@@ -1,6 +1,6 @@
-"""Is there a Docker Engine that the sandbox can use, by which command, and if not, why not.
+"""Is there a Docker Engine on this machine, which command builds with it, and if not, why not.
 
-Asked before the sandbox starts, so it stays on the standard library.
+Asked before a sandbox starts too, so it stays on the standard library.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from the_sink.errors import SandboxUnavailable
+from the_sink.errors import InputError
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 OURS = "the_sink.sandbox"
 """Stands in every ``docker`` that the sandbox itself puts on a build's PATH."""
 
 _ANSWER_S = 5.0
-_START = "Start it"
-_WITHOUT = "or do without: invoke sandbox.start --compute processes"
+
+
+class EngineUnavailable(InputError):
+    """There is no Docker Engine that could be used here; the hint says how there would be one."""
 
 
 @dataclass(frozen=True)
@@ -56,28 +58,30 @@ class FoundEngine:
         return cls(**json.loads(text))
 
 
-def find_engine(environ: Mapping[str, str] | None = None) -> FoundEngine:
+def find_engine(environ: Mapping[str, str] | None = None, *, must_be_here: bool = True) -> FoundEngine:
     """Return the engine that this user's ``docker`` would talk to.
 
+    Args:
+        environ: Instead of this process's environment.
+        must_be_here: Refuse an engine on another machine: a sandbox's registry and files are on this one.
+
     Raises:
-        SandboxUnavailable: there is none, it does not answer, or the sandbox cannot work with it; one
-            sentence and what to do.
+        EngineUnavailable: there is none, it does not answer, or it cannot be used; one sentence and what
+            to do.
     """
     env = os.environ if environ is None else environ
     commands = _commands(env)
     if not commands:
-        raise SandboxUnavailable(
-            "docker is not installed, or not on the PATH.", f"Install a Docker Engine, {_WITHOUT}"
-        )
-    host = _host(env, commands[0])
+        raise EngineUnavailable("docker is not installed, or not on the PATH.", "Install a Docker Engine.")
+    host = _host(env, commands[0], must_be_here)
     version = _ask(host, commands[0], env)
     for command in commands:
         if (has_buildx := _can_build(command, env)) is not None:
             plugins = _config_folder(env) / "cli-plugins"
             return FoundEngine(host, command, has_buildx, version, str(plugins) if plugins.is_dir() else "")
-    raise SandboxUnavailable(
+    raise EngineUnavailable(
         f"No docker command here can build: {commands[0]} has no buildx.",
-        f"Install buildx (Debian: docker-buildx, Docker's own packages: docker-buildx-plugin), {_WITHOUT}",
+        "Install buildx (Debian: docker-buildx, Docker's own packages: docker-buildx-plugin).",
     )
 
 
@@ -99,26 +103,26 @@ def _is_ours(path: str) -> bool:
         return False
 
 
-def _host(env: Mapping[str, str], command: str) -> str:
+def _host(env: Mapping[str, str], command: str, must_be_here: bool) -> str:
     """Where the engine is: ``DOCKER_HOST``, else the chosen context's, else the usual socket.
 
     Raises:
-        SandboxUnavailable: ``DOCKER_HOST`` is no address, or one of another machine.
+        EngineUnavailable: ``DOCKER_HOST`` is no address, or one of another machine.
     """
     host = env.get("DOCKER_HOST", "") or _host_of_context(env, command) or DEFAULT_HOST
     parts = urlsplit(host)
     named = "DOCKER_HOST" if env.get("DOCKER_HOST") else "The docker context"
     if parts.scheme not in ("unix", "tcp", "ssh", "npipe") or not (parts.path or parts.netloc):
-        raise SandboxUnavailable(
+        raise EngineUnavailable(
             f"{named} is {host!r}, which is no address of a Docker Engine.",
-            f"Unset it, or write it as {DEFAULT_HOST}, {_WITHOUT}",
+            f"Unset it, or write it as {DEFAULT_HOST}.",
         )
     is_here = parts.scheme in ("unix", "npipe") or parts.hostname in ("localhost", "127.0.0.1", "::1")
-    if not is_here:
-        raise SandboxUnavailable(
+    if must_be_here and not is_here:
+        raise EngineUnavailable(
             f"The Docker Engine at {host} is on another machine, which reaches neither the sandbox's "
             "registry nor its files.",
-            f"Unset {named}, {_WITHOUT}",
+            f"Unset {named}.",
         )
     return host
 
@@ -141,7 +145,7 @@ def _ask(host: str, command: str, env: Mapping[str, str]) -> str:
     """Return the engine's version.
 
     Raises:
-        SandboxUnavailable: it does not run, refuses this user, or runs no Linux containers.
+        EngineUnavailable: it does not run, refuses this user, or runs no Linux containers.
     """
     parts = urlsplit(host)
     if parts.scheme != "unix":
@@ -152,8 +156,8 @@ def _ask(host: str, command: str, env: Mapping[str, str]) -> str:
     else:
         facts = _ask_socket(host, parts.path)
     if str(facts.get("Os", "linux")).lower() != "linux":
-        raise SandboxUnavailable(
-            "The Docker Engine runs Windows containers.", f"Switch it to Linux containers, {_WITHOUT}"
+        raise EngineUnavailable(
+            "The Docker Engine runs Windows containers.", "Switch it to Linux containers."
         )
     return str(facts.get("Version", ""))
 
@@ -167,14 +171,14 @@ def _ask_socket(host: str, path: str) -> dict[str, object]:
         connection.request("GET", "/version")
         answer = json.loads(connection.getresponse().read())
     except PermissionError as error:
-        raise SandboxUnavailable(
+        raise EngineUnavailable(
             f"This user may not use the Docker Engine: no permission on {path}.",
-            f"Add the user to the group docker and sign in again, {_WITHOUT}",
+            "Add the user to the group docker and sign in again.",
         ) from error
     except TimeoutError as error:
-        raise SandboxUnavailable(
+        raise EngineUnavailable(
             f"The Docker Engine at {host} does not answer within {_ANSWER_S:g} s.",
-            f"Restart it, {_WITHOUT}",
+            "Restart it.",
         ) from error
     except (OSError, HTTPException, ValueError) as error:
         raise _not_running(host) from error
@@ -183,10 +187,8 @@ def _ask_socket(host: str, path: str) -> dict[str, object]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _not_running(host: str) -> SandboxUnavailable:
-    return SandboxUnavailable(
-        f"The Docker Engine does not run: nothing answers at {host}.", f"{_START}, {_WITHOUT}"
-    )
+def _not_running(host: str) -> EngineUnavailable:
+    return EngineUnavailable(f"The Docker Engine does not run: nothing answers at {host}.", "Start it.")
 
 
 def _can_build(command: str, env: Mapping[str, str]) -> bool | None:
