@@ -1,0 +1,161 @@
+"""A warm pipeline of a generated app, from its start to its success, against the work without a pipeline.
+
+The work that nobody can avoid, done by hand in the same run: the app's locked dependencies go into a fresh
+environment (the package cache is warm) and the app is started by container-init until it answers, once
+for Build's look at its image and once for the new task. The pipeline itself has Build, CloudFormation,
+UpdateService and AdvanceTag, and is measured by its own clock; the whole ``invoke deploy`` is printed too.
+Bound: 10 s where processes play the containers, 15 s with a Docker Engine.
+
+The half with an engine needs an image that is on this machine, named by THE_SINK_BASE_IMAGE, to build the
+runtime from: what a registry takes to answer is nothing to measure. Without one it is left out, and says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from the_sink.local import app_environment, serving, uv
+from the_sink.sandbox.clients import Clients
+from the_sink.tasks.journey import Journey, _free_port
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+BOUNDS_SECONDS = {"processes": 10, "docker": 15}
+ROUNDS = 3
+BASE_IMAGE = "THE_SINK_BASE_IMAGE"
+
+
+class Quiet(Journey):
+    """The README's walk without its words; what went wrong is shown."""
+
+    def run(self, command: Sequence[str], cwd: Path) -> None:
+        """Run a command and say what it said only if it failed."""
+        if "runtimes.publish" in command and os.environ.get(BASE_IMAGE):
+            command = [*command, "--build-arg", f"BASE={os.environ[BASE_IMAGE]}"]
+        done = subprocess.run(
+            command, cwd=cwd, env=self.environment, check=False, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+
+    def change(self, number: int) -> None:
+        """Commit another line of the app's source."""
+        source = next((self.app / "app" / "src").glob("*/main.py"))
+        source.write_text(f"{source.read_text()}\n# Release {number}.\n")
+        self.commit(f"Release {number}")
+
+
+@contextlib.contextmanager
+def deployed(compute: str) -> Iterator[tuple[Quiet, Clients]]:
+    """An app whose first release serves in a sandbox of its own, and the sandbox's clients."""
+    with tempfile.TemporaryDirectory(prefix="the-sink-bench-") as scratch:
+        os.environ["XDG_STATE_HOME"] = str(Path(scratch, "state"))
+        walk = Quiet(CHECKOUT, Path(scratch, "walk"), "bench", say=lambda _line: None)
+        port = _free_port()
+        try:
+            walk.run(["invoke", "sandbox.start", "--port", str(port), "--compute", compute], CHECKOUT)
+            walk.publish_platform()
+            walk.generate_app()
+            walk.bootstrap("stage")
+            walk.deploy("stage")
+            yield walk, Clients(f"http://127.0.0.1:{port}")
+        finally:
+            walk.run(["invoke", "sandbox.stop"], CHECKOUT)
+
+
+def pipeline_seconds(clients: Clients, region: str = "eu-west-1") -> float:
+    """Return how long the newest execution of the app's pipeline took by the pipeline's own clock."""
+    found: Any = clients.get("codepipeline", region).list_pipeline_executions(
+        pipelineName="hello-sink-stage-pipeline", maxResults=1
+    )
+    newest = found["pipelineExecutionSummaries"][0]
+    assert newest["status"] == "Succeeded", newest
+    return float((newest["lastUpdateTime"] - newest["startTime"]).total_seconds())
+
+
+def seconds_by_hand(app: Path, folder: Path) -> float:
+    """Install the app's lock into a fresh environment and start it twice until it answers."""
+    environment = folder / "venv"
+    web = app_environment.read_procfile(app)["web"]
+    begin = time.perf_counter()
+    uv.make_environment(environment, Path(sys.executable))
+    uv.install_locked(environment, app / "app" / "requirements.lock")
+    for _ in range(2):
+        port = _free_port()
+        variables, _reloads = serving.serving_variables(app, environment, port, web)
+        variables = {name: value for name, value in variables.items() if "RELOAD" not in name}
+        python = str(environment / "bin" / "python")
+        server = subprocess.Popen(
+            [python, str(serving.container_init())],
+            cwd=app / "app",
+            env=variables,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            wait_until_healthy(port, server)
+        finally:
+            server.terminate()
+            server.wait()
+    return time.perf_counter() - begin
+
+
+def wait_until_healthy(port: int, server: subprocess.Popen[bytes]) -> None:
+    """Ask /health twenty times a second until it is there."""
+    while True:
+        assert server.poll() is None, "the app ended instead of serving"
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        with contextlib.suppress(OSError):
+            connection.request("GET", "/health")
+            if connection.getresponse().status == http.HTTPStatus.OK:
+                return
+        connection.close()
+        time.sleep(0.05)
+
+
+def why_not(compute: str) -> str:
+    """Say why a compute cannot be measured here, "" if it can."""
+    if compute == "processes":
+        return ""
+    if not os.environ.get(BASE_IMAGE):
+        return f"{BASE_IMAGE} names no local image to build the runtime from"
+    asked = subprocess.run(["docker", "version"], check=False, capture_output=True, text=True)
+    return "" if asked.returncode == 0 else f"no engine answers: {asked.stderr.strip()}"
+
+
+def main() -> int:
+    """Print pipelines, deploys, the baseline and their ratio; 1 if a bound is broken."""
+    broken = False
+    for compute, bound in BOUNDS_SECONDS.items():
+        if reason := why_not(compute):
+            print(f"{compute}: not measured, {reason}")
+            continue
+        with deployed(compute) as (walk, clients), tempfile.TemporaryDirectory() as scratch:
+            seconds_by_hand(walk.app, Path(scratch))  # fills the package cache
+            rounds = []
+            for number in range(ROUNDS):
+                baseline = seconds_by_hand(walk.app, Path(scratch))
+                walk.change(number)
+                begin = time.perf_counter()
+                walk.deploy("stage")
+                rounds.append((baseline, pipeline_seconds(clients), time.perf_counter() - begin))
+        baseline, ours, whole = (statistics.median(column) for column in zip(*rounds, strict=True))
+        print(f"{compute}: install and start twice by hand:   {baseline:5.1f} s (median of {ROUNDS})")
+        print(f"{compute}: the whole pipeline, warm:          {ours:5.1f} s, at most {bound} s")
+        print(f"{compute}: the command invoke deploy:         {whole:5.1f} s")
+        print(f"{compute}: ratio {ours / baseline:.2f}")
+        broken = broken or ours > bound
+    return int(broken)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
