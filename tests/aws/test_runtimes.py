@@ -58,7 +58,11 @@ class TestPublishing:
 
     @pytest.fixture
     def docker(self, sandbox: Sandbox, tmp_path: Path) -> Iterator[Docker]:
-        return Docker(tmp_path / "config", install_docker_command(sandbox.state_dir, sandbox.endpoint_url))
+        return Docker(
+            tmp_path / "config",
+            install_docker_command(sandbox.state_dir, sandbox.endpoint_url),
+            has_engine=False,
+        )
 
     def publish(self, aws: Aws, platform: Platform, docker: Docker, day: int, version: str) -> Runtime:
         clock = replace(aws.clock, utc=lambda: datetime(2026, 11, day, tzinfo=UTC))
