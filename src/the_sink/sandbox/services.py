@@ -11,6 +11,7 @@ from the_sink.sandbox.builds.runner import Workshop
 from the_sink.sandbox.builds.service import Builds
 from the_sink.sandbox.clients import Clients
 from the_sink.sandbox.codepipeline.service import CodePipeline
+from the_sink.sandbox.compute.addresses import host_address, listen_addresses
 from the_sink.sandbox.compute.choice import Compute
 from the_sink.sandbox.databases import DatabaseServers
 from the_sink.sandbox.player.context import Context
@@ -77,7 +78,8 @@ class Services:
         stacks.install()
         nested.install()
         resource_types.install()
-        self._databases = rds.DatabaseInstances(DatabaseServers(home))
+        servers = DatabaseServers(home, host_address(compute.kind), listen_addresses(compute.gateway)[1:])
+        self._databases = rds.DatabaseInstances(servers)
         self._databases.install()
         self._effectless = resource_types.simulated
 
