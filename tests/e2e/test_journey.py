@@ -94,12 +94,18 @@ class Walk:
 
 
 @pytest.fixture(scope="module")
-def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
+def compute() -> str:
+    """What plays containers; ``tests/docker`` walks the same journey with an engine."""
+    return "processes"
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory: pytest.TempPathFactory, compute: str) -> Iterator[Walk]:
     """A journey in a folder and on a sandbox of its own; the sandbox is stopped whatever happens."""
     state = tmp_path_factory.mktemp("state")
     before = os.environ.get("XDG_STATE_HOME")
     os.environ["XDG_STATE_HOME"] = str(state)
-    journey = Journey(CHECKOUT, tmp_path_factory.mktemp("walk") / "demo", "e2e", print)
+    journey = Journey(CHECKOUT, tmp_path_factory.mktemp("walk") / "demo", "e2e", print, compute)
     try:
         yield Walk(journey)
     finally:
@@ -175,7 +181,7 @@ class TestJourney:
         found = {file for file in files_below(sandbox.state_dir) if PLANTED.encode() in file.read_bytes()}
 
         env_files = {file for file in found if file.name == ".env"}
-        assert [oct(file.stat().st_mode & 0o777) for file in env_files] == ["0o400"]
+        assert self.modes_in_tasks(env_files) == ["0o400"]
         assert {file.name for file in found - env_files} == {"secretsmanager.json"}
         arguments = subprocess.run(["ps", "-eo", "args="], capture_output=True, text=True, check=True)
         assert PLANTED not in arguments.stdout
@@ -243,9 +249,13 @@ class TestJourney:
         walk.journey.stop_sandbox()
         assert not processes & running()
 
-        lifecycle.start("e2e", port=sandbox.port)
+        lifecycle.start("e2e", port=sandbox.port, compute=sandbox.compute)
         eventually(lambda: walk.version()["commit"] == walk.commits[1], seconds=30)
         assert walk.journey.url("stage") == walk.address
+
+    def modes_in_tasks(self, env_files: set[Path]) -> list[str]:
+        """The modes of the running tasks' .env; where tasks are processes these are files here."""
+        return [oct(file.stat().st_mode & 0o777) for file in env_files]
 
     def image_of(self, ecs: Any, revision: str) -> str:
         definition = ecs.describe_task_definition(taskDefinition=revision)["taskDefinition"]

@@ -37,12 +37,14 @@ class Journey:
         folder: A folder that does not exist yet; the platform's clone and the app go there.
         sandbox: The sandbox's name; its state is thrown away first.
         say: Receives every line that is not a command's own output.
+        compute: What plays containers: ``docker``, ``processes``, or "" for what the sandbox finds.
     """
 
     checkout: Path
     folder: Path
     sandbox: str
     say: Callable[[str], None]
+    compute: str = ""
     environment: dict[str, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -63,7 +65,8 @@ class Journey:
         self.run(["invoke", "sandbox.stop"], cwd=self.checkout)
         self.run(["invoke", "sandbox.reset", "--yes"], cwd=self.checkout)
         port = [] if _is_free(DEFAULT_PORT) else ["--port", str(_free_port())]
-        self.run(["invoke", "sandbox.start", *port], cwd=self.checkout)
+        compute = ["--compute", self.compute] if self.compute else []
+        self.run(["invoke", "sandbox.start", *port, *compute], cwd=self.checkout)
 
     def publish_platform(self) -> None:
         """Clone the platform, tag the clone with its version, and put it into the sandbox."""
