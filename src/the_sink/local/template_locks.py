@@ -1,21 +1,32 @@
-"""The template's own locks: resolved as an app resolves its own, then kept under ``template/``.
+"""The template's own locks: resolved as an app resolves its own, then kept under ``template/app/locks/``.
 
-An app starts with locks that are ready; an ``invoke lock`` in it changes nothing until its team changes
-its dependencies. The template holds no ``pyproject.toml`` that uv could read, so one is rendered.
+There is one for each framework with each database; an app's ``requirements.lock`` takes in the one that its
+answers name. An app starts with locks that are ready: an ``invoke lock`` in it changes nothing until its
+team changes its dependencies. The template holds no ``pyproject.toml`` that uv could read, so it is
+rendered.
 """
 
 from __future__ import annotations
 
 import shutil
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
 
 from the_sink.local.uv import LockChange, resolve_lock
 
-LOCKS: dict[str, tuple[str, ...]] = {"requirements.lock": (), "requirements-dev.lock": ("dev",)}
-"""An app's locks and the dependency groups in each."""
+FOLDER = "template/app/locks"
 
 _APP = "any-app-name"
+
+
+def list_variants(checkout: Path) -> list[tuple[str, str]]:
+    """Return each framework with each database that ``copier.yml`` offers."""
+    questions = yaml.safe_load((checkout / "copier.yml").read_text(encoding="utf-8"))
+    return list(product(*(_choices(questions[name]) for name in ("framework", "database"))))
 
 
 def resolve_template_locks(
@@ -32,25 +43,49 @@ def resolve_template_locks(
     Raises:
         SinkError: there is no resolution; uv's own words are on standard error.
     """
+    resolved: dict[Path, tuple[str, list[LockChange]]] = {}
     with TemporaryDirectory(prefix="the-sink-template-") as scratch:
-        app = _render(checkout, Path(scratch)) / "app"
-        resolved = {}
-        for name, groups in LOCKS.items():
-            content, changes = resolve_lock(app, name, groups=groups, upgrade=upgrade)
-            # The comments name the project that asked for a package.
-            content = content.replace(f"{_APP} (pyproject.toml", "{{ app_name }} (pyproject.toml")
-            resolved[checkout / "template" / "app" / f"{name}.jinja"] = (content, changes)
+        source = _copy(checkout, Path(scratch) / "platform")
+        for framework, database in list_variants(checkout):
+            app = Path(scratch) / f"{framework}-{database}"
+            _render(source, app, framework=framework, database=database)
+            production, changes = resolve_lock(app / "app", "requirements.lock", upgrade=upgrade)
+            resolved[checkout / FOLDER / f"{framework}-{database}.lock"] = (_named(production), changes)
+            development, changes = resolve_lock(
+                app / "app",
+                "requirements-dev.lock",
+                groups=("dev",),
+                # What is tested is what is deployed.
+                agree_with=production,
+                upgrade=upgrade,
+            )
+            resolved[checkout / FOLDER / f"{framework}-{database}-dev.lock"] = (_named(development), changes)
     return resolved
 
 
-def _render(checkout: Path, scratch: Path) -> Path:
+def _named(lock: str) -> str:
+    """A lock whose comments name the project that asked for a package, whatever its name."""
+    return lock.replace(f"{_APP} (pyproject.toml", "{{ app_name }} (pyproject.toml")
+
+
+def _choices(question: dict[str, Any]) -> list[str]:
+    return [str(choice) for choice in question["choices"].values()]
+
+
+def _copy(checkout: Path, target: Path) -> Path:
+    # Away from git: a checkout with changes would be committed by copier first, and warned about.
+    target.mkdir()
+    shutil.copy(checkout / "copier.yml", target)
+    shutil.copytree(checkout / "template", target / "template")
+    # The lock of a variant that is new: empty, as that of an app without one.
+    for framework, database in list_variants(checkout):
+        for ending in (".lock", "-dev.lock"):
+            (target / FOLDER / f"{framework}-{database}{ending}").touch()
+    return target
+
+
+def _render(source: Path, folder: Path, **answers: str) -> None:
     from copier import run_copy
 
-    # Away from git: a checkout with changes would be committed by copier first, and warned about.
-    source = scratch / "platform"
-    source.mkdir()
-    shutil.copy(checkout / "copier.yml", source)
-    shutil.copytree(checkout / "template", source / "template")
-    answers = {"app_name": _APP, "platform_repository": "https://example.com/platform"}
-    run_copy(str(source), scratch / "app", data=answers, defaults=True, quiet=True)
-    return scratch / "app"
+    answers = {"app_name": _APP, "platform_repository": "https://example.com/platform", **answers}
+    run_copy(str(source), folder, data=answers, defaults=True, quiet=True)
