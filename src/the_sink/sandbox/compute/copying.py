@@ -51,6 +51,9 @@ class Context:
         mode = _octal(instruction, flags.get("chmod", ""))
         *patterns, last = words
         sources = [source for pattern in patterns for source in self._match(instruction, pattern)]
+        # As in Docker, a glob may match nothing as long as something is copied.
+        if not sources:
+            raise instruction.refuse(f"{' '.join(patterns)} matches nothing in the build context.")
         target = posixpath.normpath(posixpath.join("/", workdir, last))
         into = last.endswith(("/", "/.")) or last == "." or is_folder(target)
         if len(sources) > 1 and not into:
@@ -74,10 +77,7 @@ class Context:
             return [path]
         # COPY's globs have no **: a star stays within one name.
         regex = re.compile(pattern_to_regex(path.replace("**", "*")))
-        found = [name for name in self._walk("") if regex.fullmatch(name)]
-        if not found:
-            raise instruction.refuse(f"{pattern} matches nothing in the build context.")
-        return found
+        return [name for name in self._walk("") if regex.fullmatch(name)]
 
     def _walk(self, folder: str) -> Iterator[str]:
         for full in sorted((self.root / folder).iterdir()):
