@@ -1,0 +1,96 @@
+"""What the tests with a Docker Engine share: the engine, base images, and nothing left behind.
+
+They run in `.ci/run`, or by `invoke test --docker`; `invoke test` leaves them out.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from the_sink.local.engine import find_engine
+
+HERE = Path(__file__).resolve().parent
+SUITES = {"3.11": "bookworm", "3.13": "trixie"}
+"""The Debian that has a Python."""
+
+# One for all: the runtimes are built on what base_image.sh makes, whoever builds them.
+os.environ["THE_SINK_BASE_IMAGE"] = "local/python:{version}"
+
+
+@pytest.fixture(autouse=True)
+def base_for_all(isolated_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default tests' environment, with an engine and the local base images."""
+    monkeypatch.setenv("THE_SINK_BASE_IMAGE", "local/python:{version}")
+
+
+class Engine:
+    """The machine's engine, asked by its own command."""
+
+    def __init__(self) -> None:
+        self.found = find_engine()
+
+    def run(self, *words: str, code: int = 0) -> str:
+        """Run a command of docker's and return what it said."""
+        env = {**os.environ, "DOCKER_HOST": self.found.host}
+        if not self.found.has_buildx:
+            env["DOCKER_BUILDKIT"] = "1"
+        done = subprocess.run(
+            [self.found.command, *words], env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code, done.stderr
+        return done.stdout.strip()
+
+    def containers(self, sandbox_id: str) -> list[str]:
+        """The ids of what a sandbox started."""
+        return self.run(
+            "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label=the-sink.sandbox={sandbox_id}"
+        ).split()
+
+    def networks(self, sandbox_id: str) -> list[str]:
+        """The names of what a sandbox made."""
+        return self.run(
+            "network", "ls", "--filter", f"label=the-sink.sandbox={sandbox_id}", "--format", "{{.Name}}"
+        ).splitlines()
+
+    def image_names(self, sandbox_id: str) -> list[str]:
+        """The names of a sandbox's images."""
+        names = self.run("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
+        return [name for name in names if f"/sink-{sandbox_id}/" in name]
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    """The engine; without one these tests fail, and say why."""
+    return Engine()
+
+
+@pytest.fixture(scope="session")
+def base_image(engine: Engine) -> Callable[[str], str]:
+    """A function that returns a base image for a Python version, made if it is not there."""
+
+    def make(version: str) -> str:
+        folder = Path(engine.found.command).parent
+        subprocess.run(
+            [str(HERE / "base_image.sh"), version, SUITES[version]],
+            check=True,
+            env={
+                **os.environ,
+                "DOCKER_HOST": engine.found.host,
+                "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+            },
+        )
+        return f"local/python:{version}"
+
+    return make
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder, entered."""
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
