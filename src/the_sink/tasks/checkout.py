@@ -12,14 +12,16 @@ from the_sink.tasks.decorator import task
 
 
 @task
-def test(_c: Context, only: str = "") -> None:
+def test(_c: Context, only: str = "", docker: bool = False) -> None:
     """Run the platform's tests.
 
     Args:
+        docker: Those that need a Docker Engine, and no others.
         only: A folder or file of tests, or one test as pytest writes it (default: all).
     """
     # A module's tests stay in one process: they share its sandbox, and a journey's steps their order.
     spread = ["-n", "2", "--dist", "loadscope"] if not only else []
+    only = only or ("tests/docker" if docker else "")
     raise Exit(code=_tool("pytest", *spread, *([only] if only else [])))
 
 
