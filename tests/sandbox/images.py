@@ -8,6 +8,7 @@ import http.client
 import io
 import json
 import tarfile
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 # Answers /health with the status in BEHAVIOUR ("dies": it exits at once), everything else with VERSION;
@@ -59,17 +60,25 @@ server.server_close()
 
 
 def push_image(
-    endpoint_url: str, repository: str, tag: str, *, version: str = "1", behaviour: str = "200"
+    endpoint_url: str,
+    repository: str,
+    tag: str,
+    *,
+    version: str = "1",
+    behaviour: str = "200",
+    files: Mapping[str, str] | None = None,
+    entrypoint: Sequence[str] = ("python3", "/app/serve.py"),
+    environment: Sequence[str] = (),
 ) -> str:
-    """Push an image whose server says ``version``; returns its digest."""
-    layer = _layer({"app/serve.py": SERVER})
+    """Push an image whose server says ``version``, or one of other files; returns its digest."""
+    layer = _layer(dict(files or {"app/serve.py": SERVER}))
     config = json.dumps(
         {
             "architecture": "amd64",
             "os": "linux",
             "config": {
-                "Entrypoint": ["python3", "/app/serve.py"],
-                "Env": [f"VERSION={version}", f"BEHAVIOUR={behaviour}"],
+                "Entrypoint": list(entrypoint),
+                "Env": [f"VERSION={version}", f"BEHAVIOUR={behaviour}", *environment],
                 "WorkingDir": "/app",
             },
             "rootfs": {"type": "layers", "diff_ids": [_digest(gzip.decompress(layer))]},
