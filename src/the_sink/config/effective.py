@@ -25,6 +25,7 @@ PLATFORM_DEFAULTS: Mapping[str, str] = {
     "SecretsDelivery": "image",
     "Architecture": "X86_64",
     "PermissionsBoundaryArn": "",
+    "RDSInstanceClass": "db.t4g.micro",
 }
 """What ``stacks/python/cfn-template.yml`` takes for a parameter that an app does not pass: part of the
 contract of its major version, and held against that file by a test."""

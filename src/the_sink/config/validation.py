@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from the_sink.config import answers, platform_pin, procfile
-from the_sink.config.effective import PLATFORM_DEFAULTS, check_environment_name, check_shared, effective
+from the_sink.config.effective import (
+    PLATFORM_DEFAULTS,
+    check_environment_name,
+    check_shared,
+    effective,
+    platform_stacks,
+)
 from the_sink.config.environment_file import (
     EnvironmentFile,
     check_environment_file,
@@ -79,6 +85,22 @@ def load_parameters(settings: Settings, env: str) -> Mapping[str, str]:
     tag = effective("EcrTag", env, template.document, template.declared, content)
     values = effective_parameters(content, template.declared)
     return {**values, "EcrTag": tag.value if tag else PLATFORM_DEFAULTS["EcrTag"]}
+
+
+def has_database(settings: Settings, env: str) -> bool:
+    """Return whether an environment has a database, by the values that its stack will have.
+
+    Raises:
+        ConfigError: as ``load_parameters``.
+    """
+    parameters = load_parameters(settings, env)
+    files = Folder(settings.root)
+    template = _read_template(files)
+    content, _ = _check_environment(files, env, template, settings)
+    if not platform_stacks(template.document):
+        return False  # a template that does without the platform's resources
+    found = effective("RDSInstanceClass", env, template.document, template.declared, content)
+    return (found.value if found else parameters.get("RDSInstanceClass", "none")) != "none"
 
 
 @dataclass(frozen=True)

@@ -45,14 +45,22 @@ def require_free(port: int) -> None:
             ) from None
 
 
-def serving_variables(root: Path, environment: Path, port: int, web: str) -> tuple[dict[str, str], bool]:
+def serving_variables(
+    root: Path, environment: Path, port: int, web: str, *, reload: bool = True
+) -> tuple[dict[str, str], bool]:
     """Return what the server sees, and whether it will reload when the source changes.
+
+    Without ``reload`` it is told to stay one process that nobody ends for being slow: what stops at a
+    breakpoint then has the terminal to itself.
 
     Both servers take options from variables of theirs, so the command of the Procfile runs as it stands:
     https://www.uvicorn.org/settings/ and https://docs.gunicorn.org/en/stable/settings.html
     """
     variables = environment_variables(root, environment)
     variables |= {"SINK_ROOT": str(root), "SINK_VENV": str(environment), "HOST": HOST, "PORT": str(port)}
+    if not reload:
+        variables |= {"WEB_CONCURRENCY": "1", "GUNICORN_CMD_ARGS": "--workers 1 --timeout 0"}
+        return variables, False
     if re.search(r"(^|[\s/])gunicorn(\s|$)", web):
         variables["GUNICORN_CMD_ARGS"] = f"{variables.get('GUNICORN_CMD_ARGS', '')} --reload".strip()
     elif re.search(r"(^|[\s/])uvicorn(\s|$)", web):

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 8080
 """The runtime's own, so that addresses look alike."""
 
+FIRST = "stage"
+"""The environment whose settings count on a laptop: the one that is deployed first."""
+
 
 @task
 def validate(_c: Context, json: bool = False) -> None:
@@ -63,29 +66,51 @@ def validate(_c: Context, json: bool = False) -> None:
 
 
 @task
-def serve(_c: Context, port: str = "") -> None:
+def serve(_c: Context, port: str = "", db_port: str = "", no_reload: bool = False) -> None:
     """Serve the app on this machine as its container would start it, again at each change of its source.
+
+    An app with a database gets one of its own, kept in .sink/postgres, unless PGHOST names another.
+
+    With --no-reload the app is one process that has the terminal to itself: breakpoint() stops it there,
+    and an editor attaches to the process whose number is printed.
 
     Args:
         port: The port on 127.0.0.1 (default: 8080).
+        db_port: The database's port on 127.0.0.1 (default: the one it had, or any that is free).
+        no_reload: Stay one process, for a debugger; a change of the source then needs a new start.
     """
     import os
     import sys
 
     from the_sink.config import load_app
+    from the_sink.config.validation import has_database
+    from the_sink.local import app_database
     from the_sink.local import app_environment as local
     from the_sink.local.serving import container_init, require_free, serving_variables
     from the_sink.report import lines
 
     settings = load_app()
     number = flags.port(port, default=DEFAULT_PORT) or DEFAULT_PORT
+    database_port = flags.port(db_port, flag="--db-port")
+    needs_database = has_database(settings, FIRST)
+    if database_port and not needs_database:
+        raise InputError(f"--db-port: {settings.app} has no database in {FIRST}.", "Leave it away.")
     web = local.read_procfile(settings.root)["web"]
     require_free(number)
     environment = local.prepare(settings.root, _runtime(settings), lines.say)
     local.prepare_env_file(settings.root, lines.say)
-    variables, reloads = serving_variables(settings.root, environment, number, web)
+    variables, reloads = serving_variables(settings.root, environment, number, web, reload=not no_reload)
+    if needs_database and (where := app_database.chosen_elsewhere(settings.root)):
+        lines.say(f"The database is the one that PGHOST names in {where}.")
+    elif needs_database:
+        database = app_database.start_kept(settings.root, database_port)
+        database.keep_over_exec()
+        variables |= app_database.task_variables(database)
+        lines.say(f"Its database is on 127.0.0.1:{database.port}, kept in {app_database.FOLDER}.")
     lines.say(f"Serving {settings.app} on http://127.0.0.1:{number} (Ctrl-C stops it)")
-    if not reloads:
+    if no_reload:
+        lines.say(f"One process, {os.getpid()}: breakpoint() stops here, and a debugger may attach to it.")
+    elif not reloads:
         lines.say("Its web command is neither uvicorn nor gunicorn: start it again after a change.")
     python = environment / "bin" / "python"
     sys.stdout.flush()
@@ -96,8 +121,16 @@ def serve(_c: Context, port: str = "") -> None:
 
 @task
 def test(c: Context) -> None:
-    """Run the app's tests: pytest in app/.venv, with whatever follows -- passed on."""
+    """Run the app's tests: pytest in app/.venv, with whatever follows -- passed on.
+
+    An app with a database gets an empty one for this run, unless PGHOST names another.
+    """
+    import os
+    from contextlib import ExitStack
+
     from the_sink.config import load_app
+    from the_sink.config.validation import has_database
+    from the_sink.local import app_database
     from the_sink.local import app_environment as local
     from the_sink.local.process import show
     from the_sink.report import lines
@@ -106,7 +139,12 @@ def test(c: Context) -> None:
     environment = local.prepare(settings.root, _runtime(settings), lines.say)
     command = [str(environment / "bin" / "python"), "-m", "pytest", *flags.passed_on(c)]
     variables = local.environment_variables(settings.root, environment)
-    if code := show(command, settings.root / "app", env=variables):
+    with ExitStack() as stack:
+        if has_database(settings, FIRST) and not os.environ.get("PGHOST"):
+            database = stack.enter_context(app_database.throw_away())
+            variables |= app_database.task_variables(database)
+        code = show(command, settings.root / "app", env=variables)
+    if code:
         raise SinkError(f"The app's tests failed (pytest ended with exit code {code}).")
 
 
@@ -167,10 +205,10 @@ def lock(_c: Context, upgrade: bool = False, dry_run: bool = False) -> None:
 
 
 def _runtime(settings: Settings) -> str:
-    """The Python of the environment that is deployed first."""
+    """The Python that the app runs on in the environment that is deployed first."""
     from the_sink.config.validation import load_parameters
 
-    version = load_parameters(settings, "stage").get("RuntimeVersion", "")
+    version = load_parameters(settings, FIRST).get("RuntimeVersion", "")
     if not version:
         raise InputError("aws/cfn-template-configuration-stage.json: RuntimeVersion is missing.")
     return version
