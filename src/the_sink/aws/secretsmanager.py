@@ -1,4 +1,4 @@
-"""Secrets Manager: whether an environment's secret exists; its value never passes here."""
+"""Secrets Manager: whether an environment's secret exists, and for ``secrets.pull`` its value."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from botocore.exceptions import ClientError
 
 from the_sink.aws.target import Target
 from the_sink.aws.translation import error_code, translated
+from the_sink.errors import InputError
 from the_sink.models import Secret
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
+
+_SET_IT = 'Give it a JSON object of strings: {"NAME": "value"}.'
 
 
 @translated("Secrets Manager")
@@ -31,6 +34,22 @@ class Secrets:
                 return None
             raise
         return Secret(name=found["Name"], arn=found["ARN"], is_scheduled_for_deletion="DeletedDate" in found)
+
+    def read(self, name: str) -> str:
+        """Return a secret's present value.
+
+        Raises:
+            InputError: it has none, or one that is no text.
+        """
+        try:
+            found = self._client.get_secret_value(SecretId=name)
+        except ClientError as error:
+            if error_code(error) == "ResourceNotFoundException":  # it exists, its value does not
+                raise InputError(f"The secret {name} has no value.", _SET_IT) from error
+            raise
+        if "SecretString" not in found:
+            raise InputError(f"The secret {name} is binary, not text.", _SET_IT)
+        return found["SecretString"]
 
     def restore(self, name: str) -> None:
         """Take back a deletion that has not happened yet.

@@ -52,7 +52,7 @@ def unprivileged() -> list[str]:
     user = _nobody()
     if setpriv is None or user is None:
         raise InputError(
-            "PostgreSQL does not run as root, and this machine lacks setpriv or the user nobody to run it as.",
+            "PostgreSQL does not run as root, and this machine lacks setpriv or a user nobody to run it.",
             "Run the task as a user of your own.",
         )
     return [

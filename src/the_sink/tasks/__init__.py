@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def app_namespace() -> Collection:
     """Return the tasks of an app, for its ``tasks.py`` to take as they are or to add its own to."""
     _keep_bytecode()
-    from the_sink.tasks import app_aws, app_local, sandbox, update
+    from the_sink.tasks import app_aws, app_local, sandbox, secrets, update
 
-    return _compose(app_aws, app_local, update, sandbox=sandbox)
+    return _compose(app_aws, app_local, update, sandbox=sandbox, secrets=secrets)
 
 
 def platform_namespace() -> Collection:
