@@ -68,10 +68,7 @@ def copy_template(platform: Path, version: str, folder: Path, **answers: str) ->
 def add_build_command(platform: Path) -> None:
     """Change the platform's template in one line that every app gets."""
     buildspec = platform / "template/aws/buildspec.yaml"
-    insert_after(buildspec, r"^  post_build:
-    commands:
-", '      - echo "new here"
-')
+    insert_after(buildspec, r"^  post_build:\n    commands:\n", '      - echo "new here"\n')
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
