@@ -35,15 +35,21 @@ class Engine:
         self.found = find_engine()
 
     def run(self, *words: str, code: int = 0) -> str:
-        """Run a command of docker's and return what it said."""
+        """Run a command of docker's and return what it said on standard output."""
+        return self._done(words, code).stdout.strip()
+
+    def errors(self, *words: str, code: int = 0) -> str:
+        """Run a command of docker's and return what it said on standard error."""
+        return self._done(words, code).stderr.strip()
+
+    def _done(self, words: tuple[str, ...], code: int) -> subprocess.CompletedProcess[str]:
         env = {**os.environ, "DOCKER_HOST": self.found.host}
         if not self.found.has_buildx:
             env["DOCKER_BUILDKIT"] = "1"
-        done = subprocess.run(
-            [self.found.command, *words], env=env, capture_output=True, text=True, check=False
-        )
+        command = [self.found.command, *words]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stderr
-        return done.stdout.strip()
+        return done
 
     def containers(self, sandbox_id: str) -> list[str]:
         """The ids of what a sandbox started."""

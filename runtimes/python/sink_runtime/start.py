@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -136,6 +137,25 @@ def _read_env_file(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
     return env_file.parse(text, str(path), environ)
 
 
+def _await_group(leader: int) -> None:
+    """Wait until nothing of a process group is left, whoever its processes belong to by now.
+
+    Orphans become children of process 1: of this process, or of the init that a task with ECS Exec has
+    before it, and then nothing but the group still leads to them.
+    """
+    while True:
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-leader, os.WNOHANG)[0]:
+                pass
+        try:
+            os.killpg(leader, 0)
+        except ProcessLookupError:
+            return
+        except PermissionError:
+            pass  # it is there
+        time.sleep(0.05)
+
+
 class Forwarding:
     """SIGTERM and SIGINT reach all of the command that runs; between commands they end this process."""
 
@@ -162,11 +182,8 @@ class Forwarding:
             self._pass_on(self._received)
         code = self._child.wait()
         if self._received:
-            # The shell ends at once, what it has started may still drain: in a container those are now
-            # children of this process, elsewhere there are none.
-            with contextlib.suppress(ChildProcessError):
-                while True:
-                    os.waitpid(-self._child.pid, 0)
+            # The shell ends at once, what it has started may still drain.
+            _await_group(self._child.pid)
         self._is_running = False
         code = 128 - code if code < 0 else code
         return code or (128 + self._received if self._received else 0)

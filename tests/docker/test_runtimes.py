@@ -1,0 +1,251 @@
+"""The runtime images, really built, and what their two programs do as process 1 of a real container."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from the_sink.deploy.runtimes import apply_build
+from the_sink.errors import InputError, SinkError
+from the_sink.local.docker import Docker
+
+DOCKERFILE = """\
+ARG FROM
+FROM ${FROM}
+COPY --chown=app:app requirements.lock /app/
+RUN app-init dependencies
+COPY --chown=app:app . /app/
+RUN app-init app
+"""
+
+SERVER = '''\
+"""Answers slowly on /slow; SIGTERM lets the answers under way end, then ends with code 0."""
+import http.server, os, pathlib, signal, sys, threading, time
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/slow":
+            pathlib.Path("/tmp/began").touch()
+            time.sleep(2)
+        body = os.environ.get("GREETING", "none").encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        print("answered", self.path, flush=True)
+
+    def log_message(self, *_):
+        pass
+
+server = http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler)
+server.daemon_threads = False
+signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+print("serving", flush=True)
+server.serve_forever()
+server.server_close()
+'''
+
+
+@pytest.fixture(scope="module", params=["3.11", "3.13"])
+def runtime(request: pytest.FixtureRequest, base_image: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A runtime image of each Python, built as `invoke runtimes.build` does."""
+    version = str(request.param)
+    base = base_image(version)
+    name = f"the-sink-test-runtime:{version}"
+    docker = Docker(tmp_path_factory.mktemp("config"))
+    list(apply_build(docker, {version: name}, "0.0.0", [f"BASE={base}"]))
+    return name
+
+
+@pytest.fixture(scope="module")
+def build_app(
+    runtime: str, engine: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., str]]:
+    """A function that builds an app of a Procfile on the runtime and returns its image."""
+    built: list[str] = []
+
+    def build(procfile: str) -> str:
+        folder = tmp_path_factory.mktemp("app")
+        (folder / "src").mkdir()
+        (folder / "src" / "server.py").write_text(SERVER)
+        (folder / "requirements.lock").write_text("# nothing\n")
+        (folder / "Procfile").write_text(procfile)
+        (folder / "Dockerfile").write_text(DOCKERFILE)
+        name = f"the-sink-test-app:{runtime.rpartition(':')[2]}-{len(built)}"
+        engine.run("build", "--quiet", "-t", name, "--build-arg", f"FROM={runtime}", str(folder))
+        built.append(name)
+        return name
+
+    yield build
+    for name in built:
+        engine.run("image", "rm", "--force", name)
+
+
+@pytest.fixture
+def start(engine: Any) -> Iterator[Callable[..., str]]:
+    """A function that starts a container and returns its id; all are removed afterwards."""
+    started: list[str] = []
+
+    def run(image: str, *options: str) -> str:
+        started.append(engine.run("run", "--detach", *options, image))
+        return started[-1]
+
+    yield run
+    for container in started:
+        engine.run("rm", "--force", "--volumes", container)
+
+
+def inspect(engine: Any, container: str) -> Any:
+    return json.loads(engine.run("inspect", container))[0]
+
+
+def await_line(engine: Any, container: str, words: str) -> None:
+    """Wait until the container has said something."""
+    deadline = time.monotonic() + 20
+    while words not in (said := engine.run("logs", container)):
+        assert time.monotonic() < deadline, said
+        assert inspect(engine, container)["State"]["Running"], said
+        time.sleep(0.05)
+
+
+def ended(engine: Any, container: str) -> int:
+    """Wait for the container's end and return its exit code."""
+    return int(engine.run("wait", container))
+
+
+WEB = "web: python3 -u src/server.py\n"
+
+
+def test_the_app_s_server_is_process_1_and_nobody_special(build_app: Any, start: Any, engine: Any) -> None:
+    """Nothing stands between it and SIGTERM; it runs as uid 1000."""
+    container = start(build_app(WEB))
+    await_line(engine, container, "serving")
+
+    assert engine.run("exec", container, "cat", "/proc/1/cmdline").split("\0")[1:3] == [
+        "-u",
+        "src/server.py",
+    ]
+    assert engine.run("exec", container, "id", "-u") == "1000"
+    assert inspect(engine, container)["Config"]["User"] == "app"
+
+
+@pytest.mark.parametrize("options", [(), ("--init",)], ids=["alone", "below an init"])
+@pytest.mark.parametrize(
+    "procfile",
+    [WEB, "web: python3 -u src/server.py & wait\n"],
+    ids=["one command", "several"],
+)
+def test_sigterm_lets_the_answers_under_way_end(
+    build_app: Any, start: Any, engine: Any, procfile: str, options: tuple[str, ...]
+) -> None:
+    container = start(build_app(procfile), *options)
+    await_line(engine, container, "serving")
+    address = inspect(engine, container)["NetworkSettings"]["IPAddress"]
+    answers: list[int] = []
+
+    def ask() -> None:
+        connection = http.client.HTTPConnection(address, 8080, timeout=20)
+        connection.request("GET", "/slow")
+        answers.append(connection.getresponse().status)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    deadline = time.monotonic() + 10
+    while engine.run("exec", container, "sh", "-c", "ls /tmp") != "began":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    engine.run("stop", "--time", "15", container)
+    asking.join()
+
+    assert answers == [200]
+    assert "answered /slow" in engine.run("logs", container)
+    assert inspect(engine, container)["State"]["ExitCode"] in (0, 143)
+    assert inspect(engine, container)["State"]["ExitCode"] == (0 if procfile == WEB else 143)
+
+
+@pytest.mark.parametrize(
+    ("procfile", "code", "said"),
+    [
+        ("web: exit 7\n", 7, "web: exit 7"),
+        ("release: exit 5\n" + WEB, 5, "release ended with exit code 5; web is not started."),
+        ("release: echo migrated\nweb: exit 3\n", 3, "migrated"),
+    ],
+)
+def test_the_exit_code_is_that_of_what_ran(
+    build_app: Any, start: Any, engine: Any, procfile: str, code: int, said: str
+) -> None:
+    container = start(build_app(procfile))
+
+    assert ended(engine, container) == code
+    logs = engine.run("logs", container)
+    # What the container says on standard error, `docker logs` says there.
+    assert said in logs + engine.errors("logs", container)
+
+
+def test_the_secret_becomes_env_file_and_environment(build_app: Any, start: Any, engine: Any) -> None:
+    """Readable by the app alone, and the variable itself goes away."""
+    container = start(build_app(WEB), "-e", 'SINK_SECRET_CORE={"GREETING": "it\'s \\"$5\\""}')
+    await_line(engine, container, "serving")
+
+    assert engine.run("exec", container, "stat", "-c", "%a %U", "/app/.env") == "400 app"
+    environment = engine.run("exec", container, "cat", "/proc/1/environ").split("\0")
+    assert 'GREETING=it\'s "$5"' in environment
+    assert not [line for line in environment if line.startswith("SINK_SECRET_CORE=")]
+
+
+def test_a_secret_that_is_none_is_refused(build_app: Any, start: Any, engine: Any) -> None:
+    container = start(build_app(WEB), "-e", "SINK_SECRET_CORE=[1]")
+
+    assert ended(engine, container) == 2
+
+
+def test_a_read_only_root_leaves_tmp(build_app: Any, start: Any, engine: Any) -> None:
+    """An empty volume has the owner that the image's VOLUME gives it; the app starts without its .env."""
+    container = start(
+        build_app(WEB), "--read-only", "--mount", "type=volume,dst=/tmp", "-e", 'SINK_SECRET_CORE={"A": "b"}'
+    )
+    await_line(engine, container, "serving")
+
+    engine.run("exec", container, "touch", "/tmp/mine")  # noqa: S108 - in a container
+    engine.run("exec", container, "touch", "/app/mine", code=1)
+    assert "the settings are in the environment" in engine.errors("logs", container)
+
+
+def test_a_source_that_does_not_compile_fails_the_build(runtime: str, engine: Any, tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "app.py").write_text("def broken(:\n")
+    (tmp_path / "requirements.lock").write_text("# nothing\n")
+    (tmp_path / "Procfile").write_text(WEB)
+    (tmp_path / "Dockerfile").write_text(DOCKERFILE)
+
+    said = engine.errors(
+        "build", "-t", "the-sink-test-broken", "--build-arg", f"FROM={runtime}", str(tmp_path), code=1
+    )
+
+    assert "The sources do not compile" in said
+
+
+def test_a_base_with_another_python_is_refused(base_image: Any, tmp_path: Path) -> None:
+    name = "the-sink-test-wrong:3.11"
+    with pytest.raises(SinkError) as caught:
+        list(apply_build(Docker(tmp_path), {"3.11": name}, "0.0.0", [f"BASE={base_image('3.13')}"]))
+
+    assert caught.value.message == f"The base image of {name} has Python 3.13, not 3.11."
+
+
+def test_a_base_that_cannot_be_pulled_is_one_sentence_with_the_way_out(tmp_path: Path) -> None:
+    base = "registry.invalid/python:3.13"
+
+    with pytest.raises(InputError) as caught:
+        list(apply_build(Docker(tmp_path), {"3.13": "the-sink-test-none:3.13"}, "0.0.0", [f"BASE={base}"]))
+
+    assert caught.value.message.startswith(f"The base image {base} is not here and cannot be pulled: ")
+    assert "\n" not in caught.value.message
+    assert "--build-arg BASE=<image>" in caught.value.hint
