@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,15 @@ import pytest
 import yaml
 from pytest_copie.plugin import Copie
 
+from the_sink.local import postgres, uv
+from the_sink.local.template_locks import list_variants
+from the_sink.naming import PYTHON_RUNTIMES
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 VERSION = "v1.2.3"
 APP = "hello-sink"
+VARIANTS = [f"{framework}-{database}" for framework, database in list_variants(CHECKOUT)]
+"""Each framework with each database, as the locks of the template are named."""
 
 Render = Callable[..., Path]
 
@@ -95,3 +104,100 @@ def files_of(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def answers_of(variant: str) -> dict[str, str]:
+    """Return the answers that make a variant."""
+    framework, _, database = variant.partition("-")
+    return {"framework": framework, "database": database}
+
+
+@cache
+def find_pythons() -> dict[str, Path]:
+    """Return the interpreters of this machine that a service may run on, by version, oldest first.
+
+    Those that uv finds, and those of pyenv that no shim leads to. None is downloaded.
+    """
+    found: dict[str, Path] = {}
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for runtime in PYTHON_RUNTIMES:
+        candidates = [*sorted(versions.glob(f"{runtime}.*/bin/python"), reverse=True)]
+        if by_uv := uv.find_python(runtime, CHECKOUT):
+            candidates.insert(0, by_uv)
+        if sys.version_info[:2] == tuple(map(int, runtime.split("."))):
+            candidates.insert(0, Path(sys.executable))
+        for candidate in candidates:
+            if version := _version_of(candidate):
+                found[version] = candidate
+                break
+    return found
+
+
+def _version_of(python: Path) -> str:
+    command = [str(python), "-c", "import platform; print(platform.python_version())"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+@dataclass(frozen=True)
+class Service:
+    """The folder app/ of a generated service, with its development lock installed in an environment."""
+
+    folder: Path
+    environment: Path
+    variables: Mapping[str, str]
+
+    def run(self, *command: str, without: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a program of the service's environment, with nothing of this one's."""
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PG"))}
+        env.pop("VIRTUAL_ENV", None)
+        env |= {name: value for name, value in self.variables.items() if name != without}
+        program = str(self.environment / "bin" / command[0])
+        return subprocess.run(
+            [program, *command[1:]], cwd=self.folder, env=env, check=False, capture_output=True, text=True
+        )
+
+
+@pytest.fixture(scope="session")
+def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], dict[str, str]]]:
+    """A function that starts a PostgreSQL for this run when it is first called, and says how to reach it."""
+    started: list[postgres.Database] = []
+
+    def start() -> dict[str, str]:
+        if not started:
+            started.append(postgres.start(tmp_path_factory.mktemp("postgres"), throw_away=True))
+        return started[0].variables
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def make_service(
+    render: Render,
+    tmp_path_factory: pytest.TempPathFactory,
+    database_server: Callable[[], dict[str, str]],
+) -> Callable[..., Service]:
+    """A function that gives a variant of the service, ready to run on one interpreter."""
+
+    @cache
+    def folder_of(variant: str) -> Path:
+        return render(**answers_of(variant)) / "app"
+
+    @cache
+    def environment_of(lock: str, python: Path) -> Path:
+        # By the lock's text: what two variants install alike is installed once.
+        folder = tmp_path_factory.mktemp("environment")
+        (folder / "requirements-dev.lock").write_text(lock)
+        uv.make_environment(folder / "venv", python)
+        uv.install_locked(folder / "venv", folder / "requirements-dev.lock")
+        return folder / "venv"
+
+    def make(variant: str, python: Path) -> Service:
+        folder = folder_of(variant)
+        environment = environment_of((folder / "requirements-dev.lock").read_text(), python)
+        variables = database_server() if answers_of(variant)["database"] == "postgres" else {}
+        return Service(folder, environment, variables)
+
+    return make

@@ -1,81 +1,143 @@
-"""A service is green as it is generated: its own lint, its own tests, its locks, its tasks file."""
+"""Every variant of a service is green as it is generated: its own lint, tests and locks, its tasks file."""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
-from the_sink.local import uv
+from the_sink.config import procfile
 
-from .conftest import CHECKOUT, Render
+from .conftest import CHECKOUT, VARIANTS, Render, Service, answers_of, find_pythons
 
+Make = Callable[..., Service]
 
-@pytest.fixture(scope="session")
-def service(render: Render) -> Path:
-    """The folder app/ of a generated service, with its development lock installed in app/.venv."""
-    folder = render() / "app"
-    uv.make_environment(folder / ".venv", Path(sys.executable))
-    uv.install_locked(folder / ".venv", folder / "requirements-dev.lock")
-    return folder
+# The oldest and the newest of 3.10 to 3.14 that this machine has; a test's name says which.
+OLDEST, *_, NEWEST = [*find_pythons().items()] * 2
+PYTHONS = [pytest.param(path, id=version) for version, path in dict([OLDEST, NEWEST]).items()]
 
 
-def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a program of the service's environment, with nothing of this one's."""
-    env = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    program = str(folder / ".venv" / "bin" / command[0])
-    return subprocess.run(
-        [program, *command[1:]], cwd=folder, env=env, check=False, capture_output=True, text=True
-    )
+@pytest.fixture(params=VARIANTS)
+def variant(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
-def test_its_tests_pass_and_nothing_warns(service: Path) -> None:
-    done = run(["pytest", "-q", "-W", "error", "-p", "no:cacheprovider"], service)
+@pytest.mark.parametrize("python", PYTHONS)
+def test_its_tests_pass_and_nothing_warns(make_service: Make, variant: str, python: Path) -> None:
+    done = make_service(variant, python).run("pytest", "-q", "-W", "error", "-p", "no:cacheprovider")
 
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"\b\d\d passed in", done.stdout)
     assert "skipped" not in done.stdout
 
 
+def test_the_same_tests_hold_whatever_the_framework(render: Render) -> None:
+    """A file of tests is the same text, but for what the framework is called."""
+    for database in ("none", "postgres"):
+        folders = [render(framework=name, database=database) / "app/tests" for name in ("fastapi", "flask")]
+        names = [sorted(path.name for path in folder.glob("test_*.py")) for folder in folders]
+        assert names[0] == names[1]
+        for name in names[0]:
+            texts = [(folder / name).read_text() for folder in folders]
+            plain = [
+                re.sub("fastapi|flask", "framework", re.sub("uvicorn|gunicorn", "server", text), flags=re.I)
+                for text in texts
+            ]
+            assert plain[0] == plain[1], name
+
+
+def test_with_a_database_the_tests_say_in_one_sentence_what_they_need(make_service: Make) -> None:
+    service = make_service("fastapi-postgres", NEWEST[1])
+
+    done = service.run("pytest", "-q", "-p", "no:cacheprovider", without="PGHOST")
+
+    assert done.returncode == 2
+    said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    assert len(said) == 1
+    assert "(PGHOST)" in said[0]
+    assert ".venv/bin/invoke test" in said[0]
+
+
+def test_the_build_checks_a_service_without_its_database(make_service: Make, variant: str) -> None:
+    """`check:` of the Procfile runs where there is none, with no variable that leads to one."""
+    service = make_service(variant, NEWEST[1])
+    check = procfile.parse_procfile((service.folder / "Procfile").read_text())[0]["check"]
+
+    command = shlex.split(check)
+    assert command[0] == "python"
+    code = f"import sys; sys.path.insert(0, 'src'); {command[2]}"
+    assert replace(service, variables={}).run("python", "-c", code).returncode == 0
+
+
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]])
-def test_its_lint_is_clean(service: Path, command: list[str]) -> None:
-    done = run(["ruff", *command, "--no-cache", "."], service)
+def test_its_lint_is_clean(make_service: Make, variant: str, command: list[str]) -> None:
+    done = make_service(variant, NEWEST[1]).run("ruff", *command, "--no-cache", ".")
 
     assert done.returncode == 0, done.stdout
 
 
-def test_its_tasks_file_is_clean_too(service: Path) -> None:
-    """tasks.py lies outside app/, so the service's own lint does not see it."""
-    config = str(service / "pyproject.toml")
-    tasks = str(service.parent / "tasks.py")
-    ignore = ["--extend-ignore", "T201"]  # its one print is the sentence below
+def test_a_new_migration_is_clean_and_needs_nothing(make_service: Make, tmp_path: Path) -> None:
+    """What Alembic writes passes the service's own lint, and the code is what the migrations make."""
+    service = make_service("flask-postgres", NEWEST[1])
+    shutil.copytree(service.folder, tmp_path / "app")
+    service = replace(service, folder=tmp_path / "app")
+    assert service.run("alembic", "upgrade", "head").returncode == 0
+    store = tmp_path / "app/src/hello_sink/store.py"
+    column = "    text: Mapped[str] = mapped_column(Text)\n"
+    assert column in store.read_text()
+    store.write_text(store.read_text().replace(column, column + "    colour: Mapped[str | None]\n"))
 
-    assert run(["ruff", "check", "--no-cache", *ignore, "--config", config, tasks], service).returncode == 0
-    assert (
-        run(["ruff", "format", "--check", "--no-cache", "--config", config, tasks], service).returncode == 0
+    made = service.run(
+        "alembic", "revision", "--autogenerate", "--rev-id", "0002", "-m", "Notes have a colour"
     )
 
+    assert made.returncode == 0, made.stderr
+    [migration] = (tmp_path / "app/migrations/versions").glob("0002_*.py")
+    assert "op.add_column" in migration.read_text()
+    for command in (["check"], ["format", "--check"]):
+        done = service.run("ruff", *command, "--no-cache", str(migration))
+        assert done.returncode == 0, done.stdout + migration.read_text()
+    assert service.run("alembic", "upgrade", "head").returncode == 0
+    assert service.run("alembic", "downgrade", "base").returncode == 0
 
-def test_no_app_name_disturbs_the_lint(render: Render, service: Path) -> None:
+
+def test_its_tasks_file_is_clean_too(make_service: Make) -> None:
+    """tasks.py lies outside app/, so the service's own lint does not see it."""
+    service = make_service("fastapi-none", NEWEST[1])
+    config = str(service.folder / "pyproject.toml")
+    tasks = str(service.folder.parent / "tasks.py")
+    ignore = ["--extend-ignore", "T201"]  # its one print is the sentence below
+
+    checked = service.run("ruff", "check", "--no-cache", *ignore, "--config", config, tasks)
+    formatted = service.run("ruff", "format", "--check", "--no-cache", "--config", config, tasks)
+    assert (checked.returncode, formatted.returncode) == (0, 0), checked.stdout + formatted.stdout
+
+
+def test_no_app_name_disturbs_the_lint(render: Render, make_service: Make, variant: str) -> None:
     """Names at both ends of the length and of the alphabet: nothing is too long, no import out of order."""
+    service = make_service(variant, NEWEST[1])
     for name in ("aaaaa", "z" * 24):
-        folder = render(app_name=name) / "app"
-        ruff = str(service / ".venv/bin/ruff")
+        named = replace(service, folder=render(app_name=name, **answers_of(variant)) / "app")
         for command in (["check"], ["format", "--check"]):
-            done = subprocess.run([ruff, *command, "--no-cache", "."], cwd=folder, check=False)
-            assert done.returncode == 0, name
+            done = named.run("ruff", *command, "--no-cache", ".")
+            assert done.returncode == 0, name + done.stdout
 
 
 @pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
-def test_a_lock_pins_everything_by_hash_and_names_no_registry(app: Path, name: str) -> None:
-    text = (app / "app" / name).read_text()
+def test_a_lock_pins_everything_by_hash_and_names_no_registry(
+    render: Render, variant: str, name: str
+) -> None:
+    text = (render(**answers_of(variant)) / "app" / name).read_text()
 
     assert not re.search(r"[a-z+]+://|--(extra-)?index-url|--find-links|localhost", text)
     pins = re.split(r"\n(?=[a-z0-9])", text)[1:]
@@ -85,8 +147,9 @@ def test_a_lock_pins_everything_by_hash_and_names_no_registry(app: Path, name: s
         assert "--hash=sha256:" in pin, pin
 
 
-def test_the_locks_fit_what_is_declared(app: Path) -> None:
+def test_the_locks_fit_what_is_declared(render: Render, variant: str) -> None:
     """Every dependency is pinned inside its range on the oldest and the newest Python; dev adds to it."""
+    app = render(**answers_of(variant))
     declared = tomllib.loads((app / "app/pyproject.toml").read_text())
     assert declared["project"]["requires-python"] == ">=3.10"
     runtime = pins_of(app / "app/requirements.lock")

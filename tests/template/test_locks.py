@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from the_sink.local.template_locks import LOCKS, resolve_template_locks
+from the_sink.local.template_locks import FOLDER, resolve_template_locks
 
-from .conftest import CHECKOUT
+from .conftest import CHECKOUT, VARIANTS
 
 
 def test_the_locks_of_the_template_are_resolved_as_an_app_resolves_its_own(
@@ -15,7 +15,10 @@ def test_the_locks_of_the_template_are_resolved_as_an_app_resolves_its_own(
     """Nothing is left to resolve: `invoke lock` in a new service changes nothing."""
     resolved = resolve_template_locks(CHECKOUT)
 
-    assert [path.name for path in resolved] == [f"{name}.jinja" for name in LOCKS]
+    assert set(resolved) == set((CHECKOUT / FOLDER).iterdir())
+    assert {path.name for path in resolved} == {
+        f"{variant}{ending}" for variant in VARIANTS for ending in (".lock", "-dev.lock")
+    }
     for path, (content, changes) in resolved.items():
         assert changes == []
         assert content == path.read_text()

@@ -13,9 +13,10 @@ import pytest
 from copier import run_copy
 
 from the_sink.errors import InputError
+from the_sink.local.template_locks import FOLDER
 from the_sink.naming import PYTHON_RUNTIMES, RESERVED_APP_NAMES, check_app_name, check_platform_name
 
-from .conftest import APP, CHECKOUT, copy_template, questions
+from .conftest import APP, CHECKOUT, VARIANTS, copy_template, questions
 
 Refuse = Callable[..., str]
 
@@ -81,7 +82,7 @@ def test_an_app_name_that_naming_allows_is_allowed(source: Path, name: str, tmp_
     assert f"app_name: {name}\n" in (tmp_path / "service/.copier-answers.yml").read_text()
 
 
-@pytest.mark.parametrize("name", ["email", "fastapi", "lambda", "pydantic-core"])
+@pytest.mark.parametrize("name", ["email", "fastapi", "lambda", "pydantic-core", "sqlalchemy", "gunicorn"])
 def test_an_app_cannot_hide_a_python_module(refuse: Refuse, name: str) -> None:
     sentence = f"'{name}' cannot name an app: its package would hide the Python module of that name."
 
@@ -90,9 +91,9 @@ def test_an_app_cannot_hide_a_python_module(refuse: Refuse, name: str) -> None:
 
 def test_every_module_that_an_app_could_hide_is_known() -> None:
     """The interpreter at hand and the locks have no module that app_name would let through."""
-    locked = re.findall(
-        r"^([a-z0-9-]+)==", (CHECKOUT / "template/app/requirements-dev.lock.jinja").read_text(), re.MULTILINE
-    )
+    locks = [path.read_text() for path in (CHECKOUT / FOLDER).glob("*-dev.lock")]
+    assert len(locks) == len(VARIANTS)
+    locked = re.findall(r"^([a-z0-9-]+)==", "\n".join(locks), re.MULTILINE)
     # Distributions whose module has another name, or none that can be imported.
     modules = {"python-dotenv": "dotenv", "httpx2-jsfetch": "httpx2", "opentelemetry-api": "opentelemetry"}
     names = {*sys.stdlib_module_names, *keyword.kwlist, *(modules.get(name, name) for name in locked)}
@@ -127,6 +128,8 @@ def test_every_module_that_an_app_could_hide_is_known() -> None:
         ({"runtime_version": "3.9"}, "'3.9' is not in ['3.10', '3.11', '3.12', '3.13', '3.14']"),
         ({"runtime_version": 3.1}, "'3.1' is not in ['3.10', '3.11', '3.12', '3.13', '3.14']"),
         ({"secrets_delivery": "file"}, "'file' is not in ['task', 'image']"),
+        ({"framework": "django"}, "'django' is not in ['fastapi', 'flask']"),
+        ({"database": "mysql"}, "'mysql' is not in ['postgres', 'none']"),
         (
             {"platform_repository": "../platform"},
             "'../platform' cannot be found from the service later: "

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,62 @@ import yaml
 
 from the_sink.config.platform_pin import parse_pin
 from the_sink.config.settings import load_app
+from the_sink.config.validation import check_app, load_parameters
+from the_sink.naming import PYTHON_RUNTIMES
 
-from .conftest import APP, VERSION, Render, Template, files_of, git, questions
+from .conftest import APP, VARIANTS, VERSION, Render, Template, answers_of, files_of, git, questions
 
-GOLDEN = Path(__file__).parent / "golden" / "tree.txt"
+GOLDEN = Path(__file__).parent / "golden"
+ENVIRONMENTS = [["stage"], ["stage", "uat"], ["prod", "stage"], ["stage", "uat", "prod"]]
 
 
-def test_the_whole_tree_is_the_golden_one(app: Path) -> None:
-    """A file that appears or disappears is a decision: write it into golden/tree.txt."""
-    assert list(files_of(app)) == sorted(GOLDEN.read_text().splitlines())
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_whole_tree_is_the_golden_one(render: Render, variant: str) -> None:
+    """A file that appears or disappears is a decision: write it into golden/."""
+    expected = (GOLDEN / f"{variant}.txt").read_text().splitlines()
+
+    assert sorted(files_of(render(**answers_of(variant)))) == sorted(expected)
+
+
+def combinations() -> Iterator[Any]:
+    """Framework, database and environments decide which files there are: all of their combinations, and
+    with each one of the deliveries and runtimes, which only change values."""
+    deliveries, runtimes = cycle(["task", "image"]), cycle(PYTHON_RUNTIMES)
+    for variant, environments in product(VARIANTS, ENVIRONMENTS):
+        answers = {
+            **answers_of(variant),
+            "environments": environments,
+            "secrets_delivery": next(deliveries),
+            "runtime_version": next(runtimes),
+        }
+        yield pytest.param(answers, id=f"{variant}-{'-'.join(environments)}")
+
+
+@pytest.mark.parametrize("answers", list(combinations()))
+def test_every_combination_is_a_service_that_validate_accepts(
+    render: Render, answers: dict[str, Any]
+) -> None:
+    folder = render(**answers)
+
+    variant = f"{answers['framework']}-{answers['database']}"
+    absent = {
+        f"aws/cfn-template-configuration-{name}.json"
+        for name in ("stage", "uat", "prod")
+        if name not in answers["environments"]
+    }
+    if answers["environments"] == ["stage"]:
+        absent.add(".github/workflows/promote.yml")
+    expected = set((GOLDEN / f"{variant}.txt").read_text().splitlines()) - absent
+    assert set(files_of(folder)) == expected
+    assert [problem for problem in check_app(folder) if not problem.is_warning] == []
+    for name in answers["environments"]:
+        parameters = load_parameters(load_app(folder), name)
+        assert parameters["SecretsDelivery"] == answers["secrets_delivery"]
+        assert parameters["RuntimeVersion"] == answers["runtime_version"]
+        has_database = answers["database"] == "postgres"
+        assert parameters["RDSInstanceClass"] == ("db.t4g.micro" if has_database else "none")
+    for path in folder.rglob("*.py"):
+        compile(path.read_text(), path.name, "exec")
 
 
 def test_every_file_of_a_known_form_can_be_read(render: Render) -> None:
@@ -49,7 +98,7 @@ def test_every_file_of_a_known_form_can_be_read(render: Render) -> None:
     assert load_app(folder).app == APP
 
 
-@pytest.mark.parametrize("chosen", [["stage"], ["stage", "uat"], ["prod", "stage"], ["stage", "uat", "prod"]])
+@pytest.mark.parametrize("chosen", ENVIRONMENTS)
 def test_only_chosen_environments_have_files(render: Render, chosen: list[str]) -> None:
     folder = render(environments=chosen)
 
@@ -84,7 +133,7 @@ def test_rendering_twice_gives_the_same_bytes(render: Render, app: Path) -> None
 
 
 def test_no_answer_is_asked_that_nothing_uses(render: Render) -> None:
-    """Each answer stands in a file besides the answers file."""
+    """Each answer stands in a file besides the answers file, or in the golden trees."""
     answers: dict[str, Any] = {
         "app_name": "other-name",
         "app_description": "Another description.",
@@ -95,6 +144,8 @@ def test_no_answer_is_asked_that_nothing_uses(render: Render) -> None:
         "project_group": "group-of-projects",
         "project_code": "code-of-project",
         "runtime_version": "3.12",
+        "framework": "flask",
+        "database": "postgres",
         "secrets_delivery": "image",
         "environments": ["stage", "uat", "prod"],
         "platform_name": "other-platform",
@@ -112,7 +163,8 @@ def test_no_answer_is_asked_that_nothing_uses(render: Render) -> None:
     files.pop(".copier-answers.yml")
     everything = b"\n".join(files.values()).decode()
 
-    for name, answer in answers.items():
+    for name in answers.keys() - {"framework", "database"}:
+        answer = answers[name]
         for value in [answer] if isinstance(answer, str) else answer:
             assert f'"{value}"' in everything or f"[environments.{value}]" in everything, name
 

@@ -26,7 +26,7 @@ _APP = "any-app-name"
 def list_variants(checkout: Path) -> list[tuple[str, str]]:
     """Return each framework with each database that ``copier.yml`` offers."""
     questions = yaml.safe_load((checkout / "copier.yml").read_text(encoding="utf-8"))
-    return list(product(*(_choices(questions[name]) for name in ("framework", "database"))))
+    return list(product(_choices(questions["framework"]), _choices(questions["database"])))
 
 
 def resolve_template_locks(
