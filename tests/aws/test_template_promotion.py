@@ -106,7 +106,10 @@ def test_what_uat_holds_goes_to_prod_not_what_stage_holds(platform: Platform) ->
 def test_nothing_to_promote(platform: Platform) -> None:
     ended = platform.promote("uat")
 
-    assert (ended.code, ended.out) == (0, "uat holds version 1.0.0 already; there is nothing to promote.\n")
+    assert (ended.code, ended.out) == (
+        0,
+        "uat holds version 1.0.0 already, as stage does; there is nothing to promote.\n",
+    )
 
 
 def test_a_dry_run_of_a_promotion_changes_nothing(platform: Platform) -> None:
@@ -210,7 +213,7 @@ def test_versions_with_the_same_bytes_are_told_apart(platform: Platform) -> None
     again = platform.promote("uat")
 
     assert ended.out == "uat went from 1.0.0 to 1.1.0; its apps take it at their next pipeline run.\n"
-    assert again.out == "uat holds version 1.1.0 already; there is nothing to promote.\n"
+    assert again.out == "uat holds version 1.1.0 already, as stage does; there is nothing to promote.\n"
 
 
 def test_a_channel_that_says_nothing_is_known_by_its_bytes(platform: Platform) -> None:

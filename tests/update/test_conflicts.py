@@ -183,6 +183,17 @@ class TestAFileThatTheTeamTookAway:
         assert "app/requirements-dev.lock (you had deleted it; it is back)" in ended.out
 
 
+def test_a_file_that_both_added(generate: Any, release: Any) -> None:
+    app = generate(f"v{CURRENT}", lambda folder: (folder / "NEW.md").write_text("The team's\n"))
+    release(lambda platform: (platform / "template/NEW.md").write_text("The platform's\n"))
+
+    ended = app.update()
+
+    assert (ended.code, ended.kinds()["NEW.md"]) == (1, "conflict")
+    assert "The team's\n" in app.read("NEW.md")
+    assert "The platform's\n" in app.read("NEW.md")
+
+
 def test_an_update_that_breaks_the_app_says_how(generate: Any, release: Any) -> None:
     app = generate()
     release(lambda platform: replace(platform / "template" / BUILDSPEC, f"\n{LINE}", "\nversion: 0.1\n"))

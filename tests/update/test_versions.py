@@ -245,7 +245,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing(generate: Any, release: Cal
     assert dry.code == done.code == 0, dry.err + done.err
     assert between == (before, [])
     assert dry.out.splitlines()[0] == (
-        f"Nothing was changed. This would be updated: from v{CURRENT} to v{NEXT}."
+        f"Nothing was changed. This is what the update from v{CURRENT} to v{NEXT} would do:"
     )
     assert dry.out.splitlines()[1:] == done.out.splitlines()[1:]
 

@@ -11,8 +11,12 @@ def render_outcome(outcome: Outcome) -> str:
     if target.is_reached:
         newest = ", the newest released version" if target.is_newest else ""
         return f"The app is at {target.from_name} already{newest}; there is nothing to update."
-    did = "Updated" if outcome.is_applied else "Nothing was changed. This would be updated:"
-    lines = [f"{did} from {target.from_name} to {target.to_name}."]
+    way = f"from {target.from_name} to {target.to_name}"
+    lines = [
+        f"Updated {way}."
+        if outcome.is_applied
+        else f"Nothing was changed. This is what the update {way} would do:"
+    ]
     lines += [f"  {line}" for line in _file_lines(outcome)]
     if outcome.new_answers:
         taken = ", ".join(f"{name}={_value(value)}" for name, value in outcome.new_answers.items())

@@ -125,7 +125,7 @@ def promote(
     from the_sink.tasks.connection import connect_to
 
     env = flags.required_env(env)
-    check_promotable(env)
+    before = check_promotable(env)
     settings = load_platform(Path.cwd())
     wanted = _version(version)
     major = _major(wanted or platform_version(find_checkout(settings.root)))
@@ -133,7 +133,8 @@ def promote(
     bucket = describe_platform(aws, settings.name).bucket
     promotion = plan_promotion(bucket, env, describe_channels(aws, bucket, major), wanted)
     if not promotion.steps:
-        lines.data(f"{env} holds version {promotion.version} already; there is nothing to promote.")
+        like = "" if wanted else f", as {before} does"
+        lines.data(f"{env} holds version {promotion.version} already{like}; there is nothing to promote.")
         return
     came_from = promotion.held or "no published version"
     if dry_run:
