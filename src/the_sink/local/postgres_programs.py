@@ -137,7 +137,7 @@ def psql(sql: str, login: Mapping[str, str], values: Mapping[str, str] | None = 
 def last_words(text: str) -> str:
     """Return the line of a PostgreSQL program's output that says what went wrong."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    for mark in ("FATAL:", "PANIC:", "ERROR:", "error:"):
+    for mark in ("FATAL:", "PANIC:", "ERROR:", "error:", "postgres:"):
         for line in reversed(lines):
             if mark in line:
                 return line.partition(mark)[2].strip()
