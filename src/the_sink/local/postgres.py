@@ -8,33 +8,23 @@ The folder is the whole of it: data, log, passwords, locks.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-import random
 import secrets
 import signal
-import socket
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from the_sink.errors import InputError, SinkError
 from the_sink.local import postgres_keeper
+from the_sink.local import postgres_ports as ports
 from the_sink.local import postgres_programs as programs
+from the_sink.local import postgres_state as state
+from the_sink.local.postgres_ports import HOST
 from the_sink.local.postgres_programs import ADMIN, last_words, psql, write_private
 from the_sink.local.process import Completed, run
-
-HOST = "127.0.0.1"
-_PORTS = (15432, 25432)
-"""Where a free port is looked for: below those that the system hands out to connections (32768 on)."""
-
-_START_S = 60.0
-"""Recovery after a crash may take its time."""
-
-_POLL_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -103,8 +93,8 @@ def start(
     folder = folder.absolute()
     programs.program("postgres")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _exclusive(folder):
-        hold = _take_hold(folder)
+    with state.exclusive(folder):
+        hold = state.take_hold(folder)
         try:
             wanted = _Wanted(port, (HOST, *also_listen), throw_away, port_flag)
             pid, actual = _running(folder, wanted) or _launch(folder, wanted)
@@ -121,18 +111,18 @@ def stop(folder: Path, timeout_s: float = 30) -> bool:
     folder = folder.absolute()
     if not folder.is_dir():
         return False
-    with _exclusive(folder):
-        if not _is_kept(folder):
-            return _end_orphan(folder)
+    with state.exclusive(folder):
+        if not state.is_kept(folder):
+            return state.end_orphan(folder)
         with contextlib.suppress(OSError, ValueError):
             os.kill(int((folder / "keeper.pid").read_text()), signal.SIGTERM)
-        _wait(lambda: not _is_kept(folder), timeout_s)
+        state.wait(lambda: not state.is_kept(folder), timeout_s)
         return True
 
 
 def is_running(folder: Path) -> bool:
     """Whether the folder's server accepts connections now."""
-    return _is_kept(folder) and _ready_postmaster(folder) is not None
+    return state.is_kept(folder) and state.ready_postmaster(folder) is not None
 
 
 def change_password(folder: Path, user: str, password: str) -> None:
@@ -141,7 +131,7 @@ def change_password(folder: Path, user: str, password: str) -> None:
     Raises:
         SinkError: it does not run, or there is no such user.
     """
-    found = _ready_postmaster(folder)
+    found = state.ready_postmaster(folder)
     if found is None:
         raise SinkError(f"The database in {folder} is not running.")
     values = {"user": user, "password": password}
@@ -161,10 +151,10 @@ class _Wanted:
 
 def _running(folder: Path, wanted: _Wanted) -> tuple[int, int] | None:
     """The server that runs already; one that listens elsewhere is ended, for its own keeper is gone."""
-    if not _is_kept(folder):
-        _end_orphan(folder)
+    if not state.is_kept(folder):
+        state.end_orphan(folder)
         return None
-    found = _wait_ready(folder)
+    found = state.wait_ready(folder)
     if found is None:
         return None
     pid, port = found
@@ -190,7 +180,7 @@ def _launch(folder: Path, wanted: _Wanted) -> tuple[int, int]:
         port = _choose_port(folder, wanted)
         write_private(folder / "listens", wanted.describe(port))
         _start_keeper(folder, wanted, port)
-        found = _wait_ready(folder)
+        found = state.wait_ready(folder)
         if found is not None:
             return found
         reason = _failure(folder)
@@ -198,7 +188,7 @@ def _launch(folder: Path, wanted: _Wanted) -> tuple[int, int]:
         if "address already in use" not in (folder / "server.log").read_text(errors="replace").lower():
             raise SinkError(f"The database in {folder} does not start: {reason}", _remedy(folder, reason))
         if attempt + 1 == tries:
-            raise _taken(port, wanted.port_flag)
+            raise ports.taken(port, wanted.port_flag)
     raise AssertionError("unreachable")  # pragma: no cover
 
 
@@ -288,105 +278,14 @@ def _require_version(data: Path) -> None:
 
 def _choose_port(folder: Path, wanted: _Wanted) -> int:
     if wanted.port is not None:
-        if not _is_free(wanted.port, wanted.addresses):
-            raise _taken(wanted.port, wanted.port_flag)
+        if not ports.is_free(wanted.port, wanted.addresses):
+            raise ports.taken(wanted.port, wanted.port_flag)
         return wanted.port
     with contextlib.suppress(OSError, ValueError, KeyError):
         former = json.loads((folder / "listens").read_text())["port"]
-        if _is_free(former, wanted.addresses):
+        if ports.is_free(former, wanted.addresses):
             return int(former)
-    return free_port(wanted.addresses)
-
-
-def free_port(addresses: Sequence[str] = (HOST,)) -> int:
-    """Return a port that nobody listens on, outside of the range that connections are given."""
-    candidates = random.sample(range(*_PORTS), 200)
-    for port in candidates:
-        if _is_free(port, addresses):
-            return port
-    raise SinkError(f"No port between {_PORTS[0]} and {_PORTS[1]} is free for a database.")
-
-
-def _is_free(port: int, addresses: Sequence[str]) -> bool:
-    for address in addresses:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((address, port))
-            except OSError as error:
-                if isinstance(error, PermissionError):
-                    raise InputError(
-                        f"Port {port} needs privileges that this user does not have.",
-                        "Choose one from 1024 on.",
-                    ) from None
-                if not _is_ours(address):
-                    raise InputError(f"This machine has no address {address} for a database.") from None
-                return False
-    return True
-
-
-def _is_ours(address: str) -> bool:
-    with socket.socket() as probe, contextlib.suppress(OSError):
-        probe.bind((address, 0))
-        return True
-    return False
-
-
-def _taken(port: int, flag: str) -> InputError:
-    other = port + 1 if port < 65535 else 15432
-    return InputError(
-        f"The database's port {port} is taken by another program.", f"Choose another: {flag} {other}."
-    )
-
-
-def _wait_ready(folder: Path) -> tuple[int, int] | None:
-    """Pid and port once the server accepts connections; None when it has ended instead."""
-    found: list[tuple[int, int]] = []
-
-    def is_settled() -> bool:
-        ready = _ready_postmaster(folder)
-        if ready is not None:
-            found[:] = [ready]
-        return bool(found) or not _is_kept(folder)
-
-    if not _wait(is_settled, _START_S):
-        raise SinkError(
-            f"The database in {folder} did not accept connections within {_START_S:g} s.",
-            f"Its log: {folder / 'server.log'}",
-        )
-    return found[0] if found else None
-
-
-def _ready_postmaster(folder: Path) -> tuple[int, int] | None:
-    # Line 1 is the process, 4 the port, 8 the state: https://www.postgresql.org/docs/18/storage-file-layout.html
-    try:
-        lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
-        if len(lines) < 8 or lines[7].strip() != "ready":
-            return None
-        return int(lines[0]), int(lines[3])
-    except (OSError, ValueError):
-        return None
-
-
-def _end_orphan(folder: Path) -> bool:
-    """End a server whose keeper was killed; a file that names a process of somebody else's is stale."""
-    import psutil
-
-    file = folder / "data" / "postmaster.pid"
-    try:
-        process = psutil.Process(int(file.read_text().splitlines()[0]))
-        is_server = process.name() == "postgres" and Path(process.cwd()) == (folder / "data").resolve()
-    except (OSError, ValueError, IndexError, psutil.Error):
-        is_server = False
-    if is_server:
-        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-            with contextlib.suppress(psutil.Error):
-                process.send_signal(number)
-                process.wait(5)
-                break
-    with contextlib.suppress(OSError):
-        file.unlink()
-    return is_server
+    return ports.free_port(wanted.addresses)
 
 
 def _failure(folder: Path) -> str:
@@ -397,51 +296,3 @@ def _remedy(folder: Path, reason: str) -> str:
     if "No space left" in reason:
         return "Make room on the disk."
     return f"Its log: {folder / 'server.log'}"
-
-
-def _take_hold(folder: Path) -> int:
-    handle = os.open(folder / "in-use.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    if not _wait(lambda: _lock(handle, fcntl.LOCK_SH), _START_S):
-        os.close(handle)
-        raise SinkError(f"The database in {folder} is still stopping.", "Try again.")
-    return handle
-
-
-def _is_kept(folder: Path) -> bool:
-    """Whether its keeper lives."""
-    try:
-        handle = os.open(folder / "keeper.lock", os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        return not _lock(handle, fcntl.LOCK_SH)
-    finally:
-        os.close(handle)
-
-
-@contextlib.contextmanager
-def _exclusive(folder: Path) -> Iterator[None]:
-    handle = os.open(folder / "start.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        if not _wait(lambda: _lock(handle, fcntl.LOCK_EX), 2 * _START_S):
-            raise SinkError(f"Another command is still starting the database in {folder}.", "Try again.")
-        yield
-    finally:
-        os.close(handle)
-
-
-def _lock(handle: int, kind: int) -> bool:
-    try:
-        fcntl.flock(handle, kind | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _wait(condition: Callable[[], bool], timeout_s: float) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(_POLL_S)
-    return True

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from the_sink.local import postgres
+from the_sink.local.postgres_ports import HOST
 
 FOLDER = "databases"
 
@@ -25,7 +26,7 @@ class DatabaseServers:
         also_listen: Addresses beside 127.0.0.1 at which tasks reach it.
     """
 
-    def __init__(self, home: Path, host: str = postgres.HOST, also_listen: Sequence[str] = ()) -> None:
+    def __init__(self, home: Path, host: str = HOST, also_listen: Sequence[str] = ()) -> None:
         self._folder = home / FOLDER
         self._host = host
         self._also_listen = tuple(also_listen)
