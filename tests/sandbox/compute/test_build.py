@@ -219,6 +219,11 @@ def test_dockerignore_beside_the_dockerfile_wins(bench: Bench) -> None:
     assert names == ["a.txt"]
 
 
+def test_a_glob_may_match_nothing_beside_what_is_there(bench: Bench) -> None:
+    """An optional file, as in the Dockerfile of an app: release.json is in releases only."""
+    assert bench.names(bench.build(BASE + "COPY a.txt no*where /\n")) == ["a.txt"]
+
+
 @pytest.mark.parametrize(
     ("dockerfile", "sentence"),
     [
