@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from docker.errors import APIError, ImageNotFound, NotFound
+from requests.exceptions import RequestException
 
 from the_sink.sandbox.compute.engine_images import RegistryData, docker_errors
 from the_sink.sandbox.compute.references import parse_reference
@@ -70,6 +71,8 @@ class Images:
             raise type(error)(self._names.to_registry(_explained(error))) from error
         except APIError as error:
             raise APIError(self._names.to_registry(_explained(error))) from error
+        except RequestException as error:
+            raise APIError("The Docker Engine does not answer.") from error
 
 
 class EngineImage:
