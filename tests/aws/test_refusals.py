@@ -141,14 +141,26 @@ def test_a_timeout_that_is_no_number(invoke: Any, app: Path) -> None:
     assert ended.err.startswith("--timeout abc: that is not a number of seconds.\n")
 
 
-def test_an_environment_that_is_reached_by_promotion(invoke: Any, app: Path) -> None:
-    ended = invoke(app, "deploy", "--env", "uat", "--sandbox")
+def test_an_option_that_was_given_and_is_empty(invoke: Any, app: Path) -> None:
+    """`--commit "$UNSET"` must not ship whatever is checked out."""
+    for arguments in (["--commit", ""], ["--commit= "]):
+        ended = invoke(app, "deploy", "--env", "stage", *arguments, "--sandbox")
+
+        assert ended.code == 2
+        assert ended.err == (
+            "--commit is empty.\nGive it a value, or leave --commit out; an unset variable?\n"
+        )
+
+
+def test_a_refusal_reaches_a_script_as_json_too(invoke: Any, app: Path) -> None:
+    ended = invoke(app, "deploy", "--env", "live", "--sandbox", "--json")
 
     assert ended.code == 2
-    assert ended.err == (
-        "uat follows the archive 'uat': it takes releases that were promoted, and promoting is not part of "
-        "this version.\nDeploy commits to stage.\n"
-    )
+    assert json.loads(ended.out) == {
+        "error": "--env live: there is no such environment here.",
+        "hint": "Add --env with one of: stage, uat.",
+    }
+    assert ended.err.startswith("--env live")
 
 
 def test_outputs_before_anything_was_deployed(invoke: Any, app: Path, sandbox: Sandbox) -> None:

@@ -39,12 +39,20 @@ _SECTION = re.compile(r"^(Args|Returns|Raises|Yields|Examples?|Note):\s*$", re.M
 _ARGUMENT = re.compile(r"^ {4}(\w+):[ ]*(.*(?:\n {5,}\S.*)*)", re.MULTILINE)
 
 
+class _NotGiven(str):
+    """The value of an option that was not typed: empty like ``--commit ""``, and told apart from it."""
+
+    __slots__ = ()
+
+
 class SinkTask(Task[Body]):
     """A task whose one-letter flags come from the table of flags, not from the order of parameters."""
 
     def arg_opts(self, name: str, default: str, taken_names: set[str]) -> dict[str, Any]:
-        """Add the flag's own short form to what Invoke knows of it."""
+        """Add the flag's own short form to what Invoke knows of it, and mark a default as one."""
         opts = super().arg_opts(name, default, taken_names)
+        if opts.get("default") == "":
+            opts["default"] = _NotGiven()
         if name in FLAGS and FLAGS[name].short:
             opts["names"].append(FLAGS[name].short)
         return opts
@@ -150,10 +158,13 @@ def _guarded(function: Body, has_dry_run: bool) -> Body:
                         "Run it without them.",
                     )
                 kwargs["dry_run"] = True
+            _refuse_empty(kwargs)
             result = function(context, *args, **kwargs)
             sys.stdout.flush()
             return result
         except SinkError as error:
+            if kwargs.get("json"):
+                _print_error(error)
             raise Exit("\n".join(filter(None, (error.message, error.hint))), error.exit_code) from error
         except KeyboardInterrupt:
             raise Exit("Interrupted.", INTERRUPTED_EXIT_CODE) from None
@@ -167,6 +178,21 @@ def _guarded(function: Body, has_dry_run: bool) -> Body:
     # Invoke prints the docstring under "Docstring:"; its sections are already the options' help.
     run.__doc__ = _SECTION.split(inspect.getdoc(function) or "")[0].strip()
     return run
+
+
+def _print_error(error: SinkError) -> None:
+    """Tell a script in its own form what a person is told on standard error."""
+    from the_sink.report import lines
+
+    lines.data_as_json({"error": error.message, "hint": error.hint})
+
+
+def _refuse_empty(values: dict[str, Any]) -> None:
+    """Refuse ``--commit "$UNSET"``: it looks like a choice and would act as if none had been made."""
+    for name, value in values.items():
+        if isinstance(value, str) and not value.strip() and not isinstance(value, _NotGiven):
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError(f"{flag} is empty.", f"Give it a value, or leave {flag} out; an unset variable?")
 
 
 def _output_is_closed() -> bool:
