@@ -129,6 +129,41 @@ def pack(entries: Iterable[Entry], manifest: Manifest, target: Path) -> Archive:
     )
 
 
+def read_archive(path: Path, fallback: Manifest) -> tuple[Archive, dict[str, bytes]]:
+    """Return a release's archive that lies on this machine, and its files by path.
+
+    Args:
+        path: The zip.
+        fallback: What is known of it from elsewhere: archives of the earlier platform say nothing of
+            themselves.
+
+    Raises:
+        InputError: it is no zip, or its ``release.json`` is none.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            contents = {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
+        manifest = _read_manifest(contents[RELEASE_FILE]) if RELEASE_FILE in contents else fallback
+    except (zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"The archive of {fallback.commit[:8]} cannot be read: {error}.",
+            "Somebody put something else under its key; commit anew and deploy that.",
+        ) from error
+    size_bytes = path.stat().st_size
+    return Archive(path, size_bytes, _sha256(path), manifest, len(contents)), contents
+
+
+def _read_manifest(content: bytes) -> Manifest:
+    found = json.loads(content)
+    return Manifest(
+        app=str(found["app"]),
+        commit=str(found["commit"]),
+        subject=str(found["subject"]),
+        committed_at=datetime.fromisoformat(found["committed_at"]),
+        template_version=str(found.get("template_version", "")),
+    )
+
+
 def _check_paths(entries: list[Entry]) -> None:
     seen: set[str] = set()
     for entry in entries:

@@ -55,8 +55,10 @@ ACTIONS: dict[tuple[str, str], set[str]] = {
     ("s3", "get_object"): {"s3:GetObject", "s3:GetObjectVersion"},
     # ListBucket, or an object that is not there is answered with 403.
     ("s3", "head_object"): {"s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"},
+    ("s3", "list_objects_v2"): {"s3:ListBucket"},
     ("s3", "put_object"): {"s3:PutObject"},
     ("secretsmanager", "describe_secret"): {"secretsmanager:DescribeSecret"},
+    ("secretsmanager", "get_secret_value"): {"secretsmanager:GetSecretValue"},
     ("secretsmanager", "restore_secret"): {"secretsmanager:RestoreSecret"},
     # Everybody may ask who they are
     # (https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html).
@@ -188,7 +190,9 @@ def deploy_calls() -> set[tuple[str, str]]:
     clients = made_clients()
     of_class = {class_name: boto_calls(class_name) for _, class_name in clients.values()}
     found = {("sts", call) for calls in boto_calls("Identity").values() for call in calls}
-    for module, name in reached_from(("deploy", "plan"), ("deploy", "apply")):
+    starts = [("deploy", "plan"), ("deploy", "apply")]
+    starts += [("promotion", "find_candidate"), ("promotion", "is_older")]
+    for module, name in reached_from(*starts):
         body = next(
             node
             for node in tree(PACKAGE / "deploy" / f"{module}.py").body
@@ -242,6 +246,10 @@ def test_a_workflow_may_do_what_a_deploy_does_and_no_more(granted: dict[str, lis
 
 def test_a_workflow_reads_what_a_build_made(granted: dict[str, list[str]]) -> None:
     """Where the digest of the release is looked up; nothing is written there."""
-    assert granted["s3:GetObject"] == ["<PipelineBucket.Arn>/*.zip", "<ArtifactBucket.Arn>/*"]
+    assert granted["s3:GetObject"] == [
+        "<PipelineBucket.Arn>/*.zip",
+        "<PipelineBucket.Arn>/stacks/python/*.yml",
+        "<ArtifactBucket.Arn>/*",
+    ]
     assert granted["s3:PutObject"] == ["<PipelineBucket.Arn>/*.zip"]
     assert granted["ecs:DescribeTaskDefinition"] == ["*"]

@@ -94,6 +94,10 @@ class Settings:
         """The names of its environments, in promotion order."""
         return tuple(environment.name for environment in self.environments)
 
+    def before(self, name: str) -> Environment:
+        """Return the environment that ``name`` is promoted from; not asked of the first, which has none."""
+        return self.environments[self.environment_names.index(name) - 1]
+
     def environment(self, name: str) -> Environment:
         """Return one environment.
 

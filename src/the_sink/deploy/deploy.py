@@ -9,21 +9,24 @@ deploys the release once more.
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from the_sink.archive import Archive
 from the_sink.aws.s3 import REVISION_SUMMARY
 from the_sink.aws.session import Aws
 from the_sink.config import Environment, Settings
+from the_sink.config.stack_template import FILE as TEMPLATE_FILE
 from the_sink.deploy import stacks
 from the_sink.deploy.archives import commit_of, describe_archive, encode_summary, put_archive, summary_of
 from the_sink.deploy.causes import describe_failure, explain
+from the_sink.deploy.channels import check_channel
 from the_sink.deploy.follow import Awaited, find_execution, follow
 from the_sink.deploy.pace import Pace
 from the_sink.deploy.platform import describe_platform
 from the_sink.deploy.serving import describe_release_image, describe_serving, find_problem
-from the_sink.errors import DeployFailed, InputError, NotFound, SinkError
+from the_sink.errors import DeployFailed, NotFound, SinkError
 from the_sink.models import ActionRun, Deployed, Event, Execution, Release, Said, Serving, Stack
 from the_sink.naming import Names, tag_key
 from the_sink.plan import (
@@ -70,6 +73,11 @@ class DeployPlan:
     resume: str
     timeout_s: float | None
 
+    @property
+    def starts_a_run(self) -> bool:
+        """Whether anything new is sent on its way, and not only followed or looked at."""
+        return any(isinstance(step, ReleaseArchive) for step in self.steps)
+
 
 def plan(
     aws: Aws,
@@ -87,8 +95,8 @@ def plan(
     Args:
         aws: The environment's account.
         settings: The app's.
-        environment: Where to deploy; one that follows the archive ``latest``.
-        archive: The release, packed.
+        environment: Where to deploy.
+        archive: The release, packed or fetched.
         again: Run the pipeline even if the release serves already.
         may_delete: Whether an app stack whose creation failed may be deleted to start over.
         resume: The command that watches again.
@@ -96,6 +104,7 @@ def plan(
 
     Raises:
         NotFound: the platform or the environment does not exist yet.
+        ConfigError: the environment's platform template does not know what the release passes to it.
         SinkError: the commit was archived with other bytes, or the app's stack is stuck.
     """
     names = Names(settings.app, environment.name)
@@ -123,11 +132,14 @@ def plan(
         may_delete=may_delete,
         flags=aws.target.flags,
     )
-    is_retry = any(isinstance(step, ReleaseArchive) for step in steps) and not again
-    failed = next((run.execution_id for run in carrying[:1] if is_retry and run.status == "Failed"), "")
-    return DeployPlan(
-        names, release, archive, platform.bucket, environment.tag, version, failed, steps, resume, timeout_s
+    planned = DeployPlan(
+        names, release, archive, platform.bucket, environment.tag, version, "", steps, resume, timeout_s
     )
+    if not planned.starts_a_run:
+        return planned
+    check_channel(aws, platform.bucket, names.env, _app_template(archive))
+    failed = next((run.execution_id for run in carrying[:1] if not again and run.status == "Failed"), "")
+    return replace(planned, failed=failed)
 
 
 def apply(aws: Aws, planned: DeployPlan) -> Generator[Event, None, Deployed]:
@@ -209,18 +221,9 @@ def require_bootstrapped(aws: Aws, names: Names) -> Stack:
     return stack
 
 
-def require_deployable(settings: Settings, environment: Environment) -> None:
-    """Refuse an environment that is reached by promotion: its releases are those of the one before.
-
-    Raises:
-        InputError: naming the environment that commits are deployed to.
-    """
-    if environment.tag != "latest":
-        raise InputError(
-            f"{environment.name} follows the archive {environment.tag!r}: it takes releases that were "
-            "promoted, and promoting is not part of this version.",
-            f"Deploy commits to {settings.environments[0].name}.",
-        )
+def _app_template(archive: Archive) -> str:
+    with zipfile.ZipFile(archive.path) as packed:
+        return packed.read(TEMPLATE_FILE).decode()
 
 
 def _newest_version(aws: Aws, bucket: str, key: str, release: Release) -> str:

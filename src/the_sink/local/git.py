@@ -122,6 +122,12 @@ def resolve_commit(folder: Path, name: str = "") -> Commit:
     return _describe(folder, done.text)
 
 
+def is_ancestor(folder: Path, older: str, newer: str) -> bool | None:
+    """Say whether commit ``older`` is part of ``newer``'s history; None where git lacks one of them."""
+    code = call(folder, "merge-base", "--is-ancestor", older, newer).code
+    return code == 0 if code in {0, 1} else None
+
+
 def changed_files(folder: Path) -> tuple[str, ...]:
     """Return the files at or below ``folder`` that differ from HEAD or are new, ignored ones aside."""
     done = checked(

@@ -80,15 +80,18 @@ def deploy(
     json: bool = False,
     timeout: str = "",
 ) -> None:
-    """Deploy a commit and follow it until it serves, or until the cause is known why it does not.
+    """Deploy a commit, or promote a release, and follow it until it serves or the cause is known why not.
+
+    Stage takes commits. The environments after it take what serves in the one before them: its archive
+    is copied, and in the delivery "task" its image too, so that what runs is what ran.
 
     Args:
         env: The environment to deploy to.
-        commit: The commit to deploy: a SHA, branch or tag (default: HEAD, with nothing uncommitted).
+        commit: A SHA, branch or tag (default: HEAD with nothing uncommitted; to promote: what serves before).
         sandbox: Deploy to the sandbox of this machine instead of AWS.
-        again: Run the pipeline even if the commit serves already.
+        again: Run the pipeline even if the release serves already.
         dry_run: Show the steps, and change nothing.
-        yes: Delete an app stack whose first creation failed, and deploy.
+        yes: Do not ask: go back to an older release, delete an app stack whose first creation failed.
         json: Print what serves in the end as JSON.
         timeout: Stop watching after this many seconds; the deploy goes on.
     """
@@ -99,41 +102,46 @@ def deploy(
 
     from the_sink.config import load_app
     from the_sink.deploy import deploy as verb
-    from the_sink.local.git import check_git, require_clean, resolve_commit
-    from the_sink.local.package import check_commit, package_commit
     from the_sink.report import lines, wording
     from the_sink.report.events import watch
+    from the_sink.tasks import releasing
     from the_sink.tasks.connection import connect_to
 
     settings = load_app()
     environment = settings.environment(flags.required_env(env, settings.environment_names))
     timeout_s = flags.seconds(timeout)
-    verb.require_deployable(settings, environment)
-    check_git(settings.root)
-    chosen = resolve_commit(settings.root, commit)
-    if not commit:
-        require_clean(settings.root)
-    check_commit(settings, chosen, environment.name, is_checked_out=not commit)
-    aws = connect_to(environment, sandbox=sandbox)
-    resume = shlex.join(
-        ["invoke", "deploy", "--env", environment.name, "--commit", chosen.sha, *["--sandbox"] * sandbox]
-    )
-    with tempfile.TemporaryDirectory(prefix="the-sink-") as folder:
-        archive = package_commit(settings, chosen, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="the-sink-") as scratch:
+        if releasing.is_promotion(environment):
+            choice = releasing.choose_promoted(settings, environment, commit, Path(scratch), sandbox=sandbox)
+        else:
+            choice = releasing.choose_commit(settings, environment, commit, Path(scratch))
+        aws = connect_to(environment, sandbox=sandbox, quiet=choice.candidate is not None)
+        sha = choice.archive.manifest.commit
+        resume = shlex.join(
+            ["invoke", "deploy", "--env", environment.name, "--commit", sha, *["--sandbox"] * sandbox]
+        )
         planned = verb.plan(
             aws,
             settings,
             environment,
-            archive,
+            choice.archive,
             again=again,
             may_delete=yes,
             resume=resume,
             timeout_s=timeout_s,
         )
         if dry_run:
-            lines.data(wording.render_steps(planned.steps))
+            steps = [str(step) for step in planned.steps]
+            if json:
+                lines.data_as_json(
+                    {"env": environment.name, "release": asdict(planned.release), "steps": steps}
+                )
+            else:
+                lines.data(wording.render_steps(planned.steps))
             return
-        lines.say(f"Deploying {planned.release.short} {planned.release.subject!r} to {environment.name}.")
+        if choice.candidate and planned.starts_a_run:
+            releasing.confirm_promotion(settings, environment, choice.candidate, sandbox=sandbox, yes=yes)
+        lines.say(f"{choice.announcement} to {environment.name}.")
         try:
             deployed = watch(verb.apply(aws, planned))
         except KeyboardInterrupt:

@@ -31,7 +31,7 @@ class Flag(NamedTuple):
 
 FLAGS = {
     "env": Flag("", "The environment: stage, uat or prod."),
-    "commit": Flag("", "The commit to act on: a SHA, branch or tag (default: HEAD)."),
+    "commit": Flag("", "The commit to act on: a SHA, branch or tag."),
     "sandbox": Flag(False, "Act on the sandbox of this machine instead of AWS.", "s"),
     "dry_run": Flag(False, "Show what would change, and change nothing."),
     "yes": Flag(False, "Do not ask before acting.", "y"),

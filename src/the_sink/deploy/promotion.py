@@ -1,0 +1,152 @@
+"""Which release a promotion takes on: an archive that exists and has served in the environment before.
+
+The first half of ``deploy --env uat``: it finds the release and looks at its files with the target's eyes.
+The second half is the same deploy as everywhere, with this archive instead of one made from the commit;
+inside one account that only copies the object, its bytes do not pass through this machine again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from the_sink.archive import Archive, Manifest, read_archive
+from the_sink.aws.session import Aws
+from the_sink.config import Settings
+from the_sink.deploy.archives import commit_of, subject_of, summary_of
+from the_sink.deploy.platform import describe_platform
+from the_sink.deploy.status import describe_environment
+from the_sink.errors import InputError, NotFound
+from the_sink.models import Execution, Release
+from the_sink.naming import Names, release_key
+
+_HISTORY = 100
+"""Runs that are looked through for a release: as many as one call of CodePipeline returns.
+
+https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ListPipelineExecutions.html
+"""
+
+Ancestry = Callable[[str, str], "bool | None"]
+"""Says whether the first commit is part of the second's history; None where that is not known."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A release that is to be promoted.
+
+    Attributes:
+        release: Commit and subject.
+        source: The environment that it comes from.
+        archive: Its bytes, fetched to this machine.
+        contents: Its files by path.
+        has_served: Whether it was deployed well in the environment it comes from.
+    """
+
+    release: Release
+    source: str
+    archive: Archive
+    contents: Mapping[str, bytes]
+    has_served: bool
+
+
+def find_candidate(aws: Aws, settings: Settings, source: str, commit: str, folder: Path) -> Candidate:
+    """Return the release to promote and fetch its archive; changes nothing in AWS.
+
+    Args:
+        aws: The account of the environment that it comes from.
+        settings: The app's.
+        source: That environment's name.
+        commit: A full SHA, or the beginning of one; "" for what serves there now.
+        folder: Where the archive is put.
+
+    Raises:
+        NotFound: the environment does not exist.
+        InputError: nothing serves there; the commit was never archived, or several begin like that.
+    """
+    names = Names(settings.app, source)
+    bucket = describe_platform(aws, settings.platform).bucket
+    status = describe_environment(aws, names)
+    if not status.is_bootstrapped:
+        raise NotFound(
+            f"{names.app} has no {source} in account {aws.account}, {aws.target.region}, to promote from.",
+            f"First: invoke bootstrap --env {source}{aws.target.flags}",
+        )
+    good = [run for run in aws.pipelines.executions(names.pipeline, _HISTORY) if run.is_success]
+    if commit:
+        sha = _find_archived(aws, bucket, names, commit)
+    else:
+        # An image of an earlier buildspec names no commit: the last good run does.
+        sha = status.commit or (_commit_of_newest(good) if status.serving else "")
+        if not sha:
+            raise InputError(
+                f"Nothing serves in {source} yet, so there is nothing to promote.",
+                f"First: invoke deploy --env {source}{aws.target.flags}",
+            )
+    key = release_key(names.app, sha)
+    stored = aws.objects.describe(bucket, key)
+    if stored is None:
+        raise _never_archived(names, sha[:8], bucket, aws.target.flags)
+    path = folder / f"{sha}.zip"
+    path.write_bytes(aws.objects.read(bucket, key, stored.version_id))
+    known = Manifest(
+        names.app, sha, subject_of(summary_of(stored)), stored.stored_at or datetime.now(UTC), ""
+    )
+    archive, contents = read_archive(path, known)
+    return Candidate(
+        release=Release(names.app, sha, archive.manifest.subject),
+        source=source,
+        archive=archive,
+        contents=contents,
+        has_served=sha == status.commit or any(commit_of(run.summary) == sha for run in good),
+    )
+
+
+def is_older(aws: Aws, settings: Settings, env: str, candidate: Candidate, is_part_of: Ancestry) -> str:
+    """Return the commit that serves in ``env`` if the candidate is older than it, "" otherwise.
+
+    By their history where this clone has both commits, else by when each was archived.
+    """
+    serving = describe_environment(aws, Names(settings.app, env)).commit
+    if not serving or serving == candidate.release.commit:
+        return ""
+    known = is_part_of(candidate.release.commit, serving)
+    if known is None or (not known and not is_part_of(serving, candidate.release.commit)):
+        bucket = describe_platform(aws, settings.platform).bucket
+        ours, theirs = (
+            aws.objects.describe(bucket, release_key(settings.app, sha))
+            for sha in (candidate.release.commit, serving)
+        )
+        known = bool(
+            ours and theirs and ours.stored_at and theirs.stored_at and ours.stored_at < theirs.stored_at
+        )
+    return serving if known else ""
+
+
+def _find_archived(aws: Aws, bucket: str, names: Names, commit: str) -> str:
+    """Return the full SHA of the one archive that begins so."""
+    if re.fullmatch(r"[0-9a-f]{40}", commit):
+        return commit
+    archived = re.compile(rf"{re.escape(names.app)}/([0-9a-f]{{40}})\.zip")
+    keys = (archived.fullmatch(key) for key in aws.objects.keys(bucket, f"{names.app}/{commit}"))
+    found = [match[1] for match in keys if match]
+    if not found:
+        raise _never_archived(names, commit, bucket, aws.target.flags)
+    if len(found) > 1:
+        raise InputError(
+            f"{commit} begins {len(found)} archived commits: {', '.join(found[:5])}.", "Give more digits."
+        )
+    return found[0]
+
+
+def _never_archived(names: Names, commit: str, bucket: str, flags: str) -> InputError:
+    return InputError(
+        f"{commit} was never archived: s3://{bucket}/{names.app}/ has no release of it.",
+        f"What is promoted was deployed before: invoke deploy --env stage --commit {commit}{flags}",
+    )
+
+
+def _commit_of_newest(good: list[Execution]) -> str:
+    return next(filter(None, (commit_of(run.summary) for run in good)), "")

@@ -1,0 +1,118 @@
+"""Which release ``deploy`` ships: the commit that is checked out or named, or what was promoted so far.
+
+An environment that follows the archive ``latest`` takes commits; any other takes what the environment
+before it has. Imported by the task that deploys, not by ``invoke --list``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from the_sink.archive import Archive
+from the_sink.config import Environment, Settings
+from the_sink.config.files import Tree
+from the_sink.config.problems import refusal
+from the_sink.config.validation import check_release
+from the_sink.deploy.promotion import Candidate, find_candidate, is_older
+from the_sink.errors import InputError
+from the_sink.local import git
+from the_sink.local.package import check_commit, package_commit
+from the_sink.naming import DEFAULT_TAGS
+from the_sink.tasks.asking import confirm
+from the_sink.tasks.connection import connect_to
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The release that was chosen, on this machine.
+
+    Attributes:
+        archive: Its bytes.
+        candidate: What is known of it where it is promoted; None where it was packed from its commit.
+    """
+
+    archive: Archive
+    candidate: Candidate | None = None
+
+    @property
+    def announcement(self) -> str:
+        """The line that begins a deploy, up to the environment's name."""
+        manifest = self.archive.manifest
+        what = f"{manifest.commit[:8]} {manifest.subject!r}"
+        return f"Promoting {what} from {self.candidate.source}" if self.candidate else f"Deploying {what}"
+
+
+def is_promotion(environment: Environment) -> bool:
+    """Say whether an environment takes what the one before it has, and no commits."""
+    return environment.tag != DEFAULT_TAGS["stage"]
+
+
+def choose_commit(settings: Settings, environment: Environment, commit: str, folder: Path) -> Choice:
+    """Pack a commit of this repository; "" means HEAD, with nothing uncommitted.
+
+    Raises:
+        SinkError: there is no such commit, it is no app, or what is checked out differs from it.
+    """
+    git.check_git(settings.root)
+    chosen = git.resolve_commit(settings.root, commit)
+    if not commit:
+        git.require_clean(settings.root)
+    check_commit(settings, chosen, environment.name, is_checked_out=not commit)
+    return Choice(package_commit(settings, chosen, folder))
+
+
+def choose_promoted(
+    settings: Settings, environment: Environment, commit: str, folder: Path, *, sandbox: bool
+) -> Choice:
+    """Fetch what serves in the environment before, or the archive of ``commit``.
+
+    Raises:
+        SinkError: there is nothing of the kind, or its files are wrong for this environment.
+    """
+    source = settings.before(environment.name)
+    aws = connect_to(source, sandbox=sandbox)
+    candidate = find_candidate(aws, settings, source.name, _full_sha(settings, commit), folder)
+    problems = check_release(Tree(candidate.contents), settings, environment.name)
+    if any(not problem.is_warning for problem in problems):
+        raise refusal(problems, candidate.release.short)
+    return Choice(candidate.archive, candidate)
+
+
+def confirm_promotion(
+    settings: Settings, environment: Environment, candidate: Candidate, *, sandbox: bool, yes: bool
+) -> None:
+    """Ask about what a promotion should not usually do: ship what never served, or go back.
+
+    Raises:
+        InputError: the answer was no, or there is nobody to ask.
+    """
+    short = candidate.release.short
+    if not candidate.has_served:
+        confirm(
+            f"{short} was never deployed well in {candidate.source}; promote it to {environment.name} "
+            "all the same",
+            yes=yes,
+        )
+    aws = connect_to(environment, sandbox=sandbox, quiet=True)
+    newer = is_older(
+        aws,
+        settings,
+        environment.name,
+        candidate,
+        lambda older, later: git.is_ancestor(settings.root, older, later),
+    )
+    if newer:
+        confirm(f"{short} is older than {newer[:8]}, which serves in {environment.name}; go back", yes=yes)
+
+
+def _full_sha(settings: Settings, commit: str) -> str:
+    """Return the commit that git knows by this name; what it does not know may still be an archive's."""
+    if not commit:
+        return ""
+    try:
+        return git.resolve_commit(settings.root, commit).sha
+    except InputError:
+        if len(commit) >= 4 and set(commit) <= set("0123456789abcdef"):
+            return commit
+        raise
