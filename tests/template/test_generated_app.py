@@ -86,29 +86,56 @@ def test_its_lint_is_clean(make_service: Make, variant: str, command: list[str])
     assert done.returncode == 0, done.stdout
 
 
-def test_a_new_migration_is_clean_and_needs_nothing(make_service: Make, tmp_path: Path) -> None:
-    """What Alembic writes passes the service's own lint, and the code is what the migrations make."""
+def test_a_new_migration_is_written_and_clean(make_service: Make, tmp_path: Path) -> None:
+    """What `invoke db.migration` leaves passes the service's own lint, and can be done and undone."""
     service = make_service("flask-postgres", NEWEST[1])
-    shutil.copytree(service.folder, tmp_path / "app")
-    service = replace(service, folder=tmp_path / "app")
-    assert service.run("alembic", "upgrade", "head").returncode == 0
-    store = tmp_path / "app/src/hello_sink/store.py"
+    shutil.copytree(service.folder.parent, tmp_path / "service")
+    service = replace(service, folder=tmp_path / "service/app")
+    store = service.folder / "src/hello_sink/store.py"
     column = "    text: Mapped[str] = mapped_column(Text)\n"
     assert column in store.read_text()
     store.write_text(store.read_text().replace(column, column + "    colour: Mapped[str | None]\n"))
 
-    made = service.run(
-        "alembic", "revision", "--autogenerate", "--rev-id", "0002", "-m", "Notes have a colour"
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "db.migration", "--message", "Notes have a colour"],
+        cwd=service.folder.parent,
+        check=False,
+        capture_output=True,
+        text=True,
     )
 
-    assert made.returncode == 0, made.stderr
-    [migration] = (tmp_path / "app/migrations/versions").glob("0002_*.py")
-    assert "op.add_column" in migration.read_text()
+    assert done.returncode == 0, done.stderr
+    path = service.folder / "migrations/versions/0002_notes_have_a_colour.py"
+    assert done.stdout.splitlines()[-1] == str(path.relative_to(service.folder.parent))
+    assert "op.add_column" in path.read_text()
     for command in (["check"], ["format", "--check"]):
-        done = service.run("ruff", *command, "--no-cache", str(migration))
-        assert done.returncode == 0, done.stdout + migration.read_text()
-    assert service.run("alembic", "upgrade", "head").returncode == 0
-    assert service.run("alembic", "downgrade", "base").returncode == 0
+        checked = service.run("ruff", *command, "--no-cache", str(path))
+        assert checked.returncode == 0, checked.stdout + path.read_text()
+    for words in (["upgrade", "head"], ["check"], ["downgrade", "base"]):
+        migrated = service.run("alembic", *words)
+        assert migrated.returncode == 0, migrated.stderr
+
+
+@pytest.mark.parametrize(
+    ("variant", "arguments", "sentence"),
+    [
+        ("flask-postgres", [], "What changes is missing."),
+        ("flask-none", ["--message", "x"], "hello-sink has no app/migrations/versions."),
+    ],
+)
+def test_a_migration_that_cannot_be_written_is_refused(
+    render: Render, variant: str, arguments: list[str], sentence: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "db.migration", *arguments],
+        cwd=render(**answers_of(variant)),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert sentence in done.stderr
 
 
 def test_its_tasks_file_is_clean_too(make_service: Make) -> None:

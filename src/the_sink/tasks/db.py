@@ -1,0 +1,74 @@
+"""The tasks of an app's database.
+
+Imported by ``invoke --list``: whatever is more than Invoke and the errors is imported inside the tasks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+
+from the_sink.errors import InputError, SinkError
+from the_sink.tasks.decorator import task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOLDER = "app/migrations/versions"
+
+
+@task
+def migration(_c: Context, message: str = "") -> None:
+    """Write the migration that brings the database to what the app's code describes, for you to read.
+
+    Alembic compares the code with an empty database that the earlier migrations have filled; it is thrown
+    away afterwards, and no other one is touched.
+
+    Args:
+        message: What changes, in a few words.
+    """
+    from the_sink.config import load_app
+    from the_sink.config.validation import load_parameters
+    from the_sink.local import app_database
+    from the_sink.local import app_environment as local
+    from the_sink.local.process import show
+    from the_sink.report import lines
+
+    settings = load_app()
+    if not message.strip():
+        raise InputError(
+            "What changes is missing.", 'Say it in a few words: --message "Notes have a colour".'
+        )
+    versions = settings.root / FOLDER
+    if not versions.is_dir():
+        raise InputError(
+            f"{settings.app} has no {FOLDER}.",
+            "An app with a database has it: copier update --data database=postgres.",
+        )
+    number = _next_number(versions)
+    runtime = load_parameters(settings, "stage").get("RuntimeVersion", "")
+    environment = local.prepare(settings.root, runtime, lines.say)
+    alembic = [str(environment / "bin" / "python"), "-m", "alembic"]
+    before = set(versions.glob("*.py"))
+    with app_database.throw_away() as database:
+        variables = local.environment_variables(settings.root, environment)
+        variables |= app_database.task_variables(database)
+        for command in (
+            ["upgrade", "head"],
+            ["revision", "--autogenerate", "--rev-id", number, "--message", message.strip()],
+        ):
+            if code := show([*alembic, *command], settings.root / "app", env=variables):
+                raise SinkError(
+                    f"alembic {command[0]} ended with exit code {code}; no migration was written.",
+                    "Its reason is above.",
+                )
+    for path in sorted(set(versions.glob("*.py")) - before):
+        lines.data(str(path.relative_to(settings.root)))
+    lines.say("Read it, and see that the release that runs can go on with what it leaves.")
+
+
+def _next_number(versions: Path) -> str:
+    """The number after the highest one that a migration's name begins with."""
+    numbers = [path.name.partition("_")[0] for path in versions.glob("*.py")]
+    return f"{max((int(number) for number in numbers if number.isdecimal()), default=0) + 1:04d}"
