@@ -57,6 +57,12 @@ def insert_after(path: Path, pattern: str, new: str) -> None:
     path.write_text(text)
 
 
+def clone_of(platform: Path, folder: Path) -> Path:
+    """Clone a platform's repository to change it."""
+    git(platform, "clone", "--quiet", str(platform), str(folder))
+    return folder
+
+
 def copy_template(platform: Path, version: str, folder: Path, **answers: str) -> None:
     """Make the tests' app as ``copier copy`` does."""
     data = {"app_name": APP, "platform_repository": str(platform), **answers}
@@ -148,9 +154,7 @@ def _platform(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def platform(_platform: Path, tmp_path: Path) -> Path:
     """The platform's repository, this test's own."""
-    path = tmp_path / "the-sink"
-    git(tmp_path, "clone", "--quiet", str(_platform), str(path))
-    return path
+    return clone_of(_platform, tmp_path / "the-sink")
 
 
 @pytest.fixture

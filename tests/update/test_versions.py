@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from the_sink.local.template_source import open_source
 from the_sink.tasks.platform_change import BUILD_GREETING, NEW_PARAMETER, NEW_VALUE, change_platform
 
 from .conftest import (
@@ -116,46 +117,29 @@ class TestToANextVersion:
         assert f'"{NEW_PARAMETER}": "{NEW_VALUE}"' in app.read("aws/cfn-template-configuration-stage.json")
         assert f"{NEW_PARAMETER}: !Ref {NEW_PARAMETER}" in app.read("aws/cfn-template.yml")
         assert f"@{new}\n" in app.read("requirements-platform.txt")
-
-    def test_it_is_staged_and_the_next_steps_are_named(self, generate: Any, release: Any) -> None:
-        app = generate()
-        release(lambda platform: change_platform(platform, NEXT))
-
-        ended = app.update()
-
         assert {line[:2] for line in app.status()} == {"M "}
         assert "git diff --staged" in ended.err
         assert ".venv/bin/pip install --requirement requirements-platform.txt" in ended.err
         assert f'git commit --all --message "Update the platform to v{NEXT}"' in ended.err
         assert "invoke lock" not in ended.err
 
-    def test_changed_dependencies_need_new_locks(self, generate: Any, release: Any) -> None:
+    def test_new_dependencies_and_a_new_question(self, generate: Any, release: Any) -> None:
         app = generate()
         lock = app.read("app/requirements.lock")
 
-        def raise_dependency(platform: Path) -> None:
+        def change(platform: Path) -> None:
             path = next((platform / "template/app").glob("pyproject.toml*"))
             path.write_text(re.sub(r"pytest>=\d+", "pytest>=9.0.1", path.read_text(), count=1))
+            with (platform / "copier.yml").open("a") as questions:
+                questions.write("\nfavourite_colour:\n  type: str\n  help: For banners\n  default: green\n")
 
-        release(raise_dependency)
+        release(change)
         ended = app.update()
 
         assert ended.code == 0, ended.err
         assert ended.kinds()["app/pyproject.toml"] == "changed"
         assert ".venv/bin/invoke lock" in ended.err
         assert app.read("app/requirements.lock") == lock
-
-    def test_a_new_question_takes_its_default_and_is_named(self, generate: Any, release: Any) -> None:
-        app = generate()
-
-        def ask(platform: Path) -> None:
-            with (platform / "copier.yml").open("a") as questions:
-                questions.write("\nfavourite_colour:\n  type: str\n  help: For banners\n  default: green\n")
-
-        release(ask)
-        ended = app.update()
-
-        assert ended.code == 0, ended.err
         assert "New questions took their defaults: favourite_colour=green.\n" in ended.out
         assert yaml.safe_load(app.read(".copier-answers.yml"))["favourite_colour"] == "green"
         assert ".venv/bin/copier update --data favourite_colour=…" in ended.err
@@ -201,16 +185,15 @@ class TestToANextVersion:
         assert f"@{new}\n" in app.read("requirements-platform.txt")
         assert app.invoke(app.folder, "validate").code == 0
 
-    def test_a_tag_wins_over_releases_toml(self, generate: Any, release: Any, platform: Path) -> None:
-        app = generate()
-        new = release(lambda folder: add_build_command(folder))
+    def test_a_tag_wins_over_releases_toml(self, release: Any, platform: Path, tmp_path: Path) -> None:
+        new = release(add_build_command)
         old = git(platform, "rev-parse", f"v{CURRENT}")
         (platform / "releases.toml").write_text(f'[releases]\n"{NEXT}" = "{old}"\n')
         git(platform, "commit", "--quiet", "--all", "--message", "A mistake")
 
-        app.update()
+        source = open_source(str(platform), tmp_path / "source")
 
-        assert f"@{new}\n" in app.read("requirements-platform.txt")
+        assert source.resolve(NEXT) == source.resolve(f"v{NEXT}") == new
 
     def test_an_app_in_a_folder_of_a_larger_repository(self, generate: Any, release: Any) -> None:
         made = generate()
