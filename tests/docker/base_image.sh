@@ -33,7 +33,7 @@ for line in sys.stdin:
     text = ast.literal_eval(value).split()
     # What is a folder of this machine is none of the image.
     kept = [word for word in text if "/" not in word or "://" in word and not word.startswith("file:")]
-    if section == "global" and kept:
+    if section in ("global", ":env:") and key != "cert" and kept:
         print(key, "=", *kept)
 ' >"$folder/pip.conf"
 echo "cert = $bundle" >>"$folder/pip.conf"
@@ -49,7 +49,14 @@ mmdebstrap --quiet --variant=minbase --include=python3,python3-pip,python3-venv,
   --dpkgopt='path-exclude=/usr/share/locale/*' \
   "$suite" "$folder/root.tar" "$mirror"
 
-docker import \
+# uv does not read pip's settings.
+set --
+for name in UV_DEFAULT_INDEX UV_INDEX UV_INDEX_URL UV_EXTRA_INDEX_URL; do
+  value=$(printenv "$name" || true)
+  if [ -n "$value" ]; then set -- "$@" --change "ENV $name=\"$value\""; fi
+done
+
+docker import "$@" \
   --change "ENV SSL_CERT_FILE=$bundle PIP_CERT=$bundle REQUESTS_CA_BUNDLE=$bundle" \
   --change 'CMD ["python3"]' \
   "$folder/root.tar" "$image" >/dev/null
