@@ -119,6 +119,26 @@ def test_the_region_is_the_environments_own(runner: Runner) -> None:
     assert runner.run(text, ENVIRONMENT="none").returncode != 0
 
 
+@pytest.mark.parametrize(
+    ("variables", "typed"),
+    [
+        ({"COMMIT": "", "ANYWAY": ""}, "deploy --env uat --timeout 3300"),
+        ({"COMMIT": "a b; c", "ANYWAY": "yes"}, "deploy --env uat --commit [a b; c] --yes --timeout 3300"),
+    ],
+)
+def test_inputs_reach_the_deploy_as_they_were_typed(
+    runner: Runner, variables: dict[str, str], typed: str
+) -> None:
+    invoke = runner.folder / ".venv" / "bin" / "invoke"
+    show = "import sys; print(*(f'[{word}]' if ' ' in word else word for word in sys.argv[1:]))"
+    invoke.write_text(f"#!{sys.executable}\n{show}\n")
+    invoke.chmod(0o755)
+
+    done = runner.run(script(runner.folder, "deploy", "Deploy"), ENVIRONMENT="uat", **variables)
+
+    assert done.stdout == f"{typed}\n"
+
+
 def update(runner: Runner, **variables: str) -> subprocess.CompletedProcess[str]:
     """Open the pull request after `invoke update` changed something."""
     (runner.temp / "update.txt").write_text("aws/buildspec.yaml changed\n")

@@ -135,7 +135,7 @@ def test_every_task_that_is_run_is_there_with_its_options(where: str, service: P
     menu = read_menu(namespace)
     commands = [
         # ${COMMIT:+--commit "$COMMIT"} is these words, or none.
-        re.sub(r"\$\{\w+:\+(.*)\}", r"\1", line)
+        re.sub(r"\$\{\w+:\+([^}]*)\}", r"\1", line)
         for workflow in read(CHECKOUT if where == "platform" else service)
         for script in workflow.scripts
         for line in re.findall(r"\.venv/bin/(invoke [^>|;\n]+)", script)
