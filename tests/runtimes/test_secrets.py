@@ -53,7 +53,7 @@ for line in sys.stdin:
 def read_with_dotenv(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], dict[str, str]]]:
     """Have python-dotenv, at the version of the generated service's lock, read a .env."""
     folder = tmp_path_factory.mktemp("dotenv")
-    lock = Path(SCRIPTS.parents[1], "template/app/requirements.lock.jinja").read_text()
+    lock = Path(SCRIPTS.parents[1], "template/app/locks/fastapi-none.lock").read_text()
     pin = next(block for block in lock.split("\n    # via") if "\npython-dotenv==" in block)
     (folder / "dotenv.lock").write_text(pin[pin.index("python-dotenv==") :] + "\n")
     uv.make_environment(folder / ".venv", Path(sys.executable))
