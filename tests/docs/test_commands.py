@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,16 @@ def test_the_tutorial_and_each_how_to_have_commands() -> None:
     pages = [CHECKOUT / "docs" / "tutorial.md", *(CHECKOUT / "docs" / "how-to").glob("*.md")]
 
     assert [page.name for page in pages if not commands(page.read_text())] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
+def test_every_block_of_commands_is_one_that_bash_reads(page: Path) -> None:
+    blocks = re.findall(r"^( *)```sh\n(.*?)^ *```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+    for indent, block in blocks:
+        script = re.sub(rf"^{indent}", "", block, flags=re.MULTILINE)
+        done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{script}\n{done.stderr}"
 
 
 def test_each_how_to_is_in_the_index() -> None:
