@@ -249,6 +249,9 @@ def test_everything_of_the_definition_reaches_the_container(ecs: Ecs) -> None:
     assert (told["cwd"], told["uid"]) == ("/tmp", 4242)  # noqa: S108 - in a container
     assert (told["WHO"], told["MORE"]) == ("definition", "yes")
     assert (told["SECRET"], told["PARAMETER"]) == ('it\'s "$x"', "parameter")
+    container = ecs.task(arn)["containers"][0]["runtimeId"]
+    memory = ecs.engine.run("inspect", "--format", "{{.HostConfig.Memory}}", container)
+    assert int(memory) == 512 * 1024 * 1024
 
 
 def test_a_task_reaches_the_sandbox_s_aws(ecs: Ecs) -> None:
