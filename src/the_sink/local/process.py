@@ -9,7 +9,9 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +77,22 @@ def show(command: Sequence[str], cwd: Path, *, env: Mapping[str, str] | None = N
             process.send_signal(signal.SIGTERM)
             process.wait()
             raise
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait: neither this process nor a program that it runs meanwhile hears of it.
+
+    For steps of less than a second that are worse half done than done. Pressed meanwhile, it is forgotten.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's; what runs beside it never sees KeyboardInterrupt
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited by programs, as a handler is not
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def with_path_first(folder: Path, environment: Mapping[str, str] | None = None) -> dict[str, str]:

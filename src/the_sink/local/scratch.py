@@ -11,6 +11,7 @@ from pathlib import Path
 
 from the_sink.errors import InputError
 from the_sink.local import git
+from the_sink.local.process import uninterrupted
 
 _IDENTITY = ("-c", "user.name=the-sink", "-c", "user.email=the-sink@localhost", "-c", "commit.gpgsign=false")
 
@@ -95,6 +96,8 @@ class Scratch:
     def apply(self, unmerged: Mapping[str, Mapping[int, tuple[str, str]]]) -> None:
         """Make the staged changes in the real repository, its working tree and index, all or none.
 
+        Ctrl-C waits until it is done.
+
         Args:
             unmerged: Paths that are left in conflict: git will not commit before each was added again.
 
@@ -106,6 +109,10 @@ class Scratch:
             *("diff", "--cached", "--binary", "--full-index", "--no-renames"),
             *("--no-ext-diff", "--no-textconv", "--no-color", self.base),
         ).output
+        with uninterrupted():
+            self._write(patch, unmerged)
+
+    def _write(self, patch: bytes, unmerged: Mapping[str, Mapping[int, tuple[str, str]]]) -> None:
         if patch:
             arguments = ("-c", "core.autocrlf=false", "apply", "--index", "--whitespace=nowarn", "-")
             done = git.call(self.original, *arguments, stdin=patch)

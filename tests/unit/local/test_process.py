@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import pytest
 
 from the_sink.errors import InputError
-from the_sink.local.process import run, show, with_path_first
+from the_sink.local.process import run, show, uninterrupted, with_path_first
 
 
 def test_what_a_program_said_is_returned_with_its_exit_code(tmp_path):
@@ -64,3 +65,16 @@ def test_a_folder_is_put_first_and_no_environment_is_active(tmp_path):
     )
 
     assert env == {"PATH": f"{tmp_path}{os.pathsep}/usr/bin", "KEPT": "1"}
+
+
+def test_ctrl_c_waits_for_a_step_that_is_not_to_be_interrupted(tmp_path):
+    """Neither this process nor the program that it runs ends by it; afterwards both would again."""
+    script = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('alive')"
+
+    with uninterrupted():
+        os.kill(os.getpid(), signal.SIGINT)
+        done = run([sys.executable, "-c", script], tmp_path)
+
+    assert (done.code, done.text) == (0, "alive")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert run([sys.executable, "-c", script], tmp_path).code != 0
