@@ -261,3 +261,20 @@ def test_an_engine_that_has_gone_is_said_by_docker_itself(shell: Shell) -> None:
 
     assert done.returncode == 1
     assert "Cannot connect to the Docker daemon" in done.stderr
+
+
+def test_a_build_starts_from_an_image_that_was_not_pushed(
+    shell: Shell, context: Path, tmp_path: Path
+) -> None:
+    """As the delivery `image` adds its .env: uncached, readable by the service's user alone."""
+    name = f"{HOST}/app-stage:unpushed"
+    build(shell, context, name)
+    folder = tmp_path / "env"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("ARG FROM\nFROM ${FROM}\nCOPY --chown=1000:1000 .env /app/\n")
+    (folder / ".env").write_text('A="b"\n')
+    (folder / ".env").chmod(0o400)
+
+    build(shell, folder, name, "--no-cache", "-f", str(folder / "Dockerfile"), "--build-arg", f"FROM={name}")
+
+    assert shell.docker("run", "--rm", name, "stat", "-c", "%a %u", "/app/.env") == "400 1000"
