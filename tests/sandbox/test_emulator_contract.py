@@ -166,6 +166,7 @@ FUNCTIONS = {
     "ministack.services.cloudformation.engine": {
         "_evaluate_conditions": ["template", "params"],
         "_parse_template": ["template_body"],
+        "_resolve_dynamic_references": ["value", "previous", "reuse_ssm", "reuse_secrets"],
         "_resolve_parameters": ["template", "provided_params", "previous_params"],
         "_resolve_refs": [
             "value",

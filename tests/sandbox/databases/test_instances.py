@@ -14,7 +14,7 @@ import pytest
 
 from the_sink.sandbox import lifecycle
 
-from ..helpers import Pipelines, wait_for
+from ..helpers import BUCKET, Pipelines, wait_for
 
 PASSWORD = 'it\'s a "secret" \\ $HOME %s'
 
@@ -153,6 +153,24 @@ def test_a_stacks_database_is_reached_by_its_secret(
     }
     assert reasons == {""}
     assert any("PostgreSQL on this machine" in note for note in lifecycle.status("default")["simulated"])
+
+
+def test_a_nested_stacks_database_has_the_password_of_its_secret(pipelines: Pipelines, aws: Aws) -> None:
+    """Inside a nested stack the emulator leaves references to secrets as they are."""
+    pipelines.s3.put_object(Bucket=BUCKET, Key="data.yml", Body=json.dumps(template()))
+    address = f"https://{BUCKET}.s3.amazonaws.com/data.yml"
+    nested = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": address}}
+
+    stack = pipelines.stack("parent", {"Resources": {"Child": nested}})
+
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    value = secret(aws)
+    assert ask(value, "SELECT current_user") == "app"
+    body = json.dumps(template(DBInstanceClass="db.t4g.small"))
+    pipelines.s3.put_object(Bucket=BUCKET, Key="data.yml", Body=body)
+    pipelines.stack("parent", {"Resources": {"Child": nested}})
+    assert instance(aws)["DBInstanceClass"] == "db.t4g.small"
+    assert ask(secret(aws), "SELECT current_user") == "app"
 
 
 def test_nobody_comes_in_without_the_password(pipelines: Pipelines, aws: Aws) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from ministack.core.concurrency import spawn_background
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import rds
-from ministack.services.cloudformation import _stacks, provisioners, stacks
+from ministack.services.cloudformation import _stacks, engine, provisioners, stacks
 
 from the_sink.errors import SinkError
 from the_sink.local.postgres_programs import ADMIN
@@ -91,6 +91,7 @@ class DatabaseInstances:
         on_worker = stacks._runs_on_worker_thread
 
         def create_instance(logical_id: str, props: Instance, stack_name: str) -> Any:
+            props = _resolved(props)
             name = props.get("DBInstanceIdentifier")
             if name and name in rds._instances:
                 raise ValueError("DB instance already exists")
@@ -108,6 +109,7 @@ class DatabaseInstances:
         def update_instance(
             physical_id: str, old: Instance, new: Instance, stack_name: str, logical_id: str | None = None
         ) -> Any:
+            old, new = _resolved(old), _resolved(new)
             before = rds._instances.get(physical_id)
             endpoint = dict(before["Endpoint"]) if before else {}
             new_id, attributes = update(physical_id, old, new, stack_name, logical_id)
@@ -281,6 +283,11 @@ def _is_real(instance: Instance) -> bool:
 def _key(instance: Instance) -> str:
     _, _, _, region, account, _, name = instance["DBInstanceArn"].split(":", 6)
     return f"{account}-{region}-{name}"
+
+
+def _resolved(props: Instance) -> Instance:
+    """Properties with the values of secrets; inside a nested stack the emulator leaves the references."""
+    return dict(engine._resolve_dynamic_references(props)[0])
 
 
 def _sentence(error: SinkError) -> str:
