@@ -12,11 +12,12 @@ SANDBOX = "demo"
 
 
 @task
-def demo(_c: Context, folder: str = "") -> None:
-    """Walk through the platform on a sandbox of its own: generate, bootstrap, deploy, change, deploy.
+def demo(_c: Context, folder: str = "", compute: str = "") -> None:
+    """Walk through the platform on a sandbox of its own: from an empty folder to prod, and a platform update.
 
     Args:
         folder: Where the platform's clone and the app go (default: .demo, then .demo-2 …).
+        compute: What plays containers: docker or processes (default: docker where an engine answers).
     """
     from the_sink.errors import InputError
     from the_sink.local.git import check_git
@@ -29,7 +30,7 @@ def demo(_c: Context, folder: str = "") -> None:
         raise InputError(f"{target} exists already.", "Name a folder that does not exist yet.")
     check_git(checkout)  # before anything of an earlier demo is thrown away
     narration = Narration()
-    journey = Journey(checkout, target, SANDBOX, narration.line)
+    journey = Journey(checkout, target, SANDBOX, narration.line, compute)
 
     narration.step("The sandbox starts; the platform goes into it")
     journey.start_sandbox()
@@ -45,10 +46,33 @@ def demo(_c: Context, folder: str = "") -> None:
     journey.deploy("stage")
     journey.look(journey.url("stage"))
 
-    narration.step("A change, deployed the same way")
+    narration.step("A change rolls out while 50 requests a second arrive")
     journey.change_app()
+    journey.deploy_under_load("stage")
+
+    narration.step("The same release goes on to uat: nothing is built again")
+    journey.bootstrap("uat")
+    journey.deploy("uat")
+    journey.look(journey.url("uat"))
+
+    narration.step("And to prod, once somebody has approved it")
+    journey.bootstrap("prod")
+    journey.deploy_with_approval("prod")
+    journey.look(journey.url("prod"))
+
+    narration.step("Meanwhile, the team edits what the platform made")
+    journey.edit_app()
+
+    narration.step("The platform changes, for stage only")
+    journey.change_platform()
+
+    narration.step("The change arrives in the app, beside the team's own")
+    journey.update_app()
     journey.deploy("stage")
-    journey.look(journey.url("stage"))
+
+    narration.step("The platform lets its change on to uat, and the app follows")
+    journey.promote_platform("uat")
+    journey.deploy("uat")
 
     narration.step("Where everything is")
     journey.status()

@@ -98,11 +98,11 @@ class Journey:
         )
 
     def bootstrap(self, env: str) -> None:
-        """Create the environment's registry, secret, roles and pipeline."""
+        """Create the environment's registry, secret, roles and pipeline; nothing runs in it yet."""
         self.run(["invoke", "bootstrap", "--env", env, "--sandbox"], cwd=self.app)
 
     def deploy(self, env: str) -> None:
-        """Deploy the app's HEAD."""
+        """Deploy the app's HEAD to stage, or promote to ``env`` what serves in the one before it."""
         self.run(["invoke", "deploy", "--env", env, "--sandbox"], cwd=self.app)
 
     def change_app(self) -> None:
@@ -123,6 +123,23 @@ class Journey:
         )
         self.say(f"\n{result.sent} requests while it rolled: {answers} answered, {result.failed} failed.")
         return result
+
+    def deploy_with_approval(self, env: str) -> None:
+        """Deploy where the pipeline waits for a person, and be that person as soon as it says so."""
+        command = ["invoke", "deploy", "--env", env, "--sandbox"]
+        approve = ["invoke", "approve", "--env", env, "--sandbox"]
+        self.say(f"\n({self.app.name}) $ {shlex.join(command)}")
+        is_approved = False
+        with subprocess.Popen(
+            command, cwd=self.app, env=self.environment, stderr=subprocess.PIPE, text=True
+        ) as deploy:
+            for line in deploy.stderr or ():
+                self.say(line.rstrip("\n"))
+                if shlex.join(approve) in line and not is_approved:
+                    self.say("\nIn a second terminal:")
+                    self.run(approve, cwd=self.app)
+                    is_approved = True
+        self._require(command, deploy.returncode)
 
     def edit_app(self) -> None:
         """Make the team's own edits in files that the platform made, and commit them."""
@@ -194,11 +211,14 @@ class Journey:
     def run(self, command: Sequence[str], cwd: Path) -> None:
         """Show a command, run it with its real output, and stop the walk if it fails."""
         self.say(f"\n({cwd.name}) $ {shlex.join(command)}")
-        code = subprocess.run(command, cwd=cwd, env=self.environment, check=False).returncode
+        self._require(command, subprocess.run(command, cwd=cwd, env=self.environment, check=False).returncode)
+
+    def _require(self, command: Sequence[str], code: int) -> None:
         if code:
             raise SinkError(
                 f"The demo stopped: {shlex.join(command)!r} ended with exit code {code}.",
-                f"Its folder is {self.folder}; the sandbox's log is named by `invoke sandbox.status`.",
+                f"Its folder is {self.folder}; the sandbox's log is named by `invoke sandbox.status`."
+                f"{'' if self.compute else ' Without an engine: invoke demo --compute processes'}",
             )
 
     def output(self, command: Sequence[str], cwd: Path) -> str:
