@@ -64,9 +64,11 @@ class Engine:
         ).splitlines()
 
     def image_names(self, sandbox_id: str) -> list[str]:
-        """The names of a sandbox's images."""
+        """The names of a sandbox's images, and the ids of those that have lost theirs."""
         names = self.run("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
-        return [name for name in names if f"/sink-{sandbox_id}/" in name]
+        built = f"label=the-sink.sandbox={sandbox_id}"
+        nameless = self.run("images", "--quiet", "--filter", built, "--filter", "dangling=true").split()
+        return [*nameless, *(name for name in names if f"/sink-{sandbox_id}/" in name)]
 
 
 @pytest.fixture(scope="session")

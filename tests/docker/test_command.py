@@ -224,7 +224,9 @@ def test_an_attestation_needs_buildx(shell: Shell, context: Path, engine: Any) -
     engine.run("rmi", "local-only")
 
 
-def test_two_sandboxes_do_not_see_each_other(shell: Shell, make_shell: Any, context: Path) -> None:
+def test_two_sandboxes_do_not_see_each_other(
+    shell: Shell, make_shell: Any, context: Path, engine: Any
+) -> None:
     """The same bytes under the same name in both: each has its own, and goes with its own."""
     other = make_shell("second")
     other.client("ecr").create_repository(repositoryName="app-stage")
@@ -235,6 +237,8 @@ def test_two_sandboxes_do_not_see_each_other(shell: Shell, make_shell: Any, cont
     build(other, context, foreign)
     other.docker("push", foreign)
 
+    build(other, context, foreign, "--label", "again=yes")  # the first loses its name
+
     assert json.loads(shell.docker("inspect", name))[0]["RepoTags"] == [name]
     assert "other" not in shell.docker("images", f"{HOST}/app-stage")
     assert "both" not in other.docker("images", "--format", "{{.Repository}}:{{.Tag}}")
@@ -243,6 +247,7 @@ def test_two_sandboxes_do_not_see_each_other(shell: Shell, make_shell: Any, cont
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(other.sandbox.state_dir.parent.parent))
         lifecycle.reset("second")
+    assert engine.image_names(other.id) == []
     shell.docker("run", "--rm", name, "true")
 
 

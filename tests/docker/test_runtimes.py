@@ -232,11 +232,12 @@ def test_a_source_that_does_not_compile_fails_the_build(runtime: str, engine: An
     assert "The sources do not compile" in said
 
 
-def test_a_base_with_another_python_is_refused(base_image: Any, tmp_path: Path) -> None:
+def test_a_base_with_another_python_is_refused(base_image: Any, engine: Any, tmp_path: Path) -> None:
     name = "the-sink-test-wrong:3.11"
     with pytest.raises(SinkError) as caught:
         list(apply_build(Docker(tmp_path), {"3.11": name}, "0.0.0", [f"BASE={base_image('3.13')}"]))
 
+    engine.run("image", "rm", name)
     assert caught.value.message == f"The base image of {name} has Python 3.13, not 3.11."
 
 

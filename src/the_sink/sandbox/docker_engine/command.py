@@ -21,9 +21,8 @@ from the_sink.local.engine import FoundEngine
 from the_sink.sandbox.compute.docker_session import Session
 from the_sink.sandbox.compute.references import is_ecr_host, parse_reference
 from the_sink.sandbox.docker_engine.install import VARIABLES
-from the_sink.sandbox.docker_engine.names import Names, is_reference, sandbox_id
+from the_sink.sandbox.docker_engine.names import LABEL, Names, is_reference, sandbox_id
 
-LABEL = "the-sink.sandbox"
 _HELD = ("image", "container", "builder", "buildx")
 """Groups whose members are known without them too: ``docker image push`` is ``docker push``."""
 _SHORT = {

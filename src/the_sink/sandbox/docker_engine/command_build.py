@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from the_sink.errors import InputError
-from the_sink.sandbox.docker_engine.names import has_reference, is_reference
+from the_sink.sandbox.docker_engine.names import LABEL, has_reference, is_reference
 
 if TYPE_CHECKING:
     from the_sink.sandbox.docker_engine.command import Command
@@ -32,7 +32,8 @@ def build(command: Command, words: list[str]) -> int:
     found = command.found
     words = words if found.has_buildx else without_attestations(words)
     words = [_mapped(command, before, word) for before, word in zip(["", *words], words, strict=False)]
-    extra = _settings(words)
+    # By the label a reset finds the images that have lost their names to later builds.
+    extra = ["--label", f"{LABEL}={command.names.sandbox}", *_settings(words)]
     dockerfile = _dockerfile(words)
     if dockerfile is None or not _names_registry(dockerfile):
         return command.hand_on(["build", *extra, *words])

@@ -28,10 +28,7 @@ from the_sink.sandbox.compute.addresses import HOST_NAME
 from the_sink.sandbox.docker_engine import warden
 from the_sink.sandbox.docker_engine.container import DockerContainer
 from the_sink.sandbox.docker_engine.images import Images
-from the_sink.sandbox.docker_engine.names import Names, sandbox_id
-
-LABEL = "the-sink.sandbox"
-"""On everything that the sandbox makes in the engine; its value is the sandbox's id."""
+from the_sink.sandbox.docker_engine.names import LABEL, Names, sandbox_id
 
 PORTS_LABEL = "the-sink.ports"
 """The ports that a task's container listens on, for where they must be published."""
@@ -253,11 +250,15 @@ class SandboxHost:
 
 
 def remove_images(client: Any, names: Names) -> int:
-    """Remove every name that the sandbox's images have in the engine; return how many."""
+    """Remove every name that the sandbox's images have in the engine; return how many.
+
+    What was built and has no name any more goes too.
+    """
     found = list(_own_names(client, names))
     for name in found:
         with contextlib.suppress(NotFound, APIError):  # one that somebody's container uses stays
             client.images.remove(name, force=False)
+    client.images.prune(filters={"dangling": True, "label": f"{LABEL}={names.sandbox}"})
     return len(found)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from the_sink.local.engine import FoundEngine
-from the_sink.sandbox.docker_engine.names import Names, sandbox_id
+from the_sink.sandbox.docker_engine.names import LABEL, Names, sandbox_id
 
 
 def remove_leftovers(state_dir: Path, found: FoundEngine) -> None:
     """Remove the containers, the network and the images of the sandbox with this state folder."""
     import docker
 
-    from the_sink.sandbox.docker_engine.engine import LABEL, remove_images
+    from the_sink.sandbox.docker_engine.engine import remove_images
     from the_sink.sandbox.docker_engine.warden import remove_all
 
     names = Names(0, sandbox_id(state_dir))

@@ -13,6 +13,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+LABEL = "the-sink.sandbox"
+"""On everything that a sandbox makes in the engine; its value is the sandbox's id."""
+
 _ECR = r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?"
 _ECR_HOST = re.compile(rf"(?<![\w.-]){_ECR}(?![\w.-])")
 _ECR_REFERENCE = re.compile(rf"{_ECR}(?:/[\w./:@-]+)?")
