@@ -202,13 +202,27 @@ def test_a_secret_starts_empty_or_is_adopted(stack: Callable[..., Any]) -> None:
     assert readable == [arn]
 
 
-def test_images_with_secrets_are_not_copied_between_environments(stack: Callable[..., Any]) -> None:
-    def sids(delivery: str) -> list[str]:
-        role = stack("pipeline", SecretsDelivery=delivery).properties("BuildRole")
-        return [s["Sid"] for s in role["Policies"][0]["PolicyDocument"]["Statement"]]
+def test_a_build_reaches_the_images_that_it_may_take_over_and_no_others(stack: Callable[..., Any]) -> None:
+    """Those of the one environment before; not where an image holds another environment's secrets."""
 
-    assert "CopyPromotedImage" in sids("task")
-    assert "CopyPromotedImage" not in sids("image")
+    def reached(**parameters: str) -> list[Any]:
+        role = stack("pipeline", **parameters).properties("BuildRole")
+        statements = role["Policies"][0]["PolicyDocument"]["Statement"]
+        return [s["Resource"] for s in statements if s["Sid"] == "TakeOverPromotedImage"]
+
+    uat = {"AppEnv": "uat", "PromotedFrom": "stage"}
+    assert reached(**uat) == ["arn:aws:ecr:eu-west-1:123456789012:repository/demo-app-stage"]
+    assert reached(**uat, SecretsDelivery="image") == []
+    assert reached() == []
+
+
+def test_a_build_knows_where_its_release_comes_from(stack: Callable[..., Any]) -> None:
+    def variables(**parameters: str) -> dict[str, str]:
+        project = stack("pipeline", **parameters).properties("BuildProject")
+        return {v["Name"]: v["Value"] for v in project["Environment"]["EnvironmentVariables"]}
+
+    assert variables(AppEnv="uat", PromotedFrom="stage")["PROMOTED_FROM"] == "stage"
+    assert "PROMOTED_FROM" not in variables()
 
 
 @pytest.fixture

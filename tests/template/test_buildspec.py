@@ -19,7 +19,7 @@ from the_sink.sandbox.buildspec import Buildspec, parse_buildspec
 
 BY_THE_PIPELINE = {
     *("AWS_REGION", "AWS_ACCOUNT_ID", "APP_NAME", "APP_ENV", "PLATFORM_ECR_REPOSITORY", "RUNTIME_VERSION"),
-    *("ECR_REPOSITORY", "ECR_TAG", "SECRETS_DELIVERY"),
+    *("ECR_REPOSITORY", "ECR_TAG", "SECRETS_DELIVERY", "PROMOTED_FROM"),
 }
 Play = Callable[..., list[str]]
 
@@ -58,7 +58,9 @@ def test_no_program_is_used_that_a_laptop_may_lack(commands: list[str]) -> None:
 def test_every_variable_comes_from_the_pipeline_or_an_earlier_command(commands: list[str]) -> None:
     known = set(BY_THE_PIPELINE)
     for command in commands:
-        known |= set(re.findall(r"(?:^|;\s*|then |for |\) )\s*([A-Z_]+)(?:=| in )", command, re.MULTILINE))
+        known |= set(
+            re.findall(r"(?:^|;\s*|then |elif |for |\) )\s*([A-Z_]+)(?:=| in )", command, re.MULTILINE)
+        )
         known |= set(re.findall(r"&& ([A-Z_]+)=", command))
         used = set(re.findall(r"\$\{?([A-Z_]+)", re.sub(r"printf '[^']*'", "", command)))
         assert used <= known, command
@@ -85,7 +87,7 @@ def test_what_may_fail_by_the_apps_fault_is_a_command_of_its_own(commands: list[
     builds = [command for command in commands if "docker build" in command]
 
     assert [command.split(" docker build")[0] for command in builds] == [
-        'test "$IS_BUILT" = yes ||',
+        'test "$IS_BUILT" = yes || test -n "$PROMOTED" ||',
         'test "$SECRETS_DELIVERY" != image || test "$IS_BUILT" = yes ||',
     ]
     assert [command for command in commands if "container-init check" in command] == [
@@ -160,57 +162,63 @@ case "$*" in
   *get-secret-value*) printf 'version-1\\t'; cat "$CALLS/secret" ;;
   *"--repository-name runtime "*) echo "$DIGEST" ;;
   *batch-get-image*) cat "$CALLS/missing" ;;
+  *describe-images*) cat "$CALLS/images" ;;
   *"container-init env"*) printf %s "$SINK_SECRET_CORE" > "$CALLS/handed-on" ;;
   *"login --username"*) cat > /dev/null ;;
 esac
 """
 
 
+@pytest.fixture
+def play(commands: list[str], tmp_path: Path) -> Play:
+    """A function that plays all commands, by delivery and by the tags that the registry lacks."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("aws", "docker"):
+        (folder / name).write_text(TOOL)
+        (folder / name).chmod(0o755)
+    (tmp_path / "release.json").write_text(json.dumps({"commit": "c0ffee", "template_version": "1.2.3"}))
+    (tmp_path / "aws").mkdir()
+    for env in ("stage", "uat"):
+        (tmp_path / f"aws/cfn-template-configuration-{env}.json").write_text('{"Parameters": {}}')
+    (tmp_path / "secret").write_text(SECRET_VALUE)
+
+    def run(delivery: str, missing: str, shell: str = "sh", promoted_from: str = "") -> list[str]:
+        (tmp_path / "missing").write_text(missing)
+        (tmp_path / "calls").unlink(missing_ok=True)
+        environment = {name: name.lower() for name in BY_THE_PIPELINE} | {
+            "APP_NAME": "hello-sink",
+            "APP_ENV": "uat" if promoted_from else "stage",
+            "ECR_REPOSITORY": "hello-sink-uat" if promoted_from else "hello-sink-stage",
+            "ECR_TAG": "latest",
+            "PROMOTED_FROM": promoted_from,
+            "PLATFORM_ECR_REPOSITORY": "runtime",
+            "RUNTIME_VERSION": "3.13",
+            "SECRETS_DELIVERY": delivery,
+            "CALLS": str(tmp_path),
+            "DIGEST": DIGEST,
+            "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+        }
+        script = "\n".join(["set -e", *commands])
+        subprocess.run([shell, "-c", script], cwd=tmp_path, env=environment, check=True)
+        return (tmp_path / "calls").read_text().splitlines()
+
+    return run
+
+
+def tag_of(calls: list[str]) -> str:
+    found = next(found for call in calls if (found := re.search(r"imageTag=(c0ffee-\w{8})", call)))
+    return found[1]
+
+
 class TestCalls:
     """Which calls a build makes: AWS's command line and docker written down, in place of a slow cloud."""
-
-    @pytest.fixture
-    def play(self, commands: list[str], tmp_path: Path) -> Play:
-        """A function that plays all commands, by delivery and by the tags that the registry lacks."""
-        folder = tmp_path / "bin"
-        folder.mkdir()
-        for name in ("aws", "docker"):
-            (folder / name).write_text(TOOL)
-            (folder / name).chmod(0o755)
-        (tmp_path / "release.json").write_text(json.dumps({"commit": "c0ffee", "template_version": "1.2.3"}))
-        (tmp_path / "aws").mkdir()
-        (tmp_path / "aws/cfn-template-configuration-stage.json").write_text('{"Parameters": {}}')
-        (tmp_path / "secret").write_text(SECRET_VALUE)
-
-        def run(delivery: str, missing: str, shell: str = "sh") -> list[str]:
-            (tmp_path / "missing").write_text(missing)
-            (tmp_path / "calls").unlink(missing_ok=True)
-            environment = {name: name.lower() for name in BY_THE_PIPELINE} | {
-                "APP_ENV": "stage",
-                "ECR_REPOSITORY": "hello-sink-stage",
-                "ECR_TAG": "latest",
-                "PLATFORM_ECR_REPOSITORY": "runtime",
-                "RUNTIME_VERSION": "3.13",
-                "SECRETS_DELIVERY": delivery,
-                "CALLS": str(tmp_path),
-                "DIGEST": DIGEST,
-                "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
-            }
-            script = "\n".join(["set -e", *commands])
-            subprocess.run([shell, "-c", script], cwd=tmp_path, env=environment, check=True)
-            return (tmp_path / "calls").read_text().splitlines()
-
-        return run
-
-    def tag(self, calls: list[str]) -> str:
-        found = next(found for call in calls if (found := re.search(r"imageTag=(c0ffee-\w{8})", call)))
-        return found[1]
 
     @pytest.mark.parametrize("delivery", ["task", "image"])
     def test_the_runtime_is_taken_by_the_digest_that_the_tag_names(self, play: Play, delivery: str) -> None:
         """A publish in between moves the runtime's tag: the image must be made from what its own tag says."""
         calls = play(delivery, "")
-        fresh = play(delivery, f"{self.tag(calls)}\tlatest")
+        fresh = play(delivery, f"{tag_of(calls)}\tlatest")
 
         bases = {found[1] for call in fresh if (found := re.search(r"--build-arg FROM=(\S+)", call))}
         assert {base for base in bases if "hello-sink-stage" not in base} == {
@@ -246,7 +254,7 @@ class TestCalls:
         ]
 
     def test_the_moving_tag_is_pushed_only_where_there_is_none(self, play: Play) -> None:
-        tag = self.tag(play("task", ""))
+        tag = tag_of(play("task", ""))
 
         def pushed(missing: str) -> list[str]:
             return [call.rpartition(":")[2] for call in play("task", missing) if "docker push" in call]
@@ -265,4 +273,90 @@ class TestCalls:
         assert checked("image") == "docker run --rm"
 
     def test_with_settings_inside_the_tag_names_the_secret_too(self, play: Play) -> None:
-        assert self.tag(play("task", "")) != self.tag(play("image", ""))
+        assert tag_of(play("task", "")) != tag_of(play("image", ""))
+
+
+STAGE = "aws_account_id.dkr.ecr.aws_region.amazonaws.com/hello-sink-stage"
+UAT = "aws_account_id.dkr.ecr.aws_region.amazonaws.com/hello-sink-uat"
+
+
+class TestPromotion:
+    """What a build does where its release comes from another environment."""
+
+    def images(self, folder: Path, *found: tuple[str, str, list[str]]) -> None:
+        """Let the other environment's repository hold these: digest, time of the push, tags."""
+        (folder / "images").write_text(json.dumps(found))
+
+    def docker(self, calls: list[str]) -> list[str]:
+        """What docker was asked for, from the release's own image on."""
+        return [call.removeprefix("docker ") for call in calls if call.startswith("docker ")][3:]
+
+    @pytest.mark.parametrize("shell", ["sh", "bash"])
+    def test_the_image_that_ran_before_is_taken_over(self, play: Play, tmp_path: Path, shell: str) -> None:
+        """By its digest, under the same tag; of several of the commit the one that deployed well."""
+        self.images(
+            tmp_path,
+            ("sha256:1", "2026-11-01T10:00:00+00:00", ["c0ffee-11111111", "latest"]),
+            ("sha256:2", "2026-11-02T10:00:00+00:00", ["c0ffee-22222222"]),
+            ("sha256:3", "2026-11-03T10:00:00+00:00", ["0badc0de-33333333"]),
+        )
+
+        calls = play("task", "c0ffee-11111111\tlatest", shell, promoted_from="stage")
+
+        pull, tag, check, *pushes = self.docker(calls)
+        assert pull == f"pull {STAGE}@sha256:1"
+        assert tag == f"tag {STAGE}@sha256:1 {UAT}:c0ffee-11111111"
+        assert check.endswith(f"{UAT}:c0ffee-11111111 container-init check")
+        assert pushes == [
+            f"push {UAT}:c0ffee-11111111",
+            f"tag {UAT}:c0ffee-11111111 {UAT}:latest",
+            f"push {UAT}:latest",
+        ]
+        assert f"{UAT}:c0ffee-11111111" in (tmp_path / "imagedefinitions.json").read_text()
+
+    def test_where_none_deployed_well_the_newest_is_taken(self, play: Play, tmp_path: Path) -> None:
+        self.images(
+            tmp_path,
+            ("sha256:2", "2026-11-02T10:00:00+00:00", ["c0ffee-22222222"]),
+            ("sha256:1", "2026-11-01T10:00:00+00:00", ["c0ffee-11111111"]),
+        )
+
+        calls = play("task", "c0ffee-22222222", promoted_from="stage")
+
+        assert self.docker(calls)[0] == f"pull {STAGE}@sha256:2"
+
+    def test_what_was_taken_over_already_is_not_pushed_again(self, play: Play, tmp_path: Path) -> None:
+        self.images(tmp_path, ("sha256:1", "2026-11-01T10:00:00+00:00", ["c0ffee-11111111"]))
+
+        calls = play("task", "None", promoted_from="stage")
+
+        assert [call.split()[0] for call in self.docker(calls)] == ["pull", "run"]
+        assert self.docker(calls)[0] == f"pull {UAT}:c0ffee-11111111"
+
+    def test_without_such_an_image_it_is_built_and_the_log_says_why(
+        self, play: Play, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        self.images(tmp_path, ("sha256:3", "2026-11-03T10:00:00+00:00", ["0badc0de-33333333"]))
+
+        calls = play("task", "", promoted_from="stage")
+        fresh = play("task", tag_of(calls), promoted_from="stage")
+
+        assert self.docker(fresh)[0].startswith("build ")
+        assert "hello-sink-stage has no image of c0ffee: it is built." in capfd.readouterr().out
+
+    def test_on_another_python_it_is_built(
+        self, play: Play, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        configuration = tmp_path / "aws/cfn-template-configuration-uat.json"
+        configuration.write_text('{"Parameters": {"RuntimeVersion": "3.11"}}')
+
+        calls = play("task", "", promoted_from="stage")
+
+        assert not [call for call in calls if "describe-images" in call]
+        assert "stage runs on Python 3.13, uat on 3.11: the image is built." in capfd.readouterr().out
+
+    def test_with_settings_inside_nothing_is_taken_over(self, play: Play) -> None:
+        """Such an image holds the other environment's secrets."""
+        calls = play("image", "", promoted_from="stage")
+
+        assert not [call for call in calls if "hello-sink-stage" in call]

@@ -23,7 +23,7 @@ from the_sink.deploy.platform import Platform, describe_platform
 from the_sink.deploy.templates import load_template
 from the_sink.errors import SinkError
 from the_sink.models import Event, Said, StackApplied
-from the_sink.naming import Names, stack_channel_key
+from the_sink.naming import DEFAULT_TAGS, Names, stack_channel_key
 from the_sink.plan import (
     BootstrapObserved,
     RestoreSecret,
@@ -166,7 +166,25 @@ def _parameters(
         "AdditionalPolicyArns": ",".join(environment.additional_policies),
         "NotificationTopicArn": environment.notification_topic,
         "SecretsDelivery": settings.secrets_delivery,
+        "PromotedFrom": _promoted_from(settings, environment),
     }
+
+
+def _promoted_from(settings: Settings, environment: Environment) -> str:
+    """Return the environment whose images a build may take over: the one before, if builds can reach it.
+
+    Registries are a region's, and no account reaches into another: there the same archive is built again.
+    """
+    if environment.tag == DEFAULT_TAGS["stage"]:
+        return ""
+    before = settings.before(environment.name)
+    accounts = (
+        (before.account, environment.account)
+        if before.account or environment.account
+        else (before.profile, environment.profile)
+    )
+    is_reached = before.region == environment.region and accounts[0] == accounts[1]
+    return before.name if is_reached and before.architecture == environment.architecture else ""
 
 
 def _tags(settings: Settings, env: str, version: str, repository: str) -> dict[str, str]:

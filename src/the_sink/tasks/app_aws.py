@@ -62,10 +62,9 @@ def bootstrap(
     lines.data(wording.render_applied(applied))
     for name, value in sorted(applied.stack.outputs.items()):
         lines.data(f"  {name}: {value}")
-    if environment.tag == DEFAULT_TAGS["stage"]:
-        lines.say(f"Next: invoke deploy --env {environment.name}{' --sandbox' * sandbox}")
-    else:
-        lines.say(f"{environment.name} waits for its first promotion, which this version does not have yet.")
+    promotes = environment.tag != DEFAULT_TAGS["stage"]
+    source = f", which promotes what serves in {settings.before(environment.name).name}" * promotes
+    lines.say(f"Next: invoke deploy --env {environment.name}{' --sandbox' * sandbox}{source}")
 
 
 @task
