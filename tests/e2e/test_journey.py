@@ -27,6 +27,7 @@ from the_sink.naming import Names, platform_export, runtime_repository, stack_te
 from the_sink.resources import platform_version
 from the_sink.sandbox import lifecycle
 from the_sink.tasks.journey import APP, Journey, fetch
+from the_sink.tasks.platform_change import BUILD_GREETING, NEW_PARAMETER, NEW_VALUE, TEAM_GREETING
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NAMES = Names(APP, "stage")
@@ -61,9 +62,26 @@ class Walk:
         """The address of stage, by the stack's output."""
         return self.journey.url("stage")
 
-    def version(self) -> dict[str, Any]:
+    def version(self, env: str = "stage") -> dict[str, Any]:
         """What the service says of itself through its load balancer."""
-        return dict(json.loads(fetch(f"{self.address}/version")))
+        address = self.address if env == "stage" else self.journey.url(env)
+        return dict(json.loads(fetch(f"{address}/version")))
+
+    def build_log(self, env: str) -> str:
+        """What the environment's newest build wrote."""
+        codebuild, names = self.client("codebuild"), Names(APP, env)
+        newest = codebuild.list_builds_for_project(projectName=names.build_project)["ids"][0]
+        logs = codebuild.batch_get_builds(ids=[newest])["builds"][0]["logs"]
+        events = self.client("logs").get_log_events(
+            logGroupName=logs["groupName"], logStreamName=logs["streamName"], startFromHead=True
+        )
+        return "\n".join(event["message"].rstrip("\n") for event in events["events"])
+
+    def log_retention_days(self, env: str) -> int:
+        """How long the log of the environment's tasks is kept."""
+        group = Names(APP, env).log_group
+        found = self.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+        return int(next(each["retentionInDays"] for each in found if each["logGroupName"] == group))
 
     def invoke(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a task in the app, as its own environment answers."""
@@ -76,10 +94,10 @@ class Walk:
             check=False,
         )
 
-    def running_tasks(self) -> list[dict[str, Any]]:
-        ecs = self.client("ecs")
-        arns = ecs.list_tasks(cluster=NAMES.cluster, serviceName=NAMES.service)["taskArns"]
-        tasks = ecs.describe_tasks(cluster=NAMES.cluster, tasks=arns)["tasks"] if arns else []
+    def running_tasks(self, env: str = "stage") -> list[dict[str, Any]]:
+        ecs, names = self.client("ecs"), Names(APP, env)
+        arns = ecs.list_tasks(cluster=names.cluster, serviceName=names.service)["taskArns"]
+        tasks = ecs.describe_tasks(cluster=names.cluster, tasks=arns)["tasks"] if arns else []
         return [task for task in tasks if task["lastStatus"] == "RUNNING"]
 
     def archive(self, key: str) -> bytes:
@@ -168,8 +186,10 @@ class TestJourney:
         )
         walk.journey.change_app()
         walk.commits.append(walk.journey.head())
-        walk.journey.deploy("stage")
+        load = walk.journey.deploy_under_load("stage")
 
+        assert load.failed == 0, load.errors
+        assert [json.loads(body)["commit"] for body in load.by_answer] == walk.commits
         answers = {walk.version()["commit"] for _ in range(20)}
         assert answers == {walk.commits[1]}
         assert self.digests(walk) == {self.pushed_digest(walk, walk.commits[1])}
@@ -224,6 +244,80 @@ class TestJourney:
             told = walk.invoke("status", "--env", "stage", "--sandbox", "--json")
             assert f'"commit": "{commit}"' in told.stdout, told.stdout + told.stderr
 
+    def test_uat_takes_the_release_that_serves_in_stage(self, walk: Walk) -> None:
+        """The same archive, and the same image: the build takes it over."""
+        walk.journey.bootstrap("uat")
+        walk.journey.deploy("uat")
+
+        assert walk.version("uat")["commit"] == walk.commits[1]
+        assert walk.archive(f"{APP}/uat.zip") == walk.archive(f"{APP}/{walk.commits[1]}.zip")
+        assert self.digests(walk, "uat") == self.digests(walk, "stage")
+        log = walk.build_log("uat")
+        assert "nothing is built" in log
+        assert "docker build" not in log
+
+    def test_going_back_is_asked_about(self, walk: Walk) -> None:
+        """A script that names an older commit has nobody to ask: nothing happens."""
+        refused = walk.invoke("deploy", "--env", "uat", "--commit", walk.commits[0], "--sandbox")
+
+        older, newer = (commit[:8] for commit in walk.commits[:2])
+        assert refused.returncode == 2
+        assert f"{older} is older than {newer}, which serves in uat; go back?" in refused.stderr
+        assert walk.version("uat")["commit"] == walk.commits[1]
+
+    def test_prod_waits_for_an_approval(self, walk: Walk) -> None:
+        """Somebody lets the run on, and prod serves what uat does."""
+        walk.journey.bootstrap("prod")
+        walk.journey.deploy_with_approval("prod")
+
+        names = Names(APP, "prod")
+        actions = walk.client("codepipeline").list_action_executions(pipelineName=names.pipeline)
+        approvals = [each for each in actions["actionExecutionDetails"] if each["stageName"] == "Approval"]
+        assert [each["status"] for each in approvals] == ["Succeeded"]
+        assert walk.version("prod")["commit"] == walk.commits[1]
+        assert self.digests(walk, "prod") == self.digests(walk, "uat")
+
+    def test_the_platforms_change_arrives_beside_the_teams_own(self, walk: Walk) -> None:
+        """Files that both have edited hold both; stage runs both, uat neither."""
+        walk.journey.edit_app()
+        walk.journey.change_platform()
+        walk.journey.update_app()
+        walk.commits.append(walk.journey.head())
+        walk.journey.deploy("stage")
+
+        app = walk.journey.app
+        configuration = json.loads((app / "aws/cfn-template-configuration-stage.json").read_text())
+        assert configuration["Parameters"]["TaskMemory"] == "1024"
+        assert configuration["Parameters"][NEW_PARAMETER] == NEW_VALUE
+        log = walk.build_log("stage")
+        assert TEAM_GREETING in log
+        assert BUILD_GREETING in log
+        assert "greet" in walk.invoke("--list").stdout
+        assert "TaskRoleName" in walk.invoke("outputs", "--env", "stage", "--sandbox").stdout
+        assert walk.version()["template_version"] == "1.2.0"
+        assert walk.log_retention_days("stage") == int(NEW_VALUE)
+        assert walk.log_retention_days("uat") == 30
+
+    def test_a_release_ahead_of_uats_platform_waits(self, walk: Walk) -> None:
+        """It would fail in CloudFormation, after the build; it is refused before."""
+        refused = walk.invoke("deploy", "--env", "uat", "--sandbox")
+
+        assert refused.returncode == 2
+        assert f"StackPython passes {NEW_PARAMETER}, no parameter of the platform's template in uat" in (
+            refused.stderr
+        )
+        assert "invoke platform.promote --env uat --sandbox" in refused.stderr
+        assert walk.version("uat")["commit"] == walk.commits[1]
+
+    def test_the_platform_lets_its_change_on(self, walk: Walk) -> None:
+        """uat follows, prod does not."""
+        walk.journey.promote_platform("uat")
+        walk.journey.deploy("uat")
+
+        assert walk.version("uat")["commit"] == walk.commits[2]
+        assert walk.log_retention_days("uat") == int(NEW_VALUE)
+        assert walk.log_retention_days("prod") == 365
+
     def test_a_broken_release_leaves_the_old_one_serving(self, walk: Walk) -> None:
         """A build that fails ends in one cause and exit code 1; the service never notices."""
         dockerfile = walk.journey.app / "aws" / "Dockerfile"
@@ -238,7 +332,7 @@ class TestJourney:
         assert failed.returncode == 1, failed.stderr
         assert "Build" in failed.stderr
         assert "Traceback" not in failed.stderr
-        assert walk.version()["commit"] == walk.commits[1]
+        assert walk.version()["commit"] == walk.commits[-1]
 
     def test_everything_is_back_after_a_stop(self, walk: Walk) -> None:
         """Nothing runs after the stop; after a start the same release serves at the same address."""
@@ -250,7 +344,7 @@ class TestJourney:
         assert not processes & running()
 
         lifecycle.start("e2e", port=sandbox.port, compute=sandbox.compute)
-        eventually(lambda: walk.version()["commit"] == walk.commits[1], seconds=30)
+        eventually(lambda: walk.version()["commit"] == walk.commits[-1], seconds=30)
         assert walk.journey.url("stage") == walk.address
 
     def modes_in_tasks(self, env_files: set[Path]) -> list[str]:
@@ -261,9 +355,11 @@ class TestJourney:
         definition = ecs.describe_task_definition(taskDefinition=revision)["taskDefinition"]
         return str(definition["containerDefinitions"][0]["image"])
 
-    def digests(self, walk: Walk) -> set[str]:
+    def digests(self, walk: Walk, env: str = "stage") -> set[str]:
         return {
-            str(container["imageDigest"]) for task in walk.running_tasks() for container in task["containers"]
+            str(container["imageDigest"])
+            for task in walk.running_tasks(env)
+            for container in task["containers"]
         }
 
     def pushed_digest(self, walk: Walk, commit: str) -> str:
