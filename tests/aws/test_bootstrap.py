@@ -153,7 +153,7 @@ def test_a_pipeline_that_waits_for_an_approval_is_not_changed_under_it(
     commit(app, "Ask for approval")
     invoke(app, "bootstrap", "--env", "stage", "--sandbox")
     deployed = invoke(app, "deploy", "--env", "stage", "--sandbox", "--timeout", "2")
-    assert "Stage Approval waits for someone to approve it." in deployed.err.splitlines()
+    assert "Stage Approval waits for an approval of " in deployed.err
     settings.write_text(settings.read_text().replace("requires_approval = true", "requires_approval = false"))
 
     ended = invoke(app, "bootstrap", "--env", "stage", "--sandbox")
@@ -162,6 +162,7 @@ def test_a_pipeline_that_waits_for_an_approval_is_not_changed_under_it(
     assert ended.err.splitlines()[-2] == (
         f"Pipeline {STACK} is waiting for an approval, and changing it would end that run."
     )
+    assert "invoke approve or reject --env stage --sandbox" in ended.err
     assert parameters(aws)["RequireApproval"] == "true"
     left = aws("cloudformation").list_change_sets(StackName=STACK)["Summaries"]
     assert [each for each in left if each["ExecutionStatus"] == "AVAILABLE"] == []

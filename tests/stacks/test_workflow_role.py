@@ -35,6 +35,7 @@ ACTIONS: dict[tuple[str, str], set[str]] = {
     ("codepipeline", "get_pipeline_state"): {"codepipeline:GetPipelineState"},
     ("codepipeline", "list_action_executions"): {"codepipeline:ListActionExecutions"},
     ("codepipeline", "list_pipeline_executions"): {"codepipeline:ListPipelineExecutions"},
+    ("codepipeline", "put_approval_result"): {"codepipeline:PutApprovalResult"},
     ("codepipeline", "start_pipeline_execution"): {"codepipeline:StartPipelineExecution"},
     ("codepipeline", "stop_pipeline_execution"): {"codepipeline:StopPipelineExecution"},
     ("ecr", "batch_get_image"): {"ecr:BatchGetImage"},

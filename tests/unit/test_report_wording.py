@@ -21,6 +21,7 @@ from the_sink.models import (
     Serving,
     StackStatus,
     TasksChanged,
+    WaitingRelease,
     Warned,
 )
 from the_sink.report import tables, wording
@@ -130,8 +131,10 @@ def test_status_tells_each_environment() -> None:
     stage = EnvironmentStatus(
         "stage", True, "my-app-stage-pipeline", run, "UPDATE_COMPLETE", RELEASE.commit, SERVING
     )
+    since = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+    waiting = WaitingRelease(RELEASE.commit, RELEASE.subject, since, "run-2")
     uat = EnvironmentStatus(
-        "uat", True, closed=(Gate("Build", reason="freeze"),), waiting=(Gate("Approval"),)
+        "uat", True, closed=(Gate("Build", reason="freeze"),), waiting_for_approval=waiting
     )
 
     text = wording.render_status("my-app", [stage, uat, EnvironmentStatus("prod", False)])
@@ -147,7 +150,7 @@ def test_status_tells_each_environment() -> None:
         "my-app uat\n"
         "  last run: none yet\n"
         "  closed: the way into Build (freeze)\n"
-        "  waiting: Approval needs an approval\n"
+        "  waits for approval: 01234567 'Start', since 2026-03-01 12:30:00 UTC (invoke approve --env uat)\n"
         "  serves: nothing yet\n"
         "\n"
         "my-app prod: not bootstrapped"

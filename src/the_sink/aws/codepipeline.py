@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from the_sink.aws.target import Target
 from the_sink.aws.translation import error_code, translated
-from the_sink.models import ActionRun, Execution, Gate, Pipeline
+from the_sink.models import ActionRun, Execution, Gate, OpenApproval, Pipeline
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline import CodePipelineClient
@@ -104,6 +104,30 @@ class Pipelines:
             raise
         return True
 
+    def answer(self, name: str, approval: OpenApproval, message: str, *, is_approved: bool) -> bool:
+        """Answer an approval; return False if it is no longer open.
+
+        Args:
+            name: The pipeline's.
+            approval: As :meth:`describe` returned it.
+            message: Why; AWS keeps it with the answer and cuts nothing: at most 512 characters
+                (https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ApprovalResult.html).
+            is_approved: Whether the run goes on.
+        """
+        try:
+            self._client.put_approval_result(
+                pipelineName=name,
+                stageName=approval.stage,
+                actionName=approval.action,
+                result={"summary": message, "status": "Approved" if is_approved else "Rejected"},
+                token=approval.token,
+            )
+        except ClientError as error:
+            if error_code(error) in {"ApprovalAlreadyCompletedException", "InvalidApprovalTokenException"}:
+                return False
+            raise
+        return True
+
 
 def _execution(run: Any) -> Execution:
     source = _source(run.get("sourceRevisions", []), "actionName")
@@ -139,6 +163,7 @@ def _action(detail: Any) -> ActionRun:
         provider=detail.get("input", {}).get("actionTypeId", {}).get("provider", ""),
         started_at=detail.get("startTime"),
         updated_at=detail.get("lastUpdateTime"),
+        updated_by=detail.get("updatedBy", ""),
         artifacts={
             each.get("name", ""): (
                 each.get("s3location", {}).get("bucket", ""),
@@ -156,10 +181,16 @@ def _closed_entry(stage: Any) -> list[Gate]:
     return [Gate(stage.get("stageName", ""), reason=entry.get("disabledReason", ""))]
 
 
-def _open_approvals(stage: Any) -> list[Gate]:
+def _open_approvals(stage: Any) -> list[OpenApproval]:
     # Only an approval that waits for someone has a token while it is in progress.
     return [
-        Gate(stage.get("stageName", ""), action=action.get("actionName", ""))
+        OpenApproval(
+            stage=stage.get("stageName", ""),
+            action=action.get("actionName", ""),
+            execution_id=stage.get("latestExecution", {}).get("pipelineExecutionId", ""),
+            since=action["latestExecution"].get("lastStatusChange"),
+            token=action["latestExecution"]["token"],
+        )
         for action in stage.get("actionStates", [])
         if action.get("latestExecution", {}).get("status") == "InProgress"
         and action.get("latestExecution", {}).get("token")

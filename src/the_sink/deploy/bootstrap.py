@@ -128,7 +128,7 @@ def apply(aws: Aws, planned: BootstrapPlan) -> Generator[Event, None, StackAppli
             case StopSelfStarted(pipeline):
                 yield from _stop_self_started(aws, pipeline)
             case _:
-                pipeline_is_idle = partial(_wait_for_idle, aws, planned.names.pipeline)
+                pipeline_is_idle = partial(_wait_for_idle, aws, planned.names)
                 done = yield from stacks.apply_step(
                     aws, step, template, planned.platform.bucket, pipeline_is_idle
                 )
@@ -218,11 +218,12 @@ def _warnings(aws: Aws, platform: Platform, env: str, version: str, runtime: str
     return tuple(warnings)
 
 
-def _wait_for_idle(aws: Aws, pipeline: str) -> Generator[Event, None, None]:
+def _wait_for_idle(aws: Aws, names: Names) -> Generator[Event, None, None]:
     """Wait until the pipeline runs nothing: changing it would end what runs.
 
     https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html
     """
+    pipeline, env = names.pipeline, names.env
     pace = Pace(
         aws.clock,
         _IDLE_TIMEOUT_S,
@@ -235,8 +236,8 @@ def _wait_for_idle(aws: Aws, pipeline: str) -> Generator[Event, None, None]:
         if state is not None and state.waiting:
             raise SinkError(
                 f"Pipeline {pipeline} is waiting for an approval, and changing it would end that run.",
-                "Answer it (in the CodePipeline console, or with `aws codepipeline put-approval-result`), "
-                "then run the same command again.",
+                f"Answer it (invoke approve or reject --env {env}{aws.target.flags}), then run the same "
+                "command again.",
             )
         if not said:
             yield Said(f"Pipeline {pipeline} is running a release; waiting for that to end.")

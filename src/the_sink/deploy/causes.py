@@ -78,7 +78,7 @@ def _explain_action(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, 
         case "Manual":
             said = run.summary or run.error
             return (
-                f"someone rejected it{f': {said}' if said else ''}.".replace("..", "."),
+                f"{run.updated_by or 'someone'} rejected it{f': {said}' if said else ''}.".replace("..", "."),
                 "Nothing changed there; talk to them.",
             )
     return _said(run), "Mend the cause, then deploy again."

@@ -108,7 +108,7 @@ def follow(
             return execution, actions
         quiet = 0 if events else quiet + 1
         if quiet and quiet % _GATES_EVERY == 0:
-            yield from watcher.look_at_gates()
+            yield from watcher.look_at_gates(execution)
         pace.wait(changed=bool(events))
 
 
@@ -153,8 +153,8 @@ class _Watcher:
             if each.created_at is None or each.created_at >= since
         )
 
-    def look_at_gates(self) -> Iterator[Event]:
-        """Yield what holds the pipeline up: a closed transition, an approval that nobody gave yet."""
+    def look_at_gates(self, ours: Execution) -> Iterator[Event]:
+        """Yield what holds a run up: a closed transition, an approval of it or of one before it."""
         state = self.aws.pipelines.describe(self.names.pipeline)
         if state is None:
             return
@@ -164,8 +164,17 @@ class _Watcher:
                 f"(open it: aws codepipeline enable-stage-transition --pipeline-name {self.names.pipeline} "
                 f"--stage-name {gate.stage} --transition-type Inbound)."
             )
-        for gate in state.waiting:
-            yield from self._once(f"Stage {gate.stage} waits for someone to approve it.")
+        for approval in state.waiting:
+            others = approval.execution_id != ours.execution_id
+            whose = (
+                self.aws.pipelines.execution(self.names.pipeline, approval.execution_id) if others else ours
+            )
+            flags = f"--env {self.names.env}{self.aws.target.flags}"
+            yield from self._once(
+                f"Stage {approval.stage} waits for an approval of {_name(whose.summary)}"
+                f"{', which is ahead of this release' if others else ''}. "
+                f"In another terminal: invoke approve {flags} (or: invoke reject {flags})"
+            )
 
     def _once(self, text: str) -> Iterator[Event]:
         if text not in self._gates:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from the_sink.aws.session import Aws
+from the_sink.deploy.approval import describe_waiting
 from the_sink.deploy.serving import describe_serving
 from the_sink.errors import NotFound
 from the_sink.models import EnvironmentStatus, Serving
@@ -26,7 +27,7 @@ def describe_environment(aws: Aws, names: Names) -> EnvironmentStatus:
         commit=_commit_of(aws, names, serving),
         serving=serving,
         closed=pipeline.closed,
-        waiting=pipeline.waiting,
+        waiting_for_approval=describe_waiting(aws, names, pipeline),
     )
 
 

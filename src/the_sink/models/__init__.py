@@ -18,7 +18,16 @@ from the_sink.models.events import (
     TasksChanged,
     Warned,
 )
-from the_sink.models.pipelines import ActionRun, Build, BuildPhase, Execution, Gate, Pipeline
+from the_sink.models.pipelines import (
+    ActionRun,
+    Build,
+    BuildPhase,
+    Execution,
+    Gate,
+    OpenApproval,
+    Pipeline,
+    WaitingRelease,
+)
 from the_sink.models.releases import Deployed, EnvironmentStatus, Release, Serving
 from the_sink.models.services import Service, ServiceDeployment, Task
 from the_sink.models.stacks import ChangeSet, ResourceChange, Stack, StackApplied, StackEvent, StackStatus
@@ -39,6 +48,7 @@ __all__ = [
     "Execution",
     "Gate",
     "Image",
+    "OpenApproval",
     "PhaseChanged",
     "Pipeline",
     "Release",
@@ -57,6 +67,7 @@ __all__ = [
     "Task",
     "TasksChanged",
     "Version",
+    "WaitingRelease",
     "Warned",
     "parse_version",
 ]

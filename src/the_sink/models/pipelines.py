@@ -57,6 +57,8 @@ class ActionRun:
     provider: str = ""
     started_at: datetime | None = None
     updated_at: datetime | None = None
+    updated_by: str = ""
+    """Who changed it last, of an approval who answered: an ARN."""
     artifacts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """What it put out: artifact name → bucket and key."""
 
@@ -80,11 +82,50 @@ class ActionRun:
 
 @dataclass(frozen=True)
 class Gate:
-    """A stage whose entry is closed, or an approval that someone must give."""
+    """A stage whose entry somebody has closed."""
 
     stage: str
-    action: str = ""
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class OpenApproval:
+    """An approval that waits for an answer.
+
+    Attributes:
+        stage: Where it stands.
+        action: What it is called there.
+        execution_id: The run that it holds.
+        since: When it began to wait.
+        token: What an answer must name; it is good for this one wait.
+    """
+
+    stage: str
+    action: str
+    execution_id: str
+    since: datetime | None
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class WaitingRelease:
+    """A release that waits for an approval.
+
+    Attributes:
+        commit: Of the release; "" where its archive names none.
+        subject: Its commit message's first line.
+        since: When it began to wait.
+        execution_id: Its run.
+    """
+
+    commit: str
+    subject: str
+    since: datetime | None
+    execution_id: str
+
+    def __str__(self) -> str:
+        """Return the release as people quote it."""
+        return f"{self.commit[:8]} {self.subject!r}" if self.commit else self.execution_id
 
 
 @dataclass(frozen=True)
@@ -94,7 +135,7 @@ class Pipeline:
     name: str
     stages: tuple[str, ...]
     closed: tuple[Gate, ...] = ()
-    waiting: tuple[Gate, ...] = ()
+    waiting: tuple[OpenApproval, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from the_sink.models.pipelines import Execution, Gate
+from the_sink.models.pipelines import Execution, Gate, WaitingRelease
 
 
 @dataclass(frozen=True)
@@ -77,4 +77,4 @@ class EnvironmentStatus:
     """Of the image that every task runs; "" where tasks differ or the image's tags name none."""
     serving: Serving | None = None
     closed: tuple[Gate, ...] = ()
-    waiting: tuple[Gate, ...] = ()
+    waiting_for_approval: WaitingRelease | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import datetime
 from typing import Any
 
 
@@ -13,10 +14,14 @@ def data(text: str) -> None:
 
 
 def data_as_json(value: Any) -> None:
-    """Write a value for a script to read; dates and paths as their text."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """Write a value for a script to read; moments as ISO 8601 with their zone, paths as their text."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=_as_text))
 
 
 def say(text: str) -> None:
     """Write a line about what is going on, at once."""
     print(text, file=sys.stderr, flush=True)
+
+
+def _as_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

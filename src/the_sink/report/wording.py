@@ -109,7 +109,9 @@ def _render_environment(app: str, status: EnvironmentStatus) -> str:
         when = f", {format_time(run.updated_at)}" if run.updated_at else ""
         told.append(f"  last run: {run.status} {_shorten_summary(run.summary)}{when} ({run.execution_id})")
     told += [f"  closed: the way into {gate.stage} ({gate.reason})" for gate in status.closed]
-    told += [f"  waiting: {gate.stage} needs an approval" for gate in status.waiting]
+    if waiting := status.waiting_for_approval:
+        since = f", since {format_time(waiting.since)}" if waiting.since else ""
+        told.append(f"  waits for approval: {waiting}{since} (invoke approve --env {status.env})")
     if status.stack_status:
         told.append(f"  stack: {status.stack_status}")
     serving = status.serving

@@ -72,7 +72,7 @@ def choose_promoted(
     """
     source = settings.before(environment.name)
     aws = connect_to(source, sandbox=sandbox)
-    candidate = find_candidate(aws, settings, source.name, _full_sha(settings, commit), folder)
+    candidate = find_candidate(aws, settings, source.name, find_commit(settings, commit), folder)
     problems = check_release(Tree(candidate.contents), settings, environment.name)
     if any(not problem.is_warning for problem in problems):
         raise refusal(problems, candidate.release.short)
@@ -106,8 +106,14 @@ def confirm_promotion(
         confirm(f"{short} is older than {newer[:8]}, which serves in {environment.name}; go back", yes=yes)
 
 
-def _full_sha(settings: Settings, commit: str) -> str:
-    """Return the commit that git knows by this name; what it does not know may still be an archive's."""
+def find_commit(settings: Settings, commit: str) -> str:
+    """Return the full SHA that git knows by a name; the beginning of a SHA that it does not know as it is.
+
+    A clone need not have every commit whose release exists.
+
+    Raises:
+        InputError: git knows no such name, and it is no beginning of a SHA.
+    """
     if not commit:
         return ""
     try:

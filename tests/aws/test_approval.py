@@ -1,0 +1,167 @@
+"""``approve`` and ``reject`` on a real sandbox: who waits, who goes on, and which answers are refused."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import commit, git
+from .test_deploy import BUILDS
+
+PIPELINE = "my-app-stage-pipeline"
+
+
+@pytest.fixture
+def waiting_app(invoke: Any, app: Path, platform_bucket: str) -> Path:
+    """An app whose build succeeds and whose stage asks for an approval."""
+    settings = app / "sink.toml"
+    settings.write_text(
+        settings.read_text().replace(
+            "[environments.stage]", "[environments.stage]\nrequires_approval = true", 1
+        )
+    )
+    (app / "aws/buildspec.yaml").write_text(BUILDS)
+    commit(app, "Ask before deploying")
+    ended = invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+    assert ended.code == 0, ended.err
+    return app
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    """Poll until something is there."""
+    deadline = time.monotonic() + 30
+    while not (found := condition()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert found
+    return found
+
+
+def open_approval(aws: Any) -> dict[str, Any]:
+    """The approval that is open, {} if none is."""
+    stages = aws("codepipeline").get_pipeline_state(name=PIPELINE)["stageStates"]
+    gate = next(stage for stage in stages if stage["stageName"] == "Approval")
+    latest: dict[str, Any] = gate["actionStates"][0].get("latestExecution", {})
+    return latest if latest.get("status") == "InProgress" and latest.get("token") else {}
+
+
+@pytest.fixture
+def waits(invoke: Any, waiting_app: Path, aws: Any) -> str:
+    """The commit whose release waits; nobody watches it."""
+    # It gives up watching once the approval is open.
+    invoke(waiting_app, "deploy", "--env", "stage", "--sandbox", "--timeout", "1")
+    until(lambda: open_approval(aws))
+    return git(waiting_app, "rev-parse", "HEAD")
+
+
+def test_nothing_waits(invoke: Any, waiting_app: Path) -> None:
+    ended = invoke(waiting_app, "approve", "--env", "stage", "--sandbox")
+
+    assert ended.code == 2
+    assert ended.err == (
+        "Nothing in stage waits for an approval.\n"
+        "A release arrives there by: invoke deploy --env stage --sandbox\n"
+    )
+
+
+def test_before_the_environment_exists(invoke: Any, app: Path, platform_bucket: str) -> None:
+    ended = invoke(app, "approve", "--env", "stage", "--sandbox")
+
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1] == "First: invoke bootstrap --env stage --sandbox"
+
+
+def test_another_commit_waits(invoke: Any, waiting_app: Path, waits: str, aws: Any) -> None:
+    ended = invoke(waiting_app, "approve", "--env", "stage", "--commit", "0badc0de", "--sandbox")
+
+    assert ended.code == 2
+    assert ended.err == (
+        f"stage waits for an approval of {waits[:8]} 'Ask before deploying', and not of 0badc0de.\n"
+        "Leave --commit out if that one is meant. Later releases queue behind it.\n"
+    )
+    assert open_approval(aws)
+
+
+def test_a_message_that_is_too_long(invoke: Any, waiting_app: Path, waits: str, aws: Any) -> None:
+    ended = invoke(waiting_app, "reject", "--env", "stage", "--message", "x" * 513, "--sandbox")
+
+    assert ended.code == 2
+    assert ended.err == "The message has 513 characters, 512 are allowed.\nSay it shorter.\n"
+    assert open_approval(aws)
+
+
+def test_status_says_what_waits(invoke: Any, waiting_app: Path, waits: str) -> None:
+    shown = invoke(waiting_app, "status", "--env", "stage", "--sandbox")
+    told = json.loads(invoke(waiting_app, "status", "--env", "stage", "--sandbox", "--json").out)
+
+    assert f"  waits for approval: {waits[:8]} 'Ask before deploying', since " in shown.out
+    waiting = told["environments"][0]["waiting_for_approval"]
+    assert waiting["commit"] == waits
+    assert datetime.fromisoformat(waiting["since"]).tzinfo is not None
+    assert "token" not in json.dumps(told)
+
+
+def test_an_approval_lets_the_watched_release_on(
+    invoke: Any, waiting_app: Path, waits: str, aws: Any
+) -> None:
+    """Its beginning is enough of a commit; a second answer finds nothing to answer."""
+    ended = invoke(waiting_app, "approve", "--env", "stage", "--commit", waits[:8], "--sandbox")
+
+    assert ended.code == 0, ended.err
+    assert ended.out == f"Approved {waits[:8]} 'Ask before deploying' for stage; it goes on.\n"
+    assert f"Watch it: invoke deploy --env stage --commit {waits} --sandbox" in ended.err
+    assert not open_approval(aws)
+    again = invoke(waiting_app, "approve", "--env", "stage", "--sandbox")
+    assert again.code == 2
+    assert "Nothing in stage waits for an approval." in again.err
+
+
+def test_a_rejection_is_what_the_watcher_hears(invoke: Any, waiting_app: Path, waits: str, aws: Any) -> None:
+    token = open_approval(aws)["token"]
+    reject = threading.Timer(
+        2.0,
+        lambda: aws("codepipeline").put_approval_result(
+            pipelineName=PIPELINE,
+            stageName="Approval",
+            actionName="Approve",
+            result={"summary": "Not on a Friday", "status": "Rejected"},
+            token=token,
+        ),
+    )
+    reject.start()
+    watched = invoke(waiting_app, "deploy", "--env", "stage", "--commit", waits, "--sandbox")
+    reject.join()
+
+    assert watched.code == 1
+    assert (
+        f"Stage Approval waits for an approval of {waits[:8]} Ask before deploying. In another terminal: "
+        "invoke approve --env stage --sandbox (or: invoke reject --env stage --sandbox)"
+    ) in watched.err.splitlines()
+    assert watched.err.splitlines()[-2:] == [
+        f"my-app stage: the deploy of {waits[:8]} failed in Approval/Approve: "
+        "arn:aws:iam::000000000000:root rejected it: Not on a Friday.",
+        "Nothing changed there; talk to them.",
+    ]
+
+
+def test_reject_ends_the_run(invoke: Any, waiting_app: Path, waits: str, aws: Any) -> None:
+    ended = invoke(waiting_app, "reject", "--env", "stage", "--message", "Too early", "--sandbox")
+
+    assert ended.code == 0, ended.err
+    assert ended.out == f"Rejected {waits[:8]} 'Ask before deploying'; stage stays as it is.\n"
+    newest = until(
+        lambda: [
+            run
+            for run in aws("codepipeline").list_pipeline_executions(pipelineName=PIPELINE)[
+                "pipelineExecutionSummaries"
+            ]
+            if run["status"] == "Failed"
+        ]
+    )
+    assert newest
