@@ -33,6 +33,8 @@ ANSWERS = {
     "platform_name": "the-sink",
     "runtime_version": "3.13",
     "secrets_delivery": "task",
+    "framework": "fastapi",
+    "database": "none",
     "cost_center_id": "4711",
     "primary_owner": "first@example.org",
     "secondary_owner": "second@example.org",
