@@ -162,7 +162,7 @@ case "$*" in
   *get-secret-value*) printf 'version-1\\t'; cat "$CALLS/secret" ;;
   *"--repository-name runtime "*) echo "$DIGEST" ;;
   *batch-get-image*) cat "$CALLS/missing" ;;
-  *describe-images*) cat "$CALLS/images" ;;
+  *describe-images*) cat "$CALLS/images" || exit 254 ;;
   *"container-init env"*) printf %s "$SINK_SECRET_CORE" > "$CALLS/handed-on" ;;
   *"login --username"*) cat > /dev/null ;;
 esac
@@ -183,7 +183,9 @@ def play(commands: list[str], tmp_path: Path) -> Play:
         (tmp_path / f"aws/cfn-template-configuration-{env}.json").write_text('{"Parameters": {}}')
     (tmp_path / "secret").write_text(SECRET_VALUE)
 
-    def run(delivery: str, missing: str, shell: str = "sh", promoted_from: str = "") -> list[str]:
+    def run(
+        delivery: str, missing: str, shell: str = "sh", promoted_from: str = "", digest: str = DIGEST
+    ) -> list[str]:
         (tmp_path / "missing").write_text(missing)
         (tmp_path / "calls").unlink(missing_ok=True)
         environment = {name: name.lower() for name in BY_THE_PIPELINE} | {
@@ -191,15 +193,17 @@ def play(commands: list[str], tmp_path: Path) -> Play:
             "APP_ENV": "uat" if promoted_from else "stage",
             "ECR_REPOSITORY": "hello-sink-uat" if promoted_from else "hello-sink-stage",
             "ECR_TAG": "latest",
-            "PROMOTED_FROM": promoted_from,
             "PLATFORM_ECR_REPOSITORY": "runtime",
             "RUNTIME_VERSION": "3.13",
             "SECRETS_DELIVERY": delivery,
             "CALLS": str(tmp_path),
-            "DIGEST": DIGEST,
+            "DIGEST": digest,
             "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
         }
-        script = "\n".join(["set -e", *commands])
+        # As a pipeline stack does: the variable is there only where releases come from another environment.
+        del environment["PROMOTED_FROM"]
+        environment |= {"PROMOTED_FROM": promoted_from} if promoted_from else {}
+        script = "\n".join(["set -eu", *commands])
         subprocess.run([shell, "-c", script], cwd=tmp_path, env=environment, check=True)
         return (tmp_path / "calls").read_text().splitlines()
 
@@ -272,6 +276,17 @@ class TestCalls:
         assert checked("task") == "docker run --rm -v .env:/app/.env:ro"
         assert checked("image") == "docker run --rm"
 
+    def test_a_python_that_the_platform_has_not_is_one_sentence(
+        self, play: Play, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(subprocess.CalledProcessError):
+            play("task", "", digest="None")
+
+        assert capfd.readouterr().err == (
+            "The platform has no runtime image for Python 3.13, which aws/cfn-template-configuration-stage.json "
+            "asks for. In the platform's repository: invoke runtimes.publish --runtime 3.13\n"
+        )
+
     def test_with_settings_inside_the_tag_names_the_secret_too(self, play: Play) -> None:
         assert tag_of(play("task", "")) != tag_of(play("image", ""))
 
@@ -292,7 +307,9 @@ class TestPromotion:
         return [call.removeprefix("docker ") for call in calls if call.startswith("docker ")][3:]
 
     @pytest.mark.parametrize("shell", ["sh", "bash"])
-    def test_the_image_that_ran_before_is_taken_over(self, play: Play, tmp_path: Path, shell: str) -> None:
+    def test_the_image_that_ran_before_is_taken_over(
+        self, play: Play, tmp_path: Path, shell: str, capfd: pytest.CaptureFixture[str]
+    ) -> None:
         """By its digest, under the same tag; of several of the commit the one that deployed well."""
         self.images(
             tmp_path,
@@ -313,6 +330,8 @@ class TestPromotion:
             f"push {UAT}:latest",
         ]
         assert f"{UAT}:c0ffee-11111111" in (tmp_path / "imagedefinitions.json").read_text()
+        said = capfd.readouterr().out.splitlines()
+        assert said == ["Taking over sha256:1 from hello-sink-stage: nothing is built."]
 
     def test_where_none_deployed_well_the_newest_is_taken(self, play: Play, tmp_path: Path) -> None:
         self.images(
@@ -325,13 +344,17 @@ class TestPromotion:
 
         assert self.docker(calls)[0] == f"pull {STAGE}@sha256:2"
 
-    def test_what_was_taken_over_already_is_not_pushed_again(self, play: Play, tmp_path: Path) -> None:
+    def test_what_was_taken_over_already_is_not_pushed_again(
+        self, play: Play, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
         self.images(tmp_path, ("sha256:1", "2026-11-01T10:00:00+00:00", ["c0ffee-11111111"]))
 
         calls = play("task", "None", promoted_from="stage")
 
         assert [call.split()[0] for call in self.docker(calls)] == ["pull", "run"]
         assert self.docker(calls)[0] == f"pull {UAT}:c0ffee-11111111"
+        said = capfd.readouterr().out.splitlines()
+        assert said == [f"{UAT}:c0ffee-11111111 is in the registry already."]
 
     def test_without_such_an_image_it_is_built_and_the_log_says_why(
         self, play: Play, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -342,7 +365,17 @@ class TestPromotion:
         fresh = play("task", tag_of(calls), promoted_from="stage")
 
         assert self.docker(fresh)[0].startswith("build ")
-        assert "hello-sink-stage has no image of c0ffee: it is built." in capfd.readouterr().out
+        assert "hello-sink-stage has no image of c0ffee: building it." in capfd.readouterr().out
+
+    def test_where_that_registry_cannot_be_read_it_is_built(
+        self, play: Play, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """The environment before was destroyed, say: its releases' archives are still there."""
+        calls = play("task", "", promoted_from="stage")
+        fresh = play("task", tag_of(calls), promoted_from="stage")
+
+        assert self.docker(fresh)[0].startswith("build ")
+        assert "The images of hello-sink-stage cannot be read: building it." in capfd.readouterr().out
 
     def test_on_another_python_it_is_built(
         self, play: Play, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -353,7 +386,7 @@ class TestPromotion:
         calls = play("task", "", promoted_from="stage")
 
         assert not [call for call in calls if "describe-images" in call]
-        assert "stage runs on Python 3.13, uat on 3.11: the image is built." in capfd.readouterr().out
+        assert "stage runs on Python 3.13, uat on 3.11: building it." in capfd.readouterr().out
 
     def test_with_settings_inside_nothing_is_taken_over(self, play: Play) -> None:
         """Such an image holds the other environment's secrets."""
