@@ -283,8 +283,8 @@ class TestCalls:
             play("task", "", digest="None")
 
         assert capfd.readouterr().err == (
-            "The platform has no runtime image for Python 3.13, which aws/cfn-template-configuration-stage.json "
-            "asks for. In the platform's repository: invoke runtimes.publish --runtime 3.13\n"
+            "The platform has no runtime image for Python 3.13, which "
+            "aws/cfn-template-configuration-stage.json asks for. In the platform's repository: invoke runtimes.publish --runtime 3.13\n"
         )
 
     def test_with_settings_inside_the_tag_names_the_secret_too(self, play: Play) -> None:

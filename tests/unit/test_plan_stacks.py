@@ -62,7 +62,10 @@ def test_an_update_keeps_what_it_does_not_set_and_the_template_still_has() -> No
     "status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"]
 )
 def test_a_stack_that_is_settled_is_updated(status: str) -> None:
-    assert [str(step) for step in steps_for(stack(status))] == ["update stack my-stack from stacks/x.yml"]
+    """Whether anything changes is CloudFormation's to say, once it has compared."""
+    assert [str(step) for step in steps_for(stack(status))] == [
+        "bring stack my-stack up to date with stacks/x.yml"
+    ]
 
 
 def test_someone_elses_change_ends_first() -> None:

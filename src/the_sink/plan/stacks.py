@@ -44,8 +44,9 @@ class ApplyStack(Step):
     tags: Mapping[str, str]
 
     def __str__(self) -> str:
-        verb = "create" if self.is_new else "update"
-        return f"{verb} stack {self.stack} from {self.template}"
+        if self.is_new:
+            return f"create stack {self.stack} from {self.template}"
+        return f"bring stack {self.stack} up to date with {self.template}"
 
 
 def plan_stack(

@@ -63,7 +63,7 @@ def bootstrap(
     for name, value in sorted(applied.stack.outputs.items()):
         lines.data(f"  {name}: {value}")
     promotes = environment.tag != DEFAULT_TAGS["stage"]
-    source = f", which promotes what serves in {settings.before(environment.name).name}" * promotes
+    source = f" promotes what serves in {settings.before(environment.name).name}" if promotes else ""
     lines.say(f"Next: invoke deploy --env {environment.name}{' --sandbox' * sandbox}{source}")
 
 
