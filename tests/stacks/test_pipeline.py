@@ -208,10 +208,15 @@ def test_a_build_reaches_the_images_that_it_may_take_over_and_no_others(stack: C
     def reached(**parameters: str) -> list[Any]:
         role = stack("pipeline", **parameters).properties("BuildRole")
         statements = role["Policies"][0]["PolicyDocument"]["Statement"]
-        return [s["Resource"] for s in statements if s["Sid"] == "TakeOverPromotedImage"]
+        return [
+            (s["Resource"], s["Action"])
+            for s in statements
+            if "ecr:" in str(s["Action"]) and s["Sid"] not in {"LogInToRegistry", "PullRuntime", "PushImage"}
+        ]
 
     uat = {"AppEnv": "uat", "PromotedFrom": "stage"}
-    assert reached(**uat) == ["arn:aws:ecr:eu-west-1:123456789012:repository/demo-app-stage"]
+    reading = ["ecr:DescribeImages", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    assert reached(**uat) == [("arn:aws:ecr:eu-west-1:123456789012:repository/demo-app-stage", reading)]
     assert reached(**uat, SecretsDelivery="image") == []
     assert reached() == []
 

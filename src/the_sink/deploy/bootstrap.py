@@ -173,11 +173,13 @@ def _parameters(
 def _promoted_from(settings: Settings, environment: Environment) -> str:
     """Return the environment whose images a build may take over: the one before, if builds can reach it.
 
-    Registries are a region's, and no account reaches into another: there the same archive is built again.
+    Registries are a region's, and no role of one account reaches into another: there, as for another
+    architecture, an image is built from the same archive.
     """
     if environment.tag == DEFAULT_TAGS["stage"]:
         return ""
     before = settings.before(environment.name)
+    # Without account numbers it is the credentials' profile that tells accounts apart.
     accounts = (
         (before.account, environment.account)
         if before.account or environment.account
