@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
-from the_sink.resources import platform_version
+from the_sink.aws.session import Aws
+from the_sink.config import load_app
+from the_sink.deploy.bootstrap import plan
+from the_sink.plan import ApplyStack
+from the_sink.resources import platform_version, resource_path
 
 from .conftest import commit
 
@@ -167,7 +171,7 @@ def test_a_pipeline_that_waits_for_an_approval_is_not_changed_under_it(
     left = aws("cloudformation").list_change_sets(StackName=STACK)["Summaries"]
     assert [each for each in left if each["ExecutionStatus"] == "AVAILABLE"] == []
     shown = invoke(app, "status", "--env", "stage", "--sandbox")
-    assert "  waiting: Approval needs an approval" in shown.out.splitlines()
+    assert "  waits for approval: " in shown.out
 
 
 def test_the_second_environment_follows_the_first(invoke: Any, app: Path, platform: str, aws: Any) -> None:
@@ -178,3 +182,106 @@ def test_the_second_environment_follows_the_first(invoke: Any, app: Path, platfo
     assert ended.code == 0, ended.err
     shown = json.loads(invoke(app, "status", "--sandbox", "--json").out)
     assert [each["is_bootstrapped"] for each in shown["environments"]] == [True, True]
+
+
+def test_what_comes_next_is_a_command_to_copy(invoke: Any, app: Path, platform: str) -> None:
+    stage = invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+    uat = invoke(app, "bootstrap", "--env", "uat", "--sandbox")
+
+    assert stage.err.splitlines()[-1] == "Next: invoke deploy --env stage --sandbox"
+    assert uat.err.splitlines()[-1] == (
+        "Next: invoke deploy --env uat --sandbox promotes what serves in stage"
+    )
+
+
+def test_a_dry_run_does_not_promise_a_change(invoke: Any, app: Path, platform: str) -> None:
+    """Whether anything changes only CloudFormation can say."""
+    invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+
+    ended = invoke(app, "bootstrap", "--env", "stage", "--sandbox", "--dry-run")
+
+    assert ended.out == (
+        "Nothing was changed. This would be done:\n"
+        f"  1. bring stack {STACK} up to date with stacks/python/pipeline.yml\n"
+    )
+
+
+def test_a_template_too_large_for_a_request_is_read_from_the_bucket(
+    invoke: Any, app: Path, platform: str, aws: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pipeline's template is near CloudFormation's limit; here the limit comes to it."""
+    monkeypatch.setattr("the_sink.deploy.stacks.TEMPLATE_BODY_LIMIT", 1000)
+
+    first = invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+    second = invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+
+    assert (first.code, second.code) == (0, 0), first.err + second.err
+    assert first.out.startswith(f"Stack {STACK} is created.")
+    assert second.out.startswith(f"Stack {STACK} is up to date.")
+    (stored,) = aws("s3").list_objects_v2(Bucket=platform, Prefix="stacks/")["Contents"]
+    body = aws("s3").get_object(Bucket=platform, Key=stored["Key"])["Body"].read()
+    assert body == resource_path("stacks/python/pipeline.yml").read_bytes()
+
+
+def promoted_from(connection: Aws, app: Path, stage: str, uat: str) -> str:
+    """Plan uat's bootstrap with these settings; return the environment whose images its builds may read."""
+    names = '[app]\nname = "my-app"\n[platform]\nname = "the-sink"\n'
+    (app / "sink.toml").write_text(f"{names}[environments.stage]\n{stage}\n[environments.uat]\n{uat}\n")
+    settings = load_app(app)
+    planned = plan(
+        connection,
+        settings,
+        settings.environment("uat"),
+        lambda _environment: connection,
+        parameters={"EcrTag": "uat", "RuntimeVersion": "3.13"},
+        version="1.0.0",
+        repository="",
+        may_delete=False,
+    )
+    (step,) = (step for step in planned.steps if isinstance(step, ApplyStack))
+    return step.parameters["PromotedFrom"]
+
+
+def test_images_are_taken_over_only_where_builds_can_reach_them(
+    invoke: Any, app: Path, platform: str, connection: Aws
+) -> None:
+    """A registry is an account's and a region's, and an image an architecture's."""
+    invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+    here, there = 'region = "eu-west-1"', 'region = "eu-central-1"'
+    one, other = 'account = "111122223333"', 'account = "444455556666"'
+
+    for stage, uat, expected in (
+        (here, here, "stage"),
+        (f"{here}\n{one}", f"{here}\n{one}", "stage"),
+        (f'{here}\n{one}\nprofile = "a"', f'{here}\n{one}\nprofile = "b"', "stage"),
+        (here, there, ""),
+        (f"{here}\n{one}", f"{here}\n{other}", ""),
+        (f"{here}\n{one}", here, ""),
+        (f'{here}\nprofile = "a"', f'{here}\nprofile = "b"', ""),
+        (here, f'{here}\narchitecture = "ARM64"', ""),
+        (here, f'{here}\ntag = "latest"', ""),
+    ):
+        assert promoted_from(connection, app, stage, uat) == expected, (stage, uat)
+
+
+def test_the_stack_is_told_where_releases_come_from(invoke: Any, app: Path, platform: str, aws: Any) -> None:
+    for env in ("stage", "uat"):
+        invoke(app, "bootstrap", "--env", env, "--sandbox")
+
+    found = {
+        env: {
+            p["ParameterKey"]: p["ParameterValue"]
+            for p in describe(aws, f"my-app-{env}-pipeline")["Parameters"]
+        }
+        for env in ("stage", "uat")
+    }
+    assert (found["stage"]["PromotedFrom"], found["uat"]["PromotedFrom"]) == ("", "stage")
+    projects = aws("codebuild").batch_get_projects(names=["my-app-stage-build", "my-app-uat-build"])[
+        "projects"
+    ]
+    variables = {
+        project["name"]: {v["name"]: v["value"] for v in project["environment"]["environmentVariables"]}
+        for project in projects
+    }
+    assert variables["my-app-uat-build"]["PROMOTED_FROM"] == "stage"
+    assert "PROMOTED_FROM" not in variables["my-app-stage-build"]

@@ -252,9 +252,7 @@ class TestJourney:
         assert walk.version("uat")["commit"] == walk.commits[1]
         assert walk.archive(f"{APP}/uat.zip") == walk.archive(f"{APP}/{walk.commits[1]}.zip")
         assert self.digests(walk, "uat") == self.digests(walk, "stage")
-        log = walk.build_log("uat")
-        assert "nothing is built" in log
-        assert "docker build" not in log
+        assert "nothing is built." in walk.build_log("uat")
 
     def test_going_back_is_asked_about(self, walk: Walk) -> None:
         """A script that names an older commit has nobody to ask: nothing happens."""

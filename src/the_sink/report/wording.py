@@ -93,12 +93,12 @@ def render_deployed(deployed: Deployed) -> str:
     )
 
 
-def render_status(app: str, environments: Iterable[EnvironmentStatus]) -> str:
-    """Return a paragraph per environment."""
-    return "\n\n".join(_render_environment(app, each) for each in environments)
+def render_status(app: str, environments: Iterable[EnvironmentStatus], flags: str = "") -> str:
+    """Return a paragraph per environment; ``flags`` end a command that it names."""
+    return "\n\n".join(_render_environment(app, each, flags) for each in environments)
 
 
-def _render_environment(app: str, status: EnvironmentStatus) -> str:
+def _render_environment(app: str, status: EnvironmentStatus, flags: str) -> str:
     if not status.is_bootstrapped:
         return f"{app} {status.env}: not bootstrapped"
     told = [f"{app} {status.env}"]
@@ -111,7 +111,7 @@ def _render_environment(app: str, status: EnvironmentStatus) -> str:
     told += [f"  closed: the way into {gate.stage} ({gate.reason})" for gate in status.closed]
     if waiting := status.waiting_for_approval:
         since = f", since {format_time(waiting.since)}" if waiting.since else ""
-        told.append(f"  waits for approval: {waiting}{since} (invoke approve --env {status.env})")
+        told.append(f"  waits for approval: {waiting}{since} (invoke approve --env {status.env}{flags})")
     if status.stack_status:
         told.append(f"  stack: {status.stack_status}")
     serving = status.serving

@@ -182,7 +182,7 @@ def status(_c: Context, env: str = "", sandbox: bool = False, json: bool = False
     if json:
         lines.data_as_json({"app": settings.app, "environments": [asdict(each) for each in found]})
         return
-    lines.data(wording.render_status(settings.app, found))
+    lines.data(wording.render_status(settings.app, found, " --sandbox" * sandbox))
 
 
 @task
