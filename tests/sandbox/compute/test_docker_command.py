@@ -55,6 +55,32 @@ def test_build_push_pull_keep_the_digest(
         )
 
 
+def test_an_image_goes_on_to_another_repository_as_it_is(
+    fresh_docker: Docker, emulator: Emulator, app: str, repository: str
+) -> None:
+    """As a promotion does, on a build host that has never seen it: by digest, under the same tag."""
+    ecr, name = emulator.client("ecr"), repository.rpartition("/")[2]
+    source, tag = app.rsplit(":", 1)
+    before = ecr.describe_images(repositoryName="app")["imageDetails"]
+    (digest,) = (each["imageDigest"] for each in before if tag in each["imageTags"])
+    fresh_docker.log_in()
+
+    fresh_docker.ok("pull", f"{source}@{digest}")
+    fresh_docker.ok("tag", f"{source}@{digest}", f"{repository}:{tag}")
+    said = fresh_docker.ok("push", f"{repository}:{tag}")
+    fresh_docker.ok("tag", f"{repository}:{tag}", f"{repository}:moving")
+    fresh_docker.ok("push", f"{repository}:moving")
+
+    assert pushed_digest(said) == digest
+    (found,) = ecr.describe_images(repositoryName=name)["imageDetails"]
+    assert (found["imageDigest"], sorted(found["imageTags"])) == (digest, ["moving", tag])
+    assert ecr.describe_images(repositoryName="app")["imageDetails"] == before
+    other = open_docker(emulator, fresh_docker.folder.parent / "other", fresh_docker.folder)
+    other.log_in()
+    assert f"Digest: {digest}" in other.ok("pull", f"{repository}@{digest}")
+    assert other.ok("run", "--rm", f"{repository}@{digest}", "show", "app/version").startswith("one\n")
+
+
 def test_base_comes_from_the_registry(
     fresh_docker: Docker, emulator: Emulator, runtime: str, app_tree: Path, published: Published
 ) -> None:
