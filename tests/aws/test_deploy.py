@@ -262,10 +262,10 @@ def test_a_superseded_release_says_by_what(
     invoke(app, "deploy", "--env", "stage", "--sandbox", "--timeout", "1")
 
     older = releases(aws)[1]["pipelineExecutionId"]
-    _, (execution, actions) = run(follow(connection, NAMES, older, Pace(connection.clock, 20, "The run")))
-    _, error = run(explain(connection, NAMES, Release("my-app", first, "Start"), execution, actions))
+    _, followed = run(follow(connection, NAMES, older, Pace(connection.clock, 20, "The run")))
+    _, error = run(explain(connection, NAMES, Release("my-app", first, "Start"), followed))
 
-    assert execution.status == "Superseded"
+    assert followed.execution.status == "Superseded"
     assert error.message == (
         f"my-app stage: the deploy of {first[:8]} was superseded by {second[:8]} Second thoughts."
     )
@@ -279,7 +279,7 @@ def test_a_stopped_run_says_so(invoke: Any, app: Path, stage: str, aws: Any, con
         pipelineName=PIPELINE, pipelineExecutionId=mine, abandon=True, reason="Not today"
     )
 
-    _, (execution, actions) = run(follow(connection, NAMES, mine, Pace(connection.clock, 20, "The run")))
-    _, error = run(explain(connection, NAMES, Release("my-app", "a" * 40, ""), execution, actions))
+    _, followed = run(follow(connection, NAMES, mine, Pace(connection.clock, 20, "The run")))
+    _, error = run(explain(connection, NAMES, Release("my-app", "a" * 40, ""), followed))
 
     assert error.message == "my-app stage: the deploy of aaaaaaaa was stopped: its run ended as Stopped."

@@ -49,6 +49,8 @@ ACTIONS: dict[tuple[str, str], set[str]] = {
     ("ecs", "describe_tasks"): {"ecs:DescribeTasks"},
     ("ecs", "list_service_deployments"): {"ecs:ListServiceDeployments"},
     ("ecs", "list_tasks"): {"ecs:ListTasks"},
+    ("elbv2", "describe_target_groups"): {"elasticloadbalancing:DescribeTargetGroups"},
+    ("elbv2", "describe_target_health"): {"elasticloadbalancing:DescribeTargetHealth"},
     ("logs", "get_log_events"): {"logs:GetLogEvents"},
     # Without s3:PutObjectTagging: archives have no tags to copy
     # (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
 _TASKS_PER_REQUEST = 100
 """https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html"""
+
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-unhealthy-event-messages.html
+_UNHEALTHY = re.compile(r"is unhealthy in \(target-group .*?\) due to \(reason (.*)\)")
+
+# https://repost.aws/knowledge-center/ecs-task-stopped
+_FAILED_CHECKS = "Task failed ELB health checks"
 
 _MISSING = frozenset({"ClusterNotFoundException", "ServiceNotFoundException"})
 
@@ -42,6 +49,7 @@ class Services:
         primary: Any = next(
             (each for each in service_now.get("deployments", []) if each.get("status") == "PRIMARY"), {}
         )
+        events = tuple(each.get("message", "") for each in service_now.get("events", []))
         return Service(
             name=service,
             cluster=cluster,
@@ -51,7 +59,14 @@ class Services:
             task_definition=service_now.get("taskDefinition", ""),
             rollout_state=primary.get("rolloutState", ""),
             rollout_reason=primary.get("rolloutStateReason", ""),
-            events=tuple(each.get("message", "") for each in service_now.get("events", [])),
+            events=events,
+            target_groups=tuple(
+                each["targetGroupArn"]
+                for each in service_now.get("loadBalancers", [])
+                if "targetGroupArn" in each
+            ),
+            grace_s=service_now.get("healthCheckGracePeriodSeconds") or 0,
+            health_reason=next((said[1] for each in events if (said := _UNHEALTHY.search(each))), ""),
         )
 
     def deployments(self, cluster: str, service: str) -> tuple[ServiceDeployment, ...]:
@@ -134,4 +149,5 @@ def _task(task: Any, container: str) -> Task:
         exit_code=ours.get("exitCode"),
         container_reason=ours.get("reason", ""),
         stopped_at=task.get("stoppedAt"),
+        has_failed_checks=task.get("stoppedReason", "").startswith(_FAILED_CHECKS),
     )

@@ -19,6 +19,7 @@ from the_sink.aws.codebuild import Builds
 from the_sink.aws.codepipeline import Pipelines
 from the_sink.aws.ecr import Registry
 from the_sink.aws.ecs import Services
+from the_sink.aws.elbv2 import TargetGroups
 from the_sink.aws.logs import Logs
 from the_sink.aws.s3 import Objects
 from the_sink.aws.secretsmanager import Secrets
@@ -64,6 +65,11 @@ class Aws:
     def services(self) -> Services:
         """ECS."""
         return Services(self._client("ecs"), self.target)
+
+    @cached_property
+    def target_groups(self) -> TargetGroups:
+        """Elastic Load Balancing."""
+        return TargetGroups(self._client("elbv2"), self.target)
 
     @cached_property
     def objects(self) -> Objects:

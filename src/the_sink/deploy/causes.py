@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 
 from the_sink.aws.session import Aws
 from the_sink.deploy.build_log import find_evidence, shorten_message
-from the_sink.deploy.follow import explain_superseded
+from the_sink.deploy.follow import Followed, explain_superseded
 from the_sink.deploy.stacks import StackFollower, describe_cause, find_cause
 from the_sink.errors import DeployFailed
-from the_sink.models import ActionRun, Event, Evidence, Execution, Release, Task
+from the_sink.models import ActionRun, Event, Evidence, Release, Service, Task, UnhealthyTarget
 from the_sink.naming import Names
 
 _LOG_LINES = 20
@@ -27,9 +27,10 @@ _CLOCK_SKEW = timedelta(seconds=2)
 
 
 def explain(
-    aws: Aws, names: Names, release: Release, execution: Execution, actions: tuple[ActionRun, ...]
+    aws: Aws, names: Names, release: Release, followed: Followed
 ) -> Generator[Event, None, DeployFailed]:
     """Return why a run did not bring its release to serve, having shown the evidence."""
+    execution, actions = followed.execution, followed.actions
     what = f"{names.app} {names.env}: the deploy of {release.short}"
     if execution.status == "Superseded":
         return DeployFailed(
@@ -45,7 +46,7 @@ def explain(
             f"{what} was stopped: {reason.rstrip('.')}.",
             f"Start it again: invoke deploy --env {names.env}{aws.target.flags}",
         )
-    sentence, hint = yield from _explain_action(aws, names, failed)
+    sentence, hint = yield from _explain_action(aws, names, failed, followed.unhealthy)
     return DeployFailed(f"{what} failed in {failed.name}: {sentence}", hint)
 
 
@@ -67,14 +68,16 @@ def _find_failed(actions: tuple[ActionRun, ...]) -> ActionRun | None:
     return next((run for run in reversed(actions) if run.status == "Failed"), None)
 
 
-def _explain_action(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, None, tuple[str, str]]:
+def _explain_action(
+    aws: Aws, names: Names, run: ActionRun, unhealthy: UnhealthyTarget | None = None
+) -> Generator[Event, None, tuple[str, str]]:
     match run.provider:
         case "CodeBuild":
             return (yield from _explain_build(aws, run))
         case "CloudFormation":
-            return (yield from _explain_stack(aws, names, run))
+            return (yield from _explain_stack(aws, names, run, unhealthy))
         case "ECS":
-            return (yield from _explain_service(aws, names, run))
+            return (yield from _explain_service(aws, names, run, unhealthy))
         case "Manual":
             said = run.summary or run.error
             return (
@@ -99,7 +102,9 @@ def _explain_build(aws: Aws, run: ActionRun) -> Generator[Event, None, tuple[str
     return f"phase {phase.name}: {shorten_message(phase.message) or _said(run).rstrip('.')}.", hint
 
 
-def _explain_stack(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, None, tuple[str, str]]:
+def _explain_stack(
+    aws: Aws, names: Names, run: ActionRun, unhealthy: UnhealthyTarget | None
+) -> Generator[Event, None, tuple[str, str]]:
     since = run.started_at - _CLOCK_SKEW if run.started_at else None
     follower = StackFollower(aws, names.app_stack, since)
     follower.poll()
@@ -109,6 +114,8 @@ def _explain_stack(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, N
         task = yield from _show_tasks(aws, names, since)
         if task is not None:
             sentence = f"{sentence.rstrip('.')}; task {task.task_id} {_why_stopped(task)}."
+        if unhealthy is not None and (task is None or not task.has_ended_itself):
+            sentence = f"{sentence.rstrip('.')}; {unhealthy}."
     stack = aws.stacks.describe(names.app_stack)
     hint = "The stack is as it was before. Mend the cause, commit, deploy again."
     if stack is not None and stack.status.must_be_deleted:
@@ -124,12 +131,18 @@ def _explain_stack(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, N
     return sentence, hint
 
 
-def _explain_service(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, None, tuple[str, str]]:
+def _explain_service(
+    aws: Aws, names: Names, run: ActionRun, unhealthy: UnhealthyTarget | None
+) -> Generator[Event, None, tuple[str, str]]:
     since = run.started_at - _CLOCK_SKEW if run.started_at else None
     task = yield from _show_tasks(aws, names, since)
     deployments = aws.services.deployments(names.cluster, names.service)
     service = aws.services.describe(names.cluster, names.service)
     parts = [f"task {task.task_id} {_why_stopped(task)}"] if task else []
+    if unhealthy is None and task is not None and task.has_failed_checks:
+        unhealthy = _find_unhealthy(aws, service)
+    if unhealthy is not None and (task is None or not task.has_ended_itself):
+        parts.append(str(unhealthy))
     if deployments and deployments[0].is_rolled_back:
         reason = " ".join(deployments[0].reason.split()).rstrip(".")
         parts.append(f"the service went back to the version before{f' ({reason})' if reason else ''}")
@@ -141,6 +154,14 @@ def _explain_service(aws: Aws, names: Names, run: ActionRun) -> Generator[Event,
     )
 
 
+def _find_unhealthy(aws: Aws, service: Service | None) -> UnhealthyTarget | None:
+    """Return what the load balancer asks every task, where nobody watched it turn one down."""
+    for arn in service.target_groups if service else ():
+        if service and (asked := aws.target_groups.check(arn)):
+            return UnhealthyTarget("each task", *asked, service.health_reason or "no answer that it takes")
+    return None
+
+
 def _show_tasks(aws: Aws, names: Names, since: datetime | None) -> Generator[Event, None, Task | None]:
     """Show the last lines of the task that failed, and return it."""
     stopped = [
@@ -149,7 +170,7 @@ def _show_tasks(aws: Aws, names: Names, since: datetime | None) -> Generator[Eve
         if since is None or task.stopped_at is None or task.stopped_at >= since
     ]
     # One that ended by itself says more than one that was told to stop.
-    stopped.sort(key=lambda task: (task.exit_code not in {None, 0, 143}, task.arn), reverse=True)
+    stopped.sort(key=lambda task: (task.has_ended_itself, task.arn), reverse=True)
     if not stopped:
         return None
     task = stopped[0]

@@ -266,10 +266,10 @@ def _find_success(aws: Aws, names: Names, release: Release) -> tuple[str, tuple[
 def _follow_to_success(
     aws: Aws, planned: DeployPlan, execution_id: str, pace: Pace
 ) -> Generator[Event, None, tuple[ActionRun, ...]]:
-    execution, actions = yield from follow(aws, planned.names, execution_id, pace)
-    if not execution.is_success:
-        raise (yield from explain(aws, planned.names, planned.release, execution, actions))
-    return actions
+    followed = yield from follow(aws, planned.names, execution_id, pace)
+    if not followed.execution.is_success:
+        raise (yield from explain(aws, planned.names, planned.release, followed))
+    return followed.actions
 
 
 def _verify(aws: Aws, planned: DeployPlan, actions: tuple[ActionRun, ...]) -> Generator[Event, None, Serving]:

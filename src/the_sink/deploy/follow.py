@@ -15,7 +15,7 @@ from the_sink.deploy.archives import commit_of, subject_of, summary_of
 from the_sink.deploy.build_log import shorten_message
 from the_sink.deploy.pace import Pace
 from the_sink.deploy.stacks import StackFollower, resource_events
-from the_sink.errors import DeployFailed
+from the_sink.errors import AccessError, DeployFailed
 from the_sink.models import (
     ActionChanged,
     ActionRun,
@@ -23,7 +23,9 @@ from the_sink.models import (
     Execution,
     PhaseChanged,
     Said,
+    Service,
     TasksChanged,
+    UnhealthyTarget,
 )
 from the_sink.naming import Names
 
@@ -46,6 +48,22 @@ class Awaited:
     version: str
     is_fresh: bool
     """Whether this command made it just now; else it may have waited for long."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A run that was followed to its end.
+
+    Attributes:
+        execution: As it ended.
+        actions: Its actions, oldest first.
+        unhealthy: The target that the load balancer turned down last. A stack that rolls back takes its
+            load balancer along, so this cannot be asked for afterwards.
+    """
+
+    execution: Execution
+    actions: tuple[ActionRun, ...]
+    unhealthy: UnhealthyTarget | None = None
 
 
 def find_execution(aws: Aws, names: Names, archive: Awaited, pace: Pace) -> Generator[Event, None, str]:
@@ -89,13 +107,8 @@ def _waited_s(aws: Aws, archive: Awaited) -> float:
     return max((aws.clock.utc() - stored.stored_at).total_seconds(), 0.0)
 
 
-def follow(
-    aws: Aws, names: Names, execution_id: str, pace: Pace
-) -> Generator[Event, None, tuple[Execution, tuple[ActionRun, ...]]]:
-    """Tell what a run does until it has ended, or until its service has given the new tasks up.
-
-    The run is returned as it stands then, with its actions.
-    """
+def follow(aws: Aws, names: Names, execution_id: str, pace: Pace) -> Generator[Event, None, Followed]:
+    """Tell what a run does until it has ended, or until its service has given the new tasks up."""
     watcher = _Watcher(aws, names, _usual_durations(aws, names))
     quiet = 0
     while True:
@@ -105,7 +118,7 @@ def follow(
         events = list(watcher.look(actions))
         yield from events
         if execution.is_over or watcher.is_given_up(actions):
-            return execution, actions
+            return Followed(execution, actions, watcher.unhealthy)
         quiet = 0 if events else quiet + 1
         if quiet and quiet % _GATES_EVERY == 0:
             yield from watcher.look_at_gates(execution)
@@ -119,6 +132,7 @@ class _Watcher:
     aws: Aws
     names: Names
     usual_s: dict[str, float]
+    unhealthy: UnhealthyTarget | None = None
     _told: dict[str, tuple[str, str]] = field(default_factory=dict)
     _phases: dict[str, str] = field(default_factory=dict)
     _stack: StackFollower | None = None
@@ -194,6 +208,7 @@ class _Watcher:
                 yield from self._look_at_build(run)
             case "CloudFormation":
                 yield from self._look_at_stack(run)
+                yield from self._look_at_targets(self._service())
             case "ECS":
                 yield from self._look_at_service()
 
@@ -212,13 +227,32 @@ class _Watcher:
         yield from resource_events(self._stack.poll())
 
     def _look_at_service(self) -> Iterator[Event]:
-        service = self.aws.services.describe(self.names.cluster, self.names.service)
+        service = self._service()
         if service is None:
             return
         counts = (service.running, service.pending, service.desired)
         if counts != self._tasks:
             self._tasks = counts
             yield TasksChanged(*counts)
+        yield from self._look_at_targets(service)
+
+    def _look_at_targets(self, service: Service | None) -> Iterator[Event]:
+        """Yield what the load balancer has against new tasks, long before ECS gives them up for it."""
+        if service is None:
+            return
+        for arn in service.target_groups:
+            try:
+                found = self.aws.target_groups.unhealthy(arn)
+            except AccessError as error:  # a role that is older than this question
+                yield from self._once(f"    what the load balancer says is not shown: {error.message}")
+                return
+            for target in found:
+                self.unhealthy = target
+                patience = f" (a task has {service.grace_s} s to become healthy)" if service.grace_s else ""
+                yield from self._once(f"    target is unhealthy: {target}{patience}.")
+
+    def _service(self) -> Service | None:
+        return self.aws.services.describe(self.names.cluster, self.names.service)
 
 
 def explain_superseded(aws: Aws, names: Names, execution_id: str) -> str:

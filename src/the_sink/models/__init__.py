@@ -29,7 +29,7 @@ from the_sink.models.pipelines import (
     WaitingRelease,
 )
 from the_sink.models.releases import Deployed, EnvironmentStatus, Release, Serving
-from the_sink.models.services import Service, ServiceDeployment, Task
+from the_sink.models.services import Service, ServiceDeployment, Task, UnhealthyTarget
 from the_sink.models.stacks import ChangeSet, ResourceChange, Stack, StackApplied, StackEvent, StackStatus
 from the_sink.models.storage import Image, Secret, StoredObject
 from the_sink.models.versions import Version, parse_version
@@ -66,6 +66,7 @@ __all__ = [
     "StoredObject",
     "Task",
     "TasksChanged",
+    "UnhealthyTarget",
     "Version",
     "WaitingRelease",
     "Warned",

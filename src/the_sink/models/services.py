@@ -42,6 +42,38 @@ class Service:
     """COMPLETED, IN_PROGRESS or FAILED, of the deployment that is primary now."""
     rollout_reason: str = ""
     events: tuple[str, ...] = ()
+    target_groups: tuple[str, ...] = ()
+    """ARNs of the load balancer's groups that its tasks join."""
+    grace_s: int = 0
+    """How long a new task may fail the load balancer's checks before that counts against it."""
+    health_reason: str = ""
+    """Why the load balancer turned a task down last, as the service's events tell it."""
+
+
+@dataclass(frozen=True)
+class UnhealthyTarget:
+    """A task that a load balancer has asked and not taken.
+
+    Attributes:
+        address: Of the task.
+        port: That was asked.
+        path: That was asked for.
+        reason: The load balancer's own word for it: Target.FailedHealthChecks, Target.Timeout, …
+        description: The same in AWS's words; may be "".
+    """
+
+    address: str
+    port: int
+    path: str
+    reason: str
+    description: str = ""
+
+    def __str__(self) -> str:
+        """Return what was asked and what came of it, without a full stop."""
+        said = f", {self.description.rstrip('.')}" if self.description else ""
+        return (
+            f"the load balancer asks {self.address} on port {self.port} for {self.path}: {self.reason}{said}"
+        )
 
 
 @dataclass(frozen=True)
@@ -58,6 +90,13 @@ class Task:
     exit_code: int | None = None
     container_reason: str = ""
     stopped_at: datetime | None = None
+    has_failed_checks: bool = False
+    """Whether it was stopped because the load balancer did not take it."""
+
+    @property
+    def has_ended_itself(self) -> bool:
+        """Whether its process failed, and was not told to stop (143 is SIGTERM)."""
+        return self.exit_code not in {None, 0, 143} and not self.has_failed_checks
 
     @property
     def task_id(self) -> str:

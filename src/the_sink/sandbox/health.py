@@ -23,6 +23,9 @@ has booted, and waiting minutes for each of the three failures that a deployment
 nobody anything.
 """
 
+_SHOWN_UNHEALTHY_S = 10.0
+"""How long a new target is ``initial`` at most, where a fleet's load balancer would ask for longer."""
+
 Resolve = Callable[[], tuple[str, int] | None]
 
 
@@ -80,16 +83,25 @@ def probe(address: tuple[str, int] | None, check: HealthCheck) -> str:
     return "" if status in check.codes else f"Health checks failed with these codes: [{status}]"
 
 
-def await_healthy(resolve: Resolve, check: HealthCheck, is_wanted: Callable[[], bool]) -> str:
+def await_healthy(
+    resolve: Resolve,
+    check: HealthCheck,
+    is_wanted: Callable[[], bool],
+    observe: Callable[[str], None],
+) -> str:
     """Probe a new target until it is healthy; returns "", or why it never will be.
 
     Args:
         resolve: Where the target listens now.
         check: The target group's check.
         is_wanted: False ends the wait, with "".
+        observe: Hears why the load balancer calls the target unhealthy, as soon as it does: its checks know
+            nothing of the grace period, which is the service's.
     """
     interval_s = min(check.interval_s, _FIRST_INTERVAL_S)
-    grace_ends = time.monotonic() + check.grace_s
+    began = time.monotonic()
+    grace_ends = began + check.grace_s
+    shown_unhealthy = began + min(check.interval_s * check.unhealthy_threshold, _SHOWN_UNHEALTHY_S)
     wrong_since: float | None = None
     good = bad = 0
     while is_wanted():
@@ -103,6 +115,8 @@ def await_healthy(resolve: Resolve, check: HealthCheck, is_wanted: Callable[[], 
             good = 0
             answered = "codes" in reason
             wrong_since = (wrong_since or now) if answered else None
+            if now >= shown_unhealthy:
+                observe(reason)
             if now > grace_ends or (wrong_since is not None and now - wrong_since > _WRONG_ANSWERS_S):
                 bad += 1
             if bad >= check.unhealthy_threshold:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ministack.core.concurrency import spawn_background
@@ -123,7 +124,8 @@ class TaskSupervisor:
                 time.sleep(0.05)
         address = self._original_task_ip(task)
         for group, port, check in checks:
-            reason = await_healthy(self._locate(address, port), check, is_wanted)
+            observe = partial(task.__setitem__, "_target_reason")
+            reason = await_healthy(self._locate(address, port), check, is_wanted, observe)
             if reason:
                 self._fail(service_key, task, group, port, reason)
                 return
@@ -208,7 +210,7 @@ class TaskSupervisor:
         return self._original_task_ip(task) if task.get("_target_is_healthy") else None
 
     def _describe_target_health(self, params: dict[str, Any]) -> Any:
-        """Registered targets are healthy; tasks on their way there are ``initial``."""
+        """Registered targets are healthy; tasks on their way there ``initial``, or ``unhealthy`` so far."""
         arn = alb._p(params, "TargetGroupArn")
         if arn not in alb._tgs:
             return alb._error("TargetGroupNotFound", f"Target group '{arn}' not found.")
@@ -221,8 +223,8 @@ class TaskSupervisor:
             for entry in service.get("loadBalancers") or []:
                 if entry.get("targetGroupArn") == arn:
                     states += [
-                        (address, entry.get("containerPort", default_port), _INITIAL)
-                        for address in self._initial_addresses(service)
+                        (address, entry.get("containerPort", default_port), _state(reason))
+                        for address, reason in self._addresses_on_their_way(service)
                     ]
         wanted = {target["Id"] for target in alb._parse_targets_param(params)}
         members = "".join(
@@ -235,9 +237,9 @@ class TaskSupervisor:
             200, "DescribeTargetHealth", f"<TargetHealthDescriptions>{members}</TargetHealthDescriptions>"
         )
 
-    def _initial_addresses(self, service: dict[str, Any]) -> list[str]:
+    def _addresses_on_their_way(self, service: dict[str, Any]) -> list[tuple[str, str]]:
         return [
-            address
+            (address, str(task.get("_target_reason", "")))
             for task in list(ecs._tasks.values())
             if task.get("group") == f"service:{service['serviceName']}"
             and task.get("clusterArn") == service.get("clusterArn")
@@ -268,7 +270,19 @@ class TaskSupervisor:
         return max(delays, default=0.0)
 
 
-_INITIAL = (
-    "<State>initial</State><Reason>Elb.InitialHealthChecking</Reason>"
-    "<Description>Initial health checks in progress</Description>"
-)
+def _state(reason: str) -> str:
+    """Return the state of a target that is not healthy, from what ECS says of it.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetHealth.html
+    """
+    if not reason:
+        return (
+            "<State>initial</State><Reason>Elb.InitialHealthChecking</Reason>"
+            "<Description>Initial health checks in progress</Description>"
+        )
+    code = "Target.FailedHealthChecks"
+    if "codes" in reason:
+        code = "Target.ResponseCodeMismatch"
+    elif "timed out" in reason:
+        code = "Target.Timeout"
+    return f"<State>unhealthy</State><Reason>{code}</Reason><Description>{reason}</Description>"
