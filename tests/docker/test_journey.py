@@ -67,7 +67,7 @@ class TestJourneyOnDocker(e2e.TestJourney):  # type: ignore[misc]
 
         layers = runtime["RootFS"]["Layers"]
         assert image["RootFS"]["Layers"][: len(layers)] == layers
-        assert image["Config"]["Labels"]["org.opencontainers.image.revision"] == walk.commits[1]
+        assert image["Config"]["Labels"]["org.opencontainers.image.revision"] == walk.commits[-1]
 
     def test_the_logs_of_a_task_are_in_cloudwatch(self, walk: Any) -> None:
         """Group and stream are named as AWS names them, and hold the lines of the server."""
@@ -86,12 +86,15 @@ class TestJourneyOnDocker(e2e.TestJourney):  # type: ignore[misc]
     def test_a_container_that_is_killed_is_replaced(self, walk: Any, engine: Any) -> None:
         """The service starts another; the task tells the exit code of the kill."""
         mine = sandbox_id(lifecycle.state_dir("e2e"))
-        before = engine.containers(mine)
-        engine.run("kill", before[0])
+        before = next(
+            each
+            for each in engine.containers(mine)
+            if engine.run("exec", each, "printenv", "APP_ENV").strip() == "stage"
+        )
+        engine.run("kill", before)
 
         def is_replaced() -> bool:
-            now = engine.containers(mine)
-            return bool(now) and before[0] not in now and bool(walk.version())
+            return before not in engine.containers(mine) and bool(walk.version())
 
         e2e.eventually(is_replaced, seconds=30)
         ecs = walk.client("ecs")
@@ -117,7 +120,7 @@ class TestJourneyOnDocker(e2e.TestJourney):  # type: ignore[misc]
 
         assert failed.returncode == 1, failed.stderr
         assert "exit" in failed.stderr
-        assert walk.version()["commit"] == walk.commits[1]
+        assert walk.version()["commit"] == walk.commits[-1]
 
     def test_nothing_is_left_in_the_engine(self, walk: Any, engine: Any) -> None:
         """A stop removes containers and network and keeps images; a reset removes those too."""
