@@ -6,6 +6,7 @@ pipeline shows.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -165,6 +166,7 @@ case "$*" in
   *describe-images*) cat "$CALLS/images" || exit 254 ;;
   *"container-init env"*) printf %s "$SINK_SECRET_CORE" > "$CALLS/handed-on" ;;
   *"login --username"*) cat > /dev/null ;;
+  inspect*) for last; do :; done; echo "base-of-${last##*@}" ;;
 esac
 """
 
@@ -284,7 +286,8 @@ class TestCalls:
 
         assert capfd.readouterr().err == (
             "The platform has no runtime image for Python 3.13, which "
-            "aws/cfn-template-configuration-stage.json asks for. In the platform's repository: invoke runtimes.publish --runtime 3.13\n"
+            "aws/cfn-template-configuration-stage.json asks for. "
+            "In the platform's repository: invoke runtimes.publish --runtime 3.13\n"
         )
 
     def test_with_settings_inside_the_tag_names_the_secret_too(self, play: Play) -> None:
@@ -293,6 +296,15 @@ class TestCalls:
 
 STAGE = "aws_account_id.dkr.ecr.aws_region.amazonaws.com/hello-sink-stage"
 UAT = "aws_account_id.dkr.ecr.aws_region.amazonaws.com/hello-sink-uat"
+
+
+def made(digest: str, *beside: str) -> str:
+    """The tag of an image that ``TOOL`` has: its commit, and a hash of what it was made from."""
+    inputs = " ".join([f"base-of-{digest}", *beside])
+    return f"c0ffee-{hashlib.sha256(inputs.encode()).hexdigest()[:8]}"
+
+
+ONE, TWO = made("sha256:1"), made("sha256:2")
 
 
 class TestPromotion:
@@ -313,48 +325,49 @@ class TestPromotion:
         """By its digest, under the same tag; of several of the commit the one that deployed well."""
         self.images(
             tmp_path,
-            ("sha256:1", "2026-11-01T10:00:00+00:00", ["c0ffee-11111111", "latest"]),
-            ("sha256:2", "2026-11-02T10:00:00+00:00", ["c0ffee-22222222"]),
+            ("sha256:1", "2026-11-01T10:00:00+00:00", [ONE, "latest"]),
+            ("sha256:2", "2026-11-02T10:00:00+00:00", [TWO]),
             ("sha256:3", "2026-11-03T10:00:00+00:00", ["0badc0de-33333333"]),
         )
 
-        calls = play("task", "c0ffee-11111111\tlatest", shell, promoted_from="stage")
+        calls = play("task", f"{ONE}\tlatest", shell, promoted_from="stage")
 
-        pull, tag, check, *pushes = self.docker(calls)
+        pull, look, tag, check, *pushes = self.docker(calls)
         assert pull == f"pull {STAGE}@sha256:1"
-        assert tag == f"tag {STAGE}@sha256:1 {UAT}:c0ffee-11111111"
-        assert check.endswith(f"{UAT}:c0ffee-11111111 container-init check")
+        assert look.endswith(f"{STAGE}@sha256:1")
+        assert tag == f"tag {STAGE}@sha256:1 {UAT}:{ONE}"
+        assert check.endswith(f"{UAT}:{ONE} container-init check")
         assert pushes == [
-            f"push {UAT}:c0ffee-11111111",
-            f"tag {UAT}:c0ffee-11111111 {UAT}:latest",
+            f"push {UAT}:{ONE}",
+            f"tag {UAT}:{ONE} {UAT}:latest",
             f"push {UAT}:latest",
         ]
-        assert f"{UAT}:c0ffee-11111111" in (tmp_path / "imagedefinitions.json").read_text()
+        assert f"{UAT}:{ONE}" in (tmp_path / "imagedefinitions.json").read_text()
         said = capfd.readouterr().out.splitlines()
         assert said == ["Taking over sha256:1 from hello-sink-stage: nothing is built."]
 
     def test_where_none_deployed_well_the_newest_is_taken(self, play: Play, tmp_path: Path) -> None:
         self.images(
             tmp_path,
-            ("sha256:2", "2026-11-02T10:00:00+00:00", ["c0ffee-22222222"]),
-            ("sha256:1", "2026-11-01T10:00:00+00:00", ["c0ffee-11111111"]),
+            ("sha256:2", "2026-11-02T10:00:00+00:00", [TWO]),
+            ("sha256:1", "2026-11-01T10:00:00+00:00", [ONE]),
         )
 
-        calls = play("task", "c0ffee-22222222", promoted_from="stage")
+        calls = play("task", TWO, promoted_from="stage")
 
         assert self.docker(calls)[0] == f"pull {STAGE}@sha256:2"
 
     def test_what_was_taken_over_already_is_not_pushed_again(
         self, play: Play, tmp_path: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        self.images(tmp_path, ("sha256:1", "2026-11-01T10:00:00+00:00", ["c0ffee-11111111"]))
+        self.images(tmp_path, ("sha256:1", "2026-11-01T10:00:00+00:00", [ONE]))
 
         calls = play("task", "None", promoted_from="stage")
 
-        assert [call.split()[0] for call in self.docker(calls)] == ["pull", "run"]
-        assert self.docker(calls)[0] == f"pull {UAT}:c0ffee-11111111"
+        assert [call.split()[0] for call in self.docker(calls)] == ["pull", "inspect", "pull", "run"]
+        assert self.docker(calls)[2] == f"pull {UAT}:{ONE}"
         said = capfd.readouterr().out.splitlines()
-        assert said == [f"{UAT}:c0ffee-11111111 is in the registry already."]
+        assert said == [f"{UAT}:{ONE} is in the registry already."]
 
     def test_without_such_an_image_it_is_built_and_the_log_says_why(
         self, play: Play, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -376,6 +389,23 @@ class TestPromotion:
 
         assert self.docker(fresh)[0].startswith("build ")
         assert "The images of hello-sink-stage cannot be read: building it." in capfd.readouterr().out
+
+    def test_an_image_that_may_hold_the_other_environments_secret_stays_there(
+        self, play: Play, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """It was made before the app changed from the delivery "image" to "task"."""
+        self.images(
+            tmp_path, ("sha256:1", "2026-11-01T10:00:00+00:00", [made("sha256:1", "version-1"), "latest"])
+        )
+
+        own = tag_of(play("task", "", promoted_from="stage"))
+        fresh = play("task", own, promoted_from="stage")
+
+        assert [call.split()[0] for call in self.docker(fresh)] == ["pull", "inspect", "build", "run", "push"]
+        assert self.docker(fresh)[-1] == f"push {UAT}:{own}"
+        assert own == f"c0ffee-{hashlib.sha256(DIGEST.encode()).hexdigest()[:8]}"
+        said = "The image of c0ffee in hello-sink-stage may have settings inside: building it."
+        assert said in capfd.readouterr().out
 
     def test_on_another_python_it_is_built(
         self, play: Play, tmp_path: Path, capfd: pytest.CaptureFixture[str]
