@@ -106,7 +106,15 @@ def resolve_variables(text: str, namespaces: dict[str, dict[str, str]]) -> str:
     return _VARIABLE.sub(value, text)
 
 
+_SUMMARY_LENGTH = 512
+"""https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ApprovalResult.html"""
+
+
 def check_approval_result(result: dict[str, str]) -> None:
-    """Refuse an approval that is neither."""
+    """Refuse an answer that is neither yes nor no, and one with too much to say."""
     if result.get("status") not in ("Approved", "Rejected"):
         raise ServiceError("ValidationException", "result.status must be Approved or Rejected.")
+    if len(result["summary"]) > _SUMMARY_LENGTH:
+        raise ServiceError(
+            "ValidationException", f"result.summary may have {_SUMMARY_LENGTH} characters at most."
+        )

@@ -222,14 +222,17 @@ class CodePipeline:
             raise ServiceError(
                 "ActionNotFoundException", f"The stage {stage['name']} has no action {request['actionName']}."
             )
+        asked = (request["stageName"], request["actionName"], request["token"])
         for execution in self.store.executions(region, request["pipelineName"]):
             for record in execution["actions"]:
-                if record.get("token") == request["token"] and record["action"] == request["actionName"]:
-                    if record["status"] != "InProgress" or "approval" in record:
+                if (record["stage"], record["action"], record.get("token")) == asked:
+                    if "approval" in record:
                         raise ServiceError(
                             "ApprovalAlreadyCompletedException",
                             "The approval action has already been answered.",
                         )
+                    if record["status"] != "InProgress":
+                        break  # expired, or its run was stopped
                     record["approval"] = request["result"]
                     self.store.changed.notify_all()
                     return {"approvedAt": self.store.clock()}

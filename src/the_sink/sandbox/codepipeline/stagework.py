@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 import uuid
 from typing import Any
 
@@ -23,7 +22,7 @@ from the_sink.sandbox.lifecycle import ACCOUNT_ID
 
 logger = logging.getLogger(__name__)
 
-_APPROVAL_TIMEOUT_S = 7 * 24 * 3600
+_APPROVAL_TIMEOUT_MIN = 7 * 24 * 60
 """https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html"""
 
 
@@ -218,14 +217,15 @@ class StageWork:
     def _await_approval(
         self, _execution: Record, action: Record, record: Record, cancelled: threading.Event
     ) -> None:
-        timeout_s = action.get("timeoutInMinutes", 0) * 60 or _APPROVAL_TIMEOUT_S
-        deadline = time.monotonic() + timeout_s
+        timeout_min = action.get("timeoutInMinutes") or _APPROVAL_TIMEOUT_MIN
+        # By the calendar: a sandbox that is stopped and started again keeps nobody waiting for longer.
+        deadline = record["started"] + timeout_min * 60
         with self._changed:
             while record["status"] == "InProgress" and "approval" not in record:
                 if self._ended.is_set() or cancelled.is_set():
                     return
-                if time.monotonic() > deadline:
-                    message = f"Nobody approved or rejected within {timeout_s // 60} minutes."
+                if self._store.clock() > deadline:
+                    message = f"Nobody approved or rejected within {timeout_min} minutes."
                     self._end(record, "Failed", error={"code": "TimeoutError", "message": message})
                     return
                 self._changed.wait(1.0)
