@@ -249,6 +249,7 @@ DATA = {
     "ministack.core.router": {"SERVICE_PATTERNS": dict},
     "ministack.core.persistence": {"STATE_DIR": str},
     "ministack.services.ecs": {"_ACTION_MAP": dict, "_ECS_RESTORE_RECONCILE_DELAY": float, "_docker": object},
+    "ministack.services.alb": {"_ACTION_MAP": dict},
     "ministack.services.rds": {"_ACTION_MAP": dict},
     "ministack.services.cloudformation": {"_ACTION_HANDLERS": dict},
     "ministack.services.cloudformation.provisioners": {"_RESOURCE_HANDLERS": dict},

@@ -55,7 +55,8 @@ class TaskSupervisor:
         ecs._cleanup_task_resources = self._drain_and_clean
         ecs._task_ip = self._healthy_ip
         ecs._make_deployment = self._make_deployment
-        alb._describe_target_health = self._describe_target_health
+        # The table, which holds the function itself: replacing the module's name would change nothing.
+        alb._ACTION_MAP["DescribeTargetHealth"] = self._describe_target_health
 
     def stop(self) -> None:
         """End every task, at the end of the sandbox; they start again with it."""
