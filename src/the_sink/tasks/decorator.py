@@ -22,6 +22,7 @@ from typing import Any, overload
 
 from invoke.context import Context
 from invoke.exceptions import Exit
+from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
 from the_sink.errors import InputError, SinkError
@@ -47,6 +48,14 @@ class _NotGiven(str):
 
 class SinkTask(Task[Body]):
     """A task whose one-letter flags come from the table of flags, not from the order of parameters."""
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """Return the options, each time: Invoke takes their help out of the task the first time."""
+        texts = dict(self.help)
+        try:
+            return super().get_arguments(ignore_unknown_help)
+        finally:
+            self.help = texts
 
     def arg_opts(self, name: str, default: str, taken_names: set[str]) -> dict[str, Any]:
         """Add the flag's own short form to what Invoke knows of it, and mark a default as one."""

@@ -101,6 +101,22 @@ def test_option_help_comes_from_the_docstring_and_else_from_the_table_of_flags(i
     assert "never shown to users" not in out
 
 
+def test_option_help_is_there_for_every_reader():
+    """Invoke hands it out once: a menu that is read after a command ran would have none."""
+
+    @task
+    def deploy(_c, commit=""):
+        """Deploy.
+
+        Args:
+            commit: The commit to deploy.
+        """
+
+    assert [[each.help for each in deploy.get_arguments()] for _ in range(2)] == [
+        ["The commit to deploy."]
+    ] * 2
+
+
 def test_the_list_shows_the_first_docstring_line_and_the_given_name(invoke):
     ran = invoke("--list")
 
