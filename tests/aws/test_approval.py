@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -12,10 +13,14 @@ from typing import Any
 
 import pytest
 
+from the_sink.aws.codepipeline import Pipelines
+from the_sink.models import Execution
+
 from .conftest import commit, git
 from .test_deploy import BUILDS
 
 PIPELINE = "my-app-stage-pipeline"
+MOMENT = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
 
 
 @pytest.fixture
@@ -114,7 +119,10 @@ def test_an_approval_lets_the_watched_release_on(
     ended = invoke(waiting_app, "approve", "--env", "stage", "--commit", waits[:8], "--sandbox")
 
     assert ended.code == 0, ended.err
-    assert ended.out == f"Approved {waits[:8]} 'Ask before deploying' for stage; it goes on.\n"
+    assert re.fullmatch(
+        f"Approved {waits[:8]} 'Ask before deploying' for stage, which waited since {MOMENT}; it goes on.\n",
+        ended.out,
+    )
     assert f"Watch it: invoke deploy --env stage --commit {waits} --sandbox" in ended.err
     assert not open_approval(aws)
     again = invoke(waiting_app, "approve", "--env", "stage", "--sandbox")
@@ -139,10 +147,13 @@ def test_a_rejection_is_what_the_watcher_hears(invoke: Any, waiting_app: Path, w
     reject.join()
 
     assert watched.code == 1
-    assert (
-        f"Stage Approval waits for an approval of {waits[:8]} Ask before deploying. In another terminal: "
-        "invoke approve --env stage --sandbox (or: invoke reject --env stage --sandbox)"
-    ) in watched.err.splitlines()
+    (told,) = [line for line in watched.err.splitlines() if "waits for an approval" in line]
+    assert re.fullmatch(
+        f"Stage Approval waits for an approval of {waits[:8]} Ask before deploying, since \\d\\d:\\d\\d UTC. "
+        "In another terminal: invoke approve --env stage --sandbox "
+        r"\(or: invoke reject --env stage --sandbox\)",
+        told,
+    )
     assert watched.err.splitlines()[-2:] == [
         f"my-app stage: the deploy of {waits[:8]} failed in Approval/Approve: "
         "arn:aws:iam::000000000000:root rejected it: Not on a Friday.",
@@ -154,7 +165,10 @@ def test_reject_ends_the_run(invoke: Any, waiting_app: Path, waits: str, aws: An
     ended = invoke(waiting_app, "reject", "--env", "stage", "--message", "Too early", "--sandbox")
 
     assert ended.code == 0, ended.err
-    assert ended.out == f"Rejected {waits[:8]} 'Ask before deploying'; stage stays as it is.\n"
+    assert re.fullmatch(
+        f"Rejected {waits[:8]} 'Ask before deploying', which waited since {MOMENT}; stage stays as it is.\n",
+        ended.out,
+    )
     newest = until(
         lambda: [
             run
@@ -165,3 +179,54 @@ def test_reject_ends_the_run(invoke: Any, waiting_app: Path, waits: str, aws: An
         ]
     )
     assert newest
+
+
+def test_somebody_else_is_quicker(
+    invoke: Any, waiting_app: Path, waits: str, aws: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at what waits and the answer to it."""
+    token = open_approval(aws)["token"]
+    look = Pipelines.execution
+
+    def look_while_another_answers(self: Pipelines, name: str, execution_id: str) -> Execution:
+        aws("codepipeline").put_approval_result(
+            pipelineName=PIPELINE,
+            stageName="Approval",
+            actionName="Approve",
+            result={"summary": "Not on a Friday", "status": "Rejected"},
+            token=token,
+        )
+        return look(self, name, execution_id)
+
+    monkeypatch.setattr(Pipelines, "execution", look_while_another_answers)
+    ended = invoke(waiting_app, "approve", "--env", "stage", "--sandbox")
+
+    assert ended.code == 2
+    assert ended.err == (
+        f"The approval of {waits[:8]} 'Ask before deploying' for stage is closed: somebody else has just "
+        "answered it, or it has expired.\n"
+        "See what became of it: invoke status --env stage --sandbox\n"
+    )
+
+
+def test_nothing_waits_any_more(invoke: Any, waiting_app: Path, waits: str, aws: Any) -> None:
+    """What ran last is said, for whoever wonders where their release is."""
+    assert invoke(waiting_app, "reject", "--env", "stage", "--sandbox").code == 0
+    until(lambda: not open_approval(aws))
+
+    ended = invoke(waiting_app, "approve", "--env", "stage", "--sandbox")
+
+    assert ended.code == 2
+    assert ended.err.splitlines()[0].startswith(
+        f"Nothing in stage waits for an approval. Its last run carries {waits[:8]}: "
+    )
+
+
+@pytest.mark.parametrize("task", ["approve", "reject"])
+def test_the_environment_is_named(invoke: Any, app: Path, task: str) -> None:
+    missing = invoke(app, task, "--sandbox")
+    unknown = invoke(app, task, "--env", "prod", "--sandbox")
+
+    assert (missing.code, unknown.code) == (2, 2)
+    assert missing.err == "--env is missing.\nAdd --env with one of: stage, uat.\n"
+    assert unknown.err.splitlines()[0] == "--env prod: there is no such environment here."

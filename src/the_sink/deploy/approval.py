@@ -34,8 +34,9 @@ def answer(aws: Aws, names: Names, *, commit: str, message: str, is_approved: bo
         is_approved: Whether the release goes on.
 
     Raises:
-        InputError: nothing waits, another commit does, the message is too long, or somebody else was
-            quicker.
+        InputError: nothing waits, another commit does, the message is too long, somebody else was
+            quicker, or the approval has expired
+            (https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html).
     """
     if len(message) > MESSAGE_LENGTH:
         raise InputError(
@@ -53,7 +54,8 @@ def answer(aws: Aws, names: Names, *, commit: str, message: str, is_approved: bo
         )
     if not aws.pipelines.answer(names.pipeline, approval, message, is_approved=is_approved):
         raise InputError(
-            f"The approval of {release} for {names.env} is closed: somebody else has answered it just now.",
+            f"The approval of {release} for {names.env} is closed: somebody else has just answered it, or "
+            "it has expired.",
             f"See what became of it: invoke status --env {names.env}{aws.target.flags}",
         )
     return release

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 from the_sink.aws.session import Aws
 from the_sink.deploy.archives import commit_of, subject_of, summary_of
@@ -184,9 +184,10 @@ class _Watcher:
                 self.aws.pipelines.execution(self.names.pipeline, approval.execution_id) if others else ours
             )
             flags = f"--env {self.names.env}{self.aws.target.flags}"
+            since = f", since {approval.since.astimezone(UTC):%H:%M} UTC" if approval.since else ""
             yield from self._once(
                 f"Stage {approval.stage} waits for an approval of {_name(whose.summary)}"
-                f"{', which is ahead of this release' if others else ''}. "
+                f"{', which is ahead of this release' if others else ''}{since}. "
                 f"In another terminal: invoke approve {flags} (or: invoke reject {flags})"
             )
 

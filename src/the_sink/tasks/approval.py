@@ -42,7 +42,7 @@ def _answer(env: str, commit: str, message: str, *, sandbox: bool, is_approved: 
     from the_sink.deploy.approval import answer
     from the_sink.deploy.deploy import require_bootstrapped
     from the_sink.naming import Names
-    from the_sink.report import lines
+    from the_sink.report import lines, wording
     from the_sink.tasks.connection import connect_to
     from the_sink.tasks.releasing import find_commit
 
@@ -53,9 +53,10 @@ def _answer(env: str, commit: str, message: str, *, sandbox: bool, is_approved: 
     names = Names(settings.app, environment.name)
     require_bootstrapped(aws, names)
     release = answer(aws, names, commit=wanted, message=message, is_approved=is_approved)
+    waited = f", which waited since {wording.format_time(release.since)}" if release.since else ""
     if is_approved:
-        lines.data(f"Approved {release} for {environment.name}; it goes on.")
+        lines.data(f"Approved {release} for {environment.name}{waited}; it goes on.")
         follow = f"invoke deploy --env {environment.name} --commit {release.commit}{aws.target.flags}"
         lines.say(f"Watch it: {follow}" if release.commit else "Watch it: invoke status")
     else:
-        lines.data(f"Rejected {release}; {environment.name} stays as it is.")
+        lines.data(f"Rejected {release}{waited}; {environment.name} stays as it is.")
