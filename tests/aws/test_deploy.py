@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from the_sink.aws.session import Aws
 from the_sink.deploy.causes import explain
@@ -86,6 +87,26 @@ def test_a_build_that_fails_is_explained_down_to_its_command(
     assert any(re.fullmatch(r"  Build FAILED in .*", line) for line in told)
     assert versions(aws, stage) == {f"my-app/{head}.zip": 1, "my-app/latest.zip": 1}
     assert releases(aws)[0]["sourceRevisions"][0]["revisionSummary"] == f"{head} Start"
+
+
+def test_a_missing_runtime_is_nothing_that_the_app_could_mend(invoke: Any, app: Path, stage: str) -> None:
+    """The words are those of the template's own buildspec, which finds no digest here."""
+    template = Path(__file__).parents[2] / "template/aws/buildspec.yaml"
+    commands = yaml.safe_load(template.read_text())["phases"]["pre_build"]["commands"]
+    (check,) = (command for command in commands if "no runtime image" in command)
+    setting = "FROM_DIGEST=None; RUNTIME=3.13; CONFIGURATION=aws/cfn-template-configuration-stage.json"
+    buildspec = {"version": 0.2, "phases": {"pre_build": {"commands": [setting, check]}}}
+    (app / "aws/buildspec.yaml").write_text(yaml.safe_dump(buildspec))
+    sha = commit(app, "Build for real")
+
+    ended = invoke(app, "deploy", "--env", "stage", "--sandbox")
+
+    assert ended.code == 1
+    assert ended.err.splitlines()[-2:] == [
+        f"my-app stage: the deploy of {sha[:8]} failed in Build: "
+        "the platform has no runtime image for Python 3.13.",
+        "In the platform's repository: invoke runtimes.publish --runtime 3.13 --sandbox; then deploy again.",
+    ]
 
 
 def test_a_release_is_archived_once_and_released_as_often_as_asked(

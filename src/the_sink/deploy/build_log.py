@@ -17,6 +17,7 @@ _ANNOUNCED = "Running command "
 _FAILED = "Command did not exit successfully "
 _STATUS = re.compile(r" exit status (\d+)$")
 _BOOKKEEPING = (_ANNOUNCED, "Entering phase ", "Phase complete: ", "Phase context status code:  Message:")
+_NO_RUNTIME = re.compile(r"The platform has no runtime image for Python (\d+\.\d+)\b")
 _MESSAGE = re.compile(r"Error while executing command: (.*?)\. Reason: exit status (\d+)", re.DOTALL)
 
 
@@ -36,6 +37,14 @@ def find_evidence(lines: Sequence[str], limit: int) -> tuple[str, ...]:
     while printed and not printed[-1].strip():
         printed.pop()
     return tuple(printed[-limit:])
+
+
+def find_missing_runtime(lines: Sequence[str]) -> str:
+    """Return the Python version whose runtime image the platform lacks, "" if a build did not end for that.
+
+    The sentence is that of the buildspec of a generated app.
+    """
+    return next((found[1] for line in lines if (found := _NO_RUNTIME.search(line))), "")
 
 
 def shorten_command(command: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from datetime import datetime, timedelta
 
 from the_sink.aws.session import Aws
-from the_sink.deploy.build_log import find_evidence, shorten_message
+from the_sink.deploy.build_log import find_evidence, find_missing_runtime, shorten_message
 from the_sink.deploy.follow import Followed, explain_superseded
 from the_sink.deploy.stacks import StackFollower, describe_cause, find_cause
 from the_sink.errors import DeployFailed
@@ -92,10 +92,17 @@ def _explain_build(aws: Aws, run: ActionRun) -> Generator[Event, None, tuple[str
     hint = "Mend it, commit, deploy again."
     if build is None:
         return _said(run), hint
+    log: tuple[str, ...] = ()
     if build.log_group and build.log_stream:
         log = aws.logs.last_lines(build.log_group, build.log_stream, _BUILD_LOG_LINES)
         if shown := find_evidence(log, _LOG_LINES):
             yield Evidence(f"What the build said last ({build.log_group})", shown)
+    if version := find_missing_runtime(log):
+        return (
+            f"the platform has no runtime image for Python {version}.",
+            f"In the platform's repository: invoke runtimes.publish --runtime {version}{aws.target.flags}; "
+            "then deploy again.",
+        )
     phase = next((each for each in build.phases if each.status not in {"", "SUCCEEDED"}), None)
     if phase is None:
         return _said(run), hint
