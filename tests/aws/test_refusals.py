@@ -134,6 +134,28 @@ def test_a_number_where_text_belongs_is_found_before_anything_is_uploaded(invoke
     )
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "sentence"),
+    [
+        ("app/Procfile", "release: migrate\n", "it has no line 'web: <command>': nothing would serve."),
+        ("app/Procfile", "web serve\nweb: serve\n", "line 1 is not 'name: command'."),
+        ("aws/Dockerfile", "RUN app-init app\n", "it has no FROM instruction."),
+        ("aws/cfn-template.yml", "Resources: [", "it is not YAML: "),
+    ],
+)
+def test_what_a_build_would_stumble_over_is_found_before_anything_is_uploaded(
+    invoke: Any, app: Path, file: str, text: str, sentence: str
+) -> None:
+    (app / file).parent.mkdir(exist_ok=True)
+    (app / file).write_text(text)
+    commit(app, "Break it")
+
+    ended = invoke(app, "deploy", "--env", "stage", "--sandbox")
+
+    assert ended.code == 2
+    assert ended.err.startswith(f"{file}: {sentence}")
+
+
 def test_a_timeout_that_is_no_number(invoke: Any, app: Path) -> None:
     ended = invoke(app, "deploy", "--env", "stage", "--sandbox", "--timeout", "abc")
 
@@ -157,6 +179,7 @@ def test_a_refusal_reaches_a_script_as_json_too(invoke: Any, app: Path) -> None:
 
     assert ended.code == 2
     assert json.loads(ended.out) == {
+        "ok": False,
         "error": "--env live: there is no such environment here.",
         "hint": "Add --env with one of: stage, uat.",
     }

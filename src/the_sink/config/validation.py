@@ -47,8 +47,7 @@ def check_app(root: Path) -> list[Problem]:
         problems += _check_environment(files, env, template, settings)[1]
     problems += _check_buildspec(files)
     problems += _check_dockerfile(files)
-    text, found = files.read(procfile.FILE)
-    problems += found or procfile.parse_procfile(text)[1]
+    problems += _check_procfile(files)
     problems += _check_origin(files)
     return problems
 
@@ -56,15 +55,20 @@ def check_app(root: Path) -> list[Problem]:
 def check_release(files: Files, settings: Settings, env: str) -> list[Problem]:
     """Return every problem of the files that a pipeline acts on, as one commit has them.
 
-    What else ``validate`` looks at decides nothing about a deploy: where the template came from, or files
-    that a buildspec of the team's own may do without.
+    What else ``validate`` looks at decides nothing about a deploy, such as where the template came from.
+    A buildspec of the team's own may do without Dockerfile and Procfile; one that is there is used.
     """
     template = _read_template(files)
-    return [
+    problems = [
         *template.problems,
         *_check_environment(files, env, template, settings)[1],
         *_check_buildspec(files),
     ]
+    if files.has(DOCKERFILE):
+        problems += _check_dockerfile(files)
+    if files.has(procfile.FILE):
+        problems += _check_procfile(files)
+    return problems
 
 
 def load_parameters(settings: Settings, env: str) -> Mapping[str, str]:
@@ -168,6 +172,11 @@ def _check_dockerfile(files: Files) -> list[Problem]:
     if not problems and not re.search(r"^\s*FROM\s+\S+", text, re.MULTILINE):
         problems = [Problem(DOCKERFILE, "it has no FROM instruction.")]
     return problems
+
+
+def _check_procfile(files: Files) -> list[Problem]:
+    text, problems = files.read(procfile.FILE)
+    return problems or procfile.parse_procfile(text)[1]
 
 
 def _check_origin(files: Files) -> list[Problem]:

@@ -193,7 +193,7 @@ def _print_error(error: SinkError) -> None:
     """Tell a script in its own form what a person is told on standard error."""
     from the_sink.report import lines
 
-    lines.data_as_json({"error": error.message, "hint": error.hint})
+    lines.data_as_json({"ok": False, "error": error.message, "hint": error.hint})
 
 
 def _refuse_empty(values: dict[str, Any]) -> None:
