@@ -320,6 +320,63 @@ def test_a_stubborn_task_is_killed_after_its_stop_timeout(ecs: Ecs) -> None:
     assert "asked to stop" in ecs.log(arn, "asked to stop")
 
 
+@pytest.mark.parametrize(
+    ("name", "port", "codes", "reason", "description"),
+    [
+        ("elsewhere", 9090, "200", "Target.FailedHealthChecks", "Health checks failed"),
+        (
+            "wrongly",
+            8080,
+            "204",
+            "Target.ResponseCodeMismatch",
+            "Health checks failed with these codes: [200]",
+        ),
+    ],
+)
+def test_a_task_that_the_load_balancer_does_not_take(
+    ecs: Ecs, name: str, port: int, codes: str, reason: str, description: str
+) -> None:
+    """The app listens on 8080 and answers 200, whatever its target group expects."""
+    balancing, services = ecs.client("elbv2"), ecs.client("ecs")
+    (group,) = balancing.create_target_group(
+        Name=name,
+        Protocol="HTTP",
+        Port=port,
+        VpcId="vpc-1",
+        TargetType="ip",
+        HealthCheckPath="/health",
+        HealthCheckIntervalSeconds=5,
+        Matcher={"HttpCode": codes},
+    )["TargetGroups"]
+    services.create_service(
+        cluster="tests",
+        serviceName=name,
+        taskDefinition=ecs.register(name, portMappings=[{"containerPort": port}]),
+        desiredCount=1,
+        launchType="FARGATE",
+        healthCheckGracePeriodSeconds=60,
+        loadBalancers=[
+            {"targetGroupArn": group["TargetGroupArn"], "containerName": "app", "containerPort": port}
+        ],
+        networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
+    )
+    asked = {"TargetGroupArn": group["TargetGroupArn"]}
+    seen: list[dict[str, Any]] = []
+
+    def is_unhealthy() -> bool:
+        seen[:] = balancing.describe_target_health(**asked)["TargetHealthDescriptions"]
+        return any(each["TargetHealth"]["State"] == "unhealthy" for each in seen)
+
+    try:
+        until(is_unhealthy, 40)
+    finally:
+        services.delete_service(cluster="tests", service=name, force=True)
+
+    assert [(each["Target"]["Port"], each["TargetHealth"]) for each in seen] == [
+        (port, {"State": "unhealthy", "Reason": reason, "Description": description})
+    ]
+
+
 def test_files_outlive_a_task_where_they_should(ecs: Ecs) -> None:
     """A file system of EFS is a folder of the sandbox; a volume without a host is new for each task."""
     shared = ecs.client("efs").create_file_system()["FileSystemId"]

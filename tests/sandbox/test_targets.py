@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,11 +18,14 @@ from the_sink.deploy.pace import Pace
 from the_sink.models import Clock, Event, Release, Said
 from the_sink.sandbox import lifecycle
 
-from .helpers import Pipelines
+from .helpers import Pipelines, action, stage
 from .images import SERVER
 from .test_services import Shop, template
 
 ONCE = {"Type": "COUNT", "Value": 1}
+ELSEWHERE = SERVER.replace('int(os.environ["PORT"])', "0")
+MUTE = SERVER.replace("int(behaviour) if", "time.sleep(30) if")
+"""Has accepted the request, and says nothing."""
 NAMES: Any = SimpleNamespace(
     app="shop", env="stage", pipeline="ship", cluster="c", service="s", container="app", app_stack="shop"
 )
@@ -45,10 +49,15 @@ def shop(aws: Callable[[str], Any], sandbox: lifecycle.Sandbox, pipelines: Pipel
     """One release serves; a task has twelve seconds to become healthy, and one that does not is enough."""
     shop = Shop(aws, sandbox, pipelines)
     shop.push("live", version="one")
+    pipelines.stack("shop", patient_template())
+    return shop
+
+
+def patient_template() -> dict[str, Any]:
     patient = template("live", 1, threshold=ONCE)
     patient["Resources"]["Service"]["Properties"]["HealthCheckGracePeriodSeconds"] = 12
-    pipelines.stack("shop", patient)
-    return shop
+    patient["Resources"]["Group"]["Properties"]["HealthCheckTimeoutSeconds"] = 2
+    return patient
 
 
 def told(connection: Aws, execution_id: str) -> tuple[list[str], str]:
@@ -67,21 +76,56 @@ def told(connection: Aws, execution_id: str) -> tuple[list[str], str]:
     return [event.text for event in said if isinstance(event, Said)], error.message
 
 
-def test_an_app_that_listens_on_another_port(shop: Shop, connection: Aws) -> None:
-    elsewhere = SERVER.replace('int(os.environ["PORT"])', "0")
-    shop.push("next", version="two", files={"app/serve.py": elsewhere})
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        ({"files": {"app/serve.py": ELSEWHERE}}, "Target.FailedHealthChecks, Health checks failed"),
+        ({"files": {"app/serve.py": MUTE}}, "Target.Timeout, Request timed out"),
+        (
+            {"behaviour": "500"},
+            "Target.ResponseCodeMismatch, Health checks failed with these codes: [500]",
+        ),
+    ],
+    ids=["another port", "no answer", "an error"],
+)
+def test_a_release_that_is_not_taken(shop: Shop, connection: Aws, image: dict[str, Any], reason: str) -> None:
+    shop.push("next", version="two", **image)
 
     lines, message = told(connection, shop.release("next"))
 
     (line,) = [line for line in lines if "unhealthy" in line]
     assert line.startswith("    target is unhealthy: the load balancer asks ")
-    assert line.endswith(
-        " on port 8080 for /health: Target.FailedHealthChecks, Health checks failed "
-        "(a task has 12 s to become healthy)."
-    )
-    assert " on port 8080 for /health: Target.FailedHealthChecks, Health checks failed;" in message
+    assert line.endswith(f" on port 8080 for /health: {reason} (a task has 12 s to become healthy).")
+    assert f" on port 8080 for /health: {reason};" in message
     assert "Task failed ELB health checks in" in message
     assert shop.get()[1].startswith("one")
+
+
+def test_a_first_release_that_is_not_taken(
+    aws: Callable[[str], Any], sandbox: lifecycle.Sandbox, pipelines: Pipelines, connection: Aws
+) -> None:
+    """The stack takes its target group along when it rolls back; what was seen before is told after."""
+    Shop(aws, sandbox, pipelines).push("live", files={"app/serve.py": ELSEWHERE})
+    text = json.dumps(patient_template()).replace('"vpc-1"', '"vpc-12345678"')
+    for name in ("1", "2"):
+        text = text.replace(f'"subnet-{name}"', f'"subnet-{name}2345678"')
+    configuration = {
+        "ActionMode": "CREATE_UPDATE",
+        "StackName": "shop",
+        "TemplatePath": "Src::template.json",
+        "RoleArn": "arn:aws:iam::000000000000:role/shop",
+    }
+    create = action("Stack", "Deploy", "CloudFormation", configuration, inp="Src")
+    pipelines.create("ship", [stage("Deploy", create)])
+    pipelines.upload({"template.json": text})
+
+    lines, message = told(connection, pipelines.start("ship"))
+
+    reason = " on port 8080 for /health: Target.FailedHealthChecks, Health checks failed"
+    (line,) = [line for line in lines if "unhealthy" in line]
+    assert line.endswith(f"{reason} (a task has 12 s to become healthy).")
+    assert "failed in Deploy/Stack: Service (AWS::ECS::Service)" in message
+    assert message.endswith(f"{reason}.")
 
 
 def test_an_app_that_answers_wrongly_is_explained_by_who_comes_later(shop: Shop, connection: Aws) -> None:

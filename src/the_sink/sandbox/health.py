@@ -26,6 +26,9 @@ nobody anything.
 _SHOWN_UNHEALTHY_S = 10.0
 """How long a new target is ``initial`` at most, where a fleet's load balancer would ask for longer."""
 
+_WRONG_SHOWN_S = 1.0
+"""The same of one that answers wrongly: it is stopped so soon that who watches would never see it."""
+
 Resolve = Callable[[], tuple[str, int] | None]
 
 
@@ -115,7 +118,7 @@ def await_healthy(
             good = 0
             answered = "codes" in reason
             wrong_since = (wrong_since or now) if answered else None
-            if now >= shown_unhealthy:
+            if now >= shown_unhealthy or (wrong_since is not None and now - wrong_since > _WRONG_SHOWN_S):
                 observe(reason)
             if now > grace_ends or (wrong_since is not None and now - wrong_since > _WRONG_ANSWERS_S):
                 bad += 1
