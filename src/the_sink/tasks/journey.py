@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -38,6 +38,7 @@ class Journey:
         sandbox: The sandbox's name; its state is thrown away first.
         say: Receives every line that is not a command's own output.
         compute: What plays containers: ``docker``, ``processes``, or "" for what the sandbox finds.
+        answers: To the template's questions, beyond the app's name and where the platform is.
     """
 
     checkout: Path
@@ -45,6 +46,7 @@ class Journey:
     sandbox: str
     say: Callable[[str], None]
     compute: str = ""
+    answers: Mapping[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -80,7 +82,8 @@ class Journey:
     def generate_app(self) -> None:
         """Generate the app from the clone's tag, show its answers and commit it."""
         source = ["copier", "copy", "--vcs-ref", f"v{_version(self.platform)}", "--defaults"]
-        answers = ["--data", f"app_name={APP}", "--data", f"platform_repository={self.platform}"]
+        given = {"app_name": APP, "platform_repository": str(self.platform), **self.answers}
+        answers = [word for name, value in given.items() for word in ("--data", f"{name}={value}")]
         self.run([*source, *answers, str(self.platform), APP], cwd=self.folder)
         self.run(["cat", ".copier-answers.yml"], cwd=self.app)
         self.run(["git", "init", "--quiet", "--initial-branch", "main"], cwd=self.app)
