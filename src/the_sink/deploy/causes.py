@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from the_sink.aws.session import Aws
 from the_sink.deploy.build_log import find_evidence, find_missing_runtime, shorten_message
 from the_sink.deploy.follow import Followed, explain_superseded
+from the_sink.deploy.hints import hint_for_stack, hint_for_task
 from the_sink.deploy.stacks import StackFollower, describe_cause, find_cause
 from the_sink.errors import DeployFailed
 from the_sink.models import ActionRun, Event, Evidence, Release, Service, Task, UnhealthyTarget
@@ -79,12 +80,20 @@ def _explain_action(
         case "ECS":
             return (yield from _explain_service(aws, names, run, unhealthy))
         case "Manual":
-            said = run.summary or run.error
-            return (
-                f"{run.updated_by or 'someone'} rejected it{f': {said}' if said else ''}.".replace("..", "."),
-                "Nothing changed there; talk to them.",
-            )
+            return _explain_approval(aws, names, run)
     return _said(run), "Mend the cause, then deploy again."
+
+
+def _explain_approval(aws: Aws, names: Names, run: ActionRun) -> tuple[str, str]:
+    if not run.updated_by and not run.summary:
+        # Nobody answered: AWS lets it fail after a week
+        # (https://docs.aws.amazon.com/codepipeline/latest/userguide/approvals-approve-or-reject.html).
+        return (
+            f"it has expired without an answer: {_said(run)}",
+            f"Nothing changed there. Ask again: invoke deploy --env {names.env}{aws.target.flags}",
+        )
+    said = f": {(run.summary or run.error).rstrip('.')}" if run.summary or run.error else ""
+    return f"{run.updated_by or 'someone'} rejected it{said}.", "Nothing changed there; talk to them."
 
 
 def _explain_build(aws: Aws, run: ActionRun) -> Generator[Event, None, tuple[str, str]]:
@@ -117,18 +126,20 @@ def _explain_stack(
     follower.poll()
     cause = find_cause(follower.seen)
     sentence = describe_cause(follower.seen) or _said(run)
+    mend = hint_for_stack(cause, names.env, aws.target.flags)
     if cause is not None and cause.resource_type == "AWS::ECS::Service":
-        task = yield from _show_tasks(aws, names, since)
+        task, log = yield from _show_tasks(aws, names, since)
         if task is not None:
             sentence = f"{sentence.rstrip('.')}; task {task.task_id} {_why_stopped(task)}."
+        mend = hint_for_task(log)
         if unhealthy is not None and (task is None or not task.has_ended_itself):
             sentence = f"{sentence.rstrip('.')}; {unhealthy}."
     stack = aws.stacks.describe(names.app_stack)
-    hint = "The stack is as it was before. Mend the cause, commit, deploy again."
+    hint = f"The stack is as it was before. {mend}, then deploy again."
     if stack is not None and stack.status.must_be_deleted:
         hint = (
-            f"Mend the cause, commit, then invoke deploy --env {names.env}{aws.target.flags} --yes: it "
-            "deletes what is left of the stack, whose first creation this was, and deploys."
+            f"{mend}, then invoke deploy --env {names.env}{aws.target.flags} --yes: it deletes what is left "
+            "of the stack, whose first creation this was, and deploys."
         )
     elif stack is not None and stack.status.needs_continued_rollback:
         hint = (
@@ -142,7 +153,7 @@ def _explain_service(
     aws: Aws, names: Names, run: ActionRun, unhealthy: UnhealthyTarget | None
 ) -> Generator[Event, None, tuple[str, str]]:
     since = run.started_at - _CLOCK_SKEW if run.started_at else None
-    task = yield from _show_tasks(aws, names, since)
+    task, log = yield from _show_tasks(aws, names, since)
     deployments = aws.services.deployments(names.cluster, names.service)
     service = aws.services.describe(names.cluster, names.service)
     parts = [f"task {task.task_id} {_why_stopped(task)}"] if task else []
@@ -157,7 +168,7 @@ def _explain_service(
         parts.append(service.events[0].rstrip("."))
     return (
         f"{'; '.join(parts) or _said(run).rstrip('.')}.",
-        "The version before serves on. Mend the cause, commit, deploy again.",
+        f"The version before serves on. {hint_for_task(log)}, then deploy again.",
     )
 
 
@@ -169,8 +180,10 @@ def _find_unhealthy(aws: Aws, service: Service | None) -> UnhealthyTarget | None
     return None
 
 
-def _show_tasks(aws: Aws, names: Names, since: datetime | None) -> Generator[Event, None, Task | None]:
-    """Show the last lines of the task that failed, and return it."""
+def _show_tasks(
+    aws: Aws, names: Names, since: datetime | None
+) -> Generator[Event, None, tuple[Task | None, tuple[str, ...]]]:
+    """Show the last lines of the task that failed, and return it with them."""
     stopped = [
         task
         for task in aws.services.tasks(names.cluster, names.service, names.container, "STOPPED")
@@ -179,13 +192,13 @@ def _show_tasks(aws: Aws, names: Names, since: datetime | None) -> Generator[Eve
     # One that ended by itself says more than one that was told to stop.
     stopped.sort(key=lambda task: (task.has_ended_itself, task.arn), reverse=True)
     if not stopped:
-        return None
+        return None, ()
     task = stopped[0]
     group, prefix = aws.services.log_streams(task.task_definition, names.container)
     shown = aws.logs.last_lines(group, f"{prefix}{task.task_id}", _LOG_LINES) if group and prefix else ()
     if shown:
         yield Evidence(f"The last lines of task {task.task_id} ({group})", shown)
-    return task
+    return task, shown
 
 
 def _why_stopped(task: Task) -> str:

@@ -1,0 +1,179 @@
+"""Failures that need more than a commit: whose turn it is, told by what really ran."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Generator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from the_sink.aws.session import Aws, Target, connect
+from the_sink.deploy.causes import explain
+from the_sink.deploy.follow import follow
+from the_sink.deploy.pace import Pace
+from the_sink.errors import DeployFailed
+from the_sink.models import Clock, Release
+from the_sink.resources import resource_path
+from the_sink.sandbox import lifecycle
+
+from .helpers import BUCKET, Pipelines, action, approval, stage
+from .images import SERVER
+from .test_services import Shop
+
+RELEASE = Release("shop", "a" * 40, "Change the schema")
+ONCE = {"Type": "COUNT", "Value": 1}
+
+
+@pytest.fixture
+def connection(sandbox: lifecycle.Sandbox, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    monkeypatch.setattr("the_sink.deploy.pace._LONGEST_S", 0.25)
+    clock = Clock(now=time.monotonic, sleep=time.sleep, utc=lambda: datetime.now(UTC))
+    return connect(Target.sandbox("eu-west-1", sandbox.endpoint_url), clock)
+
+
+def names(env: str = "stage") -> Any:
+    return SimpleNamespace(
+        app="shop", env=env, pipeline="ship", cluster="c", service="s", container="app", app_stack="shop"
+    )
+
+
+def failure(connection: Aws, execution_id: str, env: str = "stage") -> DeployFailed:
+    """Follow a run to its end and return why it failed."""
+
+    def drain(events: Generator[Any, None, Any]) -> Any:
+        while True:
+            try:
+                next(events)
+            except StopIteration as end:
+                return end.value
+
+    pace = Pace(connection.clock, 60, "The run")
+    followed = drain(follow(connection, names(env), execution_id, pace))
+    found: DeployFailed = drain(explain(connection, names(env), RELEASE, followed))
+    return found
+
+
+def runtime() -> dict[str, str]:
+    """The files of an image that begin it, as the platform's own runtime image has them."""
+    source = resource_path("runtimes/python")
+    files = {"opt/the-sink/container-init": (source / "container-init").read_text()}
+    for path in (source / "sink_runtime").glob("*.py"):
+        files[f"opt/the-sink/sink_runtime/{path.name}"] = path.read_text()
+    return files
+
+
+def test_a_migration_that_fails(
+    aws: Callable[[str], Any], sandbox: lifecycle.Sandbox, pipelines: Pipelines, connection: Aws
+) -> None:
+    shop = Shop(aws, sandbox, pipelines)
+    shop.push("live", version="one")
+    shop.deploy(threshold=ONCE)
+    migration = {
+        "app/Procfile": "release: python3 migrate.py\nweb: python3 serve.py\n",
+        "app/migrate.py": "raise SystemExit('column exists already')\n",
+        "app/serve.py": SERVER,
+    }
+    entrypoint: Any = ("python3", "/opt/the-sink/container-init")
+    shop.push("next", version="two", files={**runtime(), **migration}, entrypoint=entrypoint)
+
+    error = failure(connection, shop.release("next"))
+
+    assert " ended with exit code 1: " in error.message
+    assert error.hint == (
+        "The version before serves on. The `release:` command of the Procfile failed, before anything was "
+        "served: see above what the migration said, mend it, commit, then deploy again."
+    )
+    assert shop.get()[1].startswith("one")
+
+
+def test_a_task_that_fails_without_a_migration(
+    aws: Callable[[str], Any], sandbox: lifecycle.Sandbox, pipelines: Pipelines, connection: Aws
+) -> None:
+    shop = Shop(aws, sandbox, pipelines)
+    shop.push("live", version="one")
+    shop.deploy(threshold=ONCE)
+    shop.push("next", version="two", behaviour="dies")
+
+    error = failure(connection, shop.release("next"))
+
+    assert error.hint == "The version before serves on. Mend the cause, commit, then deploy again."
+
+
+@pytest.mark.parametrize(
+    ("env", "command"), [("stage", "platform.publish"), ("uat", "platform.promote --env uat")]
+)
+def test_a_parameter_that_the_platforms_template_does_not_know(
+    pipelines: Pipelines, connection: Aws, env: str, command: str
+) -> None:
+    topic = {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Ref": "Name"}}}
+    child = {"Parameters": {"Name": {"Type": "String"}}, "Resources": {"Topic": topic}}
+    key = f"stacks/python/cfn-template-v1-{env}.yml"
+    pipelines.s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(child).encode())
+
+    def parent(**parameters: str) -> str:
+        properties = {"TemplateURL": f"https://{BUCKET}.s3.amazonaws.com/{key}", "Parameters": parameters}
+        return json.dumps(
+            {"Resources": {"Default": {"Type": "AWS::CloudFormation::Stack", "Properties": properties}}}
+        )
+
+    configuration = {
+        "ActionMode": "CREATE_UPDATE",
+        "StackName": "shop",
+        "TemplatePath": "Src::template.json",
+        "RoleArn": "arn:aws:iam::000000000000:role/shop",
+    }
+    update = action("Stack", "Deploy", "CloudFormation", configuration, inp="Src")
+    pipelines.create("ship", [stage("Deploy", update)])
+    pipelines.upload({"template.json": parent(Name="shop")})
+    assert pipelines.ended("ship", pipelines.start("ship")) == "Succeeded"
+    pipelines.upload({"template.json": parent(Name="shop", Colour="red")})
+
+    error = failure(connection, pipelines.start("ship"), env)
+
+    assert "Parameters: [Colour] do not exist in the template" in error.message
+    assert error.hint == (
+        f"The stack is as it was before. The platform's template in {env} does not know Colour yet. In the "
+        f"platform's repository: invoke {command} --sandbox, then deploy again."
+    )
+
+
+def test_a_parameter_that_the_apps_own_template_does_not_know_is_the_apps_to_mend(
+    pipelines: Pipelines, connection: Aws
+) -> None:
+    settings = {
+        "ActionMode": "CREATE_UPDATE",
+        "StackName": "shop",
+        "TemplatePath": "Src::template.json",
+        "TemplateConfiguration": "Src::settings.json",
+        "RoleArn": "arn:aws:iam::000000000000:role/shop",
+    }
+    create = action("Stack", "Deploy", "CloudFormation", settings, inp="Src")
+    pipelines.create("ship", [stage("Deploy", create)])
+    template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    parameters = {"Parameters": {"Colour": "red"}}
+    pipelines.upload({"template.json": json.dumps(template), "settings.json": json.dumps(parameters)})
+
+    error = failure(connection, pipelines.start("ship"))
+
+    assert "Parameters: [Colour] do not exist in the template" in error.message
+    assert error.hint == "The stack is as it was before. Mend the cause, commit, then deploy again."
+
+
+def test_a_rejection_and_who_gave_it(pipelines: Pipelines, connection: Aws) -> None:
+    pipelines.create("ship", [stage("Gate", approval())])
+    pipelines.upload({"a": ""})
+    execution_id = pipelines.start("ship")
+    while not (waiting := connection.pipelines.describe("ship")) or not waiting.waiting:
+        time.sleep(0.03)
+    assert connection.pipelines.answer("ship", waiting.waiting[0], "Too early.", is_approved=False)
+
+    error = failure(connection, execution_id)
+
+    assert error.message.endswith(
+        " failed in Gate/Approve: arn:aws:iam::000000000000:root rejected it: Too early."
+    )
+    assert error.hint == "Nothing changed there; talk to them."
