@@ -7,7 +7,6 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +107,10 @@ def test_status_says_what_waits(invoke: Any, waiting_app: Path, waits: str) -> N
     assert f"  waits for approval: {waits[:8]} 'Ask before deploying', since " in shown.out
     waiting = told["environments"][0]["waiting_for_approval"]
     assert waiting["commit"] == waits
-    assert datetime.fromisoformat(waiting["since"]).tzinfo is not None
+    assert waiting["subject"] == "Ask before deploying"
+    run = told["environments"][0]["execution"]
+    for moment in (waiting["since"], run["started_at"], run["updated_at"]):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d", moment)
     assert "token" not in json.dumps(told)
 
 

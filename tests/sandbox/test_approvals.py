@@ -6,14 +6,20 @@ https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResu
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from the_sink.aws.session import Target, connect
+from the_sink.deploy.causes import describe_failure
+from the_sink.models import Clock
+from the_sink.naming import Names
 from the_sink.sandbox import lifecycle
 from the_sink.sandbox.clients import Clients
 
@@ -212,6 +218,13 @@ def test_an_approval_expires_after_seven_days_and_also_while_the_sandbox_is_off(
         assert "within 10080 minutes" in shop.error("shop", execution_id, "Approve")["message"]
         with pytest.raises(shop.api.exceptions.InvalidApprovalTokenException):
             answer(shop, token)
+        clock = Clock(now=time.monotonic, sleep=time.sleep, utc=lambda: datetime.now(UTC))
+        connection = connect(Target.sandbox("eu-west-1", server.endpoint_url), clock)
+        runs = connection.pipelines.actions("shop", execution_id)
+        assert describe_failure(connection, Names("my-app", "prod"), runs) == (
+            "Gate/Approve: it has expired without an answer: "
+            "Nobody approved or rejected within 10080 minutes."
+        )
     finally:
         lifecycle.stop("week")
 
