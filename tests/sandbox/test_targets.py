@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 
 from the_sink.aws.session import Aws, Target, connect
 from the_sink.deploy.causes import explain
@@ -141,6 +142,25 @@ def test_an_app_that_answers_wrongly_is_explained_by_who_comes_later(shop: Shop,
         "; the load balancer asks each task on port 8080 for /health: "
         "Health checks failed with these codes: [503];"
     ) in message
+
+
+def test_a_role_that_may_not_ask_is_told_the_cause_all_the_same(shop: Shop, connection: Aws) -> None:
+    """One of a platform that is older than the question: said once, and no failure of its own."""
+
+    def deny(**_: Any) -> tuple[AWSResponse, dict[str, Any]]:
+        refusal = {"Code": "AccessDenied", "Message": "role/github may not describe target groups"}
+        return AWSResponse("", 403, {}, None), {"Error": refusal, "ResponseMetadata": {}}
+
+    events = connection.target_groups._client.meta.events
+    events.register("before-call.elastic-load-balancing-v2", deny)
+    shop.push("next", version="two", behaviour="503")
+
+    lines, message = told(connection, shop.release("next"))
+
+    (line,) = [line for line in lines if "the load balancer" in line]
+    assert line.startswith("    what the load balancer says is not shown: ")
+    assert "failed in Deploy/Go: task " in message
+    assert "Task failed ELB health checks in" in message
 
 
 def test_a_target_group_that_is_gone_has_no_targets(connection: Aws) -> None:

@@ -14,7 +14,7 @@ from the_sink.deploy.build_log import find_evidence, find_missing_runtime, short
 from the_sink.deploy.follow import Followed, explain_superseded
 from the_sink.deploy.hints import hint_for_stack, hint_for_task
 from the_sink.deploy.stacks import StackFollower, describe_cause, find_cause
-from the_sink.errors import DeployFailed
+from the_sink.errors import AccessError, DeployFailed
 from the_sink.models import ActionRun, Event, Evidence, Release, Service, Task, UnhealthyTarget
 from the_sink.naming import Names
 
@@ -174,9 +174,14 @@ def _explain_service(
 
 def _find_unhealthy(aws: Aws, service: Service | None) -> UnhealthyTarget | None:
     """Return what the load balancer asks every task, where nobody watched it turn one down."""
-    for arn in service.target_groups if service else ():
-        if service and (asked := aws.target_groups.check(arn)):
-            return UnhealthyTarget("each task", *asked, service.health_reason or "no answer that it takes")
+    try:
+        for arn in service.target_groups if service else ():
+            if service and (asked := aws.target_groups.check(arn)):
+                return UnhealthyTarget(
+                    "each task", *asked, service.health_reason or "no answer that it takes"
+                )
+    except AccessError:  # a role that is older than this question: the rest of the cause is known
+        return None
     return None
 
 
