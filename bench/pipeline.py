@@ -26,7 +26,7 @@ from typing import Any
 
 from the_sink.local import app_environment, serving, uv
 from the_sink.sandbox.clients import Clients
-from the_sink.tasks.journey import Journey, _free_port
+from the_sink.tasks.journey import Journey, free_port
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 BOUNDS_SECONDS = {"processes": 10, "docker": 15}
@@ -60,7 +60,7 @@ def deployed(compute: str) -> Iterator[tuple[Quiet, Clients]]:
     with tempfile.TemporaryDirectory(prefix="the-sink-bench-") as scratch:
         os.environ["XDG_STATE_HOME"] = str(Path(scratch, "state"))
         walk = Quiet(CHECKOUT, Path(scratch, "walk"), "bench", say=lambda _line: None)
-        port = _free_port()
+        port = free_port()
         try:
             walk.run(["invoke", "sandbox.start", "--port", str(port), "--compute", compute], CHECKOUT)
             walk.publish_platform()
@@ -90,7 +90,7 @@ def seconds_by_hand(app: Path, folder: Path) -> float:
     uv.make_environment(environment, Path(sys.executable))
     uv.install_locked(environment, app / "app" / "requirements.lock")
     for _ in range(2):
-        port = _free_port()
+        port = free_port()
         variables, _reloads = serving.serving_variables(app, environment, port, web)
         variables = {name: value for name, value in variables.items() if "RELOAD" not in name}
         python = str(environment / "bin" / "python")

@@ -66,7 +66,7 @@ class Journey:
         """Start an empty sandbox on loopback; the usual port if it is free."""
         self.run(["invoke", "sandbox.stop"], cwd=self.checkout)
         self.run(["invoke", "sandbox.reset", "--yes"], cwd=self.checkout)
-        port = [] if _is_free(DEFAULT_PORT) else ["--port", str(_free_port())]
+        port = [] if _is_free(DEFAULT_PORT) else ["--port", str(free_port())]
         compute = ["--compute", self.compute] if self.compute else []
         self.run(["invoke", "sandbox.start", *port, *compute], cwd=self.checkout)
 
@@ -293,7 +293,8 @@ def _is_free(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
