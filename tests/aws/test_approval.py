@@ -87,7 +87,7 @@ def test_another_commit_waits(invoke: Any, waiting_app: Path, waits: str, aws: A
     assert ended.code == 2
     assert ended.err == (
         f"stage waits for an approval of {waits[:8]} 'Ask before deploying', and not of 0badc0de.\n"
-        "Leave --commit out if that one is meant. Later releases queue behind it.\n"
+        "Leave --commit out if that one is meant. Whichever comes later waits until it is answered.\n"
     )
     assert open_approval(aws)
 

@@ -224,6 +224,7 @@ def test_a_stack_that_fails_names_the_resource_and_the_way_out(invoke: Any, app:
     assert "Deleting stack my-app-stage." in cleared.err.splitlines()
     # The stack is there now; this small app has no service for the next action.
     assert "failed in Deploy/UpdateService: Cluster not found" in cleared.err.splitlines()[-2]
+    assert cleared.err.splitlines()[-1] == "Mend the cause, commit, then deploy again."
 
 
 def test_watching_ends_in_time_and_is_taken_up_again(invoke: Any, app: Path, stage: str, aws: Any) -> None:

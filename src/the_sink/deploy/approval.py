@@ -50,7 +50,7 @@ def answer(aws: Aws, names: Names, *, commit: str, message: str, is_approved: bo
     if commit and not release.commit.startswith(commit):
         raise InputError(
             f"{names.env} waits for an approval of {release}, and not of {commit[:8]}.",
-            "Leave --commit out if that one is meant. Later releases queue behind it.",
+            "Leave --commit out if that one is meant. Whichever comes later waits until it is answered.",
         )
     if not aws.pipelines.answer(names.pipeline, approval, message, is_approved=is_approved):
         raise InputError(

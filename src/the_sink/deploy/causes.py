@@ -168,7 +168,7 @@ def _explain_service(
         parts.append(service.events[0].rstrip("."))
     return (
         f"{'; '.join(parts) or _said(run).rstrip('.')}.",
-        f"The version before serves on. {hint_for_task(log)}, then deploy again.",
+        f"{'The version before serves on. ' if service else ''}{hint_for_task(log)}, then deploy again.",
     )
 
 
