@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from the_sink.archive import Archive, Manifest, read_archive
@@ -20,7 +19,7 @@ from the_sink.deploy.archives import commit_of, subject_of, summary_of
 from the_sink.deploy.platform import describe_platform
 from the_sink.deploy.status import describe_environment
 from the_sink.errors import InputError, NotFound
-from the_sink.models import Execution, Release
+from the_sink.models import Execution, Release, StoredObject
 from the_sink.naming import Names, release_key
 
 _HISTORY = 100
@@ -89,12 +88,7 @@ def find_candidate(aws: Aws, settings: Settings, source: str, commit: str, folde
     stored = aws.objects.describe(bucket, key)
     if stored is None:
         raise _never_archived(names, sha[:8], bucket, aws.target.flags)
-    path = folder / f"{sha}.zip"
-    path.write_bytes(aws.objects.read(bucket, key, stored.version_id))
-    known = Manifest(
-        names.app, sha, subject_of(summary_of(stored)), stored.stored_at or datetime.now(UTC), ""
-    )
-    archive, contents = read_archive(path, known)
+    archive, contents = _fetch(aws, bucket, names.app, sha, stored, folder)
     return Candidate(
         release=Release(names.app, sha, archive.manifest.subject),
         source=source,
@@ -104,10 +98,21 @@ def find_candidate(aws: Aws, settings: Settings, source: str, commit: str, folde
     )
 
 
-def is_older(aws: Aws, settings: Settings, env: str, candidate: Candidate, is_part_of: Ancestry) -> str:
+def is_older(
+    aws: Aws, settings: Settings, env: str, candidate: Candidate, is_part_of: Ancestry, folder: Path
+) -> str:
     """Return the commit that serves in ``env`` if the candidate is older than it, "" otherwise.
 
-    By their history where this clone has both commits, else by when each was archived.
+    By their history where this clone has both commits and one led to the other, else by when each was
+    committed. An archive may have come to its bucket long after that, from another account's.
+
+    Args:
+        aws: The account of ``env``.
+        settings: The app's.
+        env: Where the candidate is to go.
+        candidate: The release.
+        is_part_of: Knows the history.
+        folder: Where the archive of the release that serves is put if it must be read.
     """
     serving = describe_environment(aws, Names(settings.app, env)).commit
     if not serving or serving == candidate.release.commit:
@@ -115,14 +120,23 @@ def is_older(aws: Aws, settings: Settings, env: str, candidate: Candidate, is_pa
     known = is_part_of(candidate.release.commit, serving)
     if known is None or (not known and not is_part_of(serving, candidate.release.commit)):
         bucket = describe_platform(aws, settings.platform).bucket
-        ours, theirs = (
-            aws.objects.describe(bucket, release_key(settings.app, sha))
-            for sha in (candidate.release.commit, serving)
-        )
-        known = bool(
-            ours and theirs and ours.stored_at and theirs.stored_at and ours.stored_at < theirs.stored_at
-        )
+        stored = aws.objects.describe(bucket, release_key(settings.app, serving))
+        known = False
+        if stored is not None:
+            theirs, _ = _fetch(aws, bucket, settings.app, serving, stored, folder)
+            known = candidate.archive.manifest.committed_at < theirs.manifest.committed_at
     return serving if known else ""
+
+
+def _fetch(
+    aws: Aws, bucket: str, app: str, sha: str, stored: StoredObject, folder: Path
+) -> tuple[Archive, dict[str, bytes]]:
+    """Bring an archive to this machine; return it and its files."""
+    path = folder / f"{sha}.zip"
+    path.write_bytes(aws.objects.read(bucket, stored.key, stored.version_id))
+    # An archive of the earlier platform does not say when it was committed.
+    known = Manifest(app, sha, subject_of(summary_of(stored)), stored.stored_at or aws.clock.utc(), "")
+    return read_archive(path, known)
 
 
 def _find_archived(aws: Aws, bucket: str, names: Names, commit: str) -> str:

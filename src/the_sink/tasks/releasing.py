@@ -101,6 +101,7 @@ def confirm_promotion(
         environment.name,
         candidate,
         lambda older, later: git.is_ancestor(settings.root, older, later),
+        candidate.archive.path.parent,
     )
     if newer:
         confirm(f"{short} is older than {newer[:8]}, which serves in {environment.name}; go back", yes=yes)

@@ -1,0 +1,226 @@
+"""Promotion between environments that serve: a small service of one process, deployed for real in each."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import pty
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from the_sink.sandbox.lifecycle import Sandbox
+
+from .conftest import SMALL_PLATFORM, commit
+from .test_promotion import put_archive
+
+IMAGES = Path(__file__).parents[1] / "sandbox" / "images.py"
+"""Pushes an image; it belongs to another folder of tests, which have no package in common."""
+
+SERVICE = """
+Parameters:
+  PlatformName: { Type: String }
+  AppName: { Type: String }
+  AppEnv: { Type: String }
+  RuntimeVersion: { Type: String }
+  EcrTag: { Type: String }
+Resources:
+  Cluster:
+    Type: AWS::ECS::Cluster
+    Properties: { ClusterName: !Sub "${AppName}-${AppEnv}-ecs-cluster" }
+  TaskDefinition:
+    Type: AWS::ECS::TaskDefinition
+    Properties:
+      RequiresCompatibilities: [FARGATE]
+      NetworkMode: awsvpc
+      Cpu: "256"
+      Memory: "512"
+      ContainerDefinitions:
+        - Name: !Sub "${AppName}-${AppEnv}-app"
+          Image: !Sub "${AWS::AccountId}.dkr.ecr.${AWS::Region}.amazonaws.com/${AppName}-${AppEnv}:${EcrTag}"
+  Service:
+    Type: AWS::ECS::Service
+    Properties:
+      ServiceName: !Sub "${AppName}-${AppEnv}-ecs-service"
+      Cluster: !Ref Cluster
+      TaskDefinition: !Ref TaskDefinition
+      LaunchType: FARGATE
+      DesiredCount: 1
+      DeploymentConfiguration:
+        DeploymentCircuitBreaker: { Enable: true, Rollback: true }
+      NetworkConfiguration:
+        AwsvpcConfiguration: { Subnets: [subnet-12345678] }
+"""
+
+# The images are in the registry already, as if an earlier build had made them.
+BUILDS = """
+version: 0.2
+phases:
+  build:
+    commands:
+      - COMMIT=$(python3 -c 'import json; print(json.load(open("release.json"))["commit"])')
+      - REGISTRY="$AWS_ACCOUNT_ID.dkr.ecr.$AWS_REGION.amazonaws.com"
+      - printf '[{"name":"%s","imageUri":"%s"}]' "$APP_NAME-$APP_ENV-app" "$REGISTRY/$ECR_REPOSITORY:$COMMIT-12345678" > imagedefinitions.json
+artifacts:
+  files: [imagedefinitions.json]
+"""  # noqa: E501 (a command is one line)
+
+
+def push_image(*arguments: str, **more: str) -> None:
+    """Push an image of a small server."""
+    spec = importlib.util.spec_from_file_location("images", IMAGES)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.push_image(*arguments, **more)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """An app that serves in stage and in uat, and the commands of its developer."""
+
+    folder: Path
+    run: Callable[..., Any]
+    endpoint_url: str
+
+    def commit(self, subject: str) -> str:
+        """Commit a change; its images are in both registries at once."""
+        (self.folder / "README.md").write_text(subject)
+        sha = commit(self.folder, subject)
+        self.push(sha)
+        return sha
+
+    def push(self, sha: str) -> None:
+        for env, tag in (("stage", "latest"), ("uat", "uat")):
+            for each in (f"{sha}-12345678", tag):
+                push_image(self.endpoint_url, f"my-app-{env}", each, version=sha)
+
+    def deploy(self, env: str, *more: str) -> Any:
+        return self.run(self.folder, "deploy", "--env", env, "--sandbox", *more)
+
+
+@pytest.fixture
+def walk(invoke: Any, app: Path, platform_bucket: str, sandbox: Sandbox) -> Walk:
+    (app / "aws/cfn-template.yml").write_text(SERVICE)
+    (app / "aws/buildspec.yaml").write_text(BUILDS)
+    found = Walk(app, invoke, sandbox.endpoint_url)
+    for env in ("stage", "uat"):
+        ended = invoke(app, "bootstrap", "--env", env, "--sandbox")
+        assert ended.code == 0, ended.err
+    return found
+
+
+def uat_versions(aws: Any, bucket: str) -> int:
+    return len(aws("s3").list_object_versions(Bucket=bucket, Prefix="my-app/uat.zip").get("Versions", []))
+
+
+def test_what_serves_before_is_taken_on_once(walk: Walk, aws: Any, platform_bucket: str) -> None:
+    """Whatever is checked out, changed or not: a promotion ships what is archived."""
+    first = walk.commit("First")
+    assert walk.deploy("stage").code == 0
+    walk.commit("Not deployed")
+    (walk.folder / "README.md").write_text("not even committed")
+
+    promoted = walk.deploy("uat", "--json")
+    again = walk.deploy("uat")
+
+    assert promoted.code == 0, promoted.err
+    told = json.loads(promoted.out)
+    assert (told["env"], told["release"]["commit"], told["was_serving_already"]) == ("uat", first, False)
+    assert f"Promoting {first[:8]} 'First' from stage to uat." in promoted.err.splitlines()
+    assert again.code == 0
+    assert again.out.startswith(f"my-app uat already serves {first[:8]} (sha256:")
+    assert uat_versions(aws, platform_bucket) == 1
+
+
+def test_an_older_release_goes_back_on_a_yes_only(
+    walk: Walk, aws: Any, platform_bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the history where this clone has it, else by when each was committed, not when it was archived."""
+    first = walk.commit("First")
+    assert walk.deploy("stage").code == 0
+    second = walk.commit("Second")
+    assert walk.deploy("stage").code == 0
+    assert walk.deploy("uat").code == 0
+    back = ("uat", "--commit", first[:10])
+    question = f"{first[:8]} is older than {second[:8]}, which serves in uat; go back?"
+
+    unasked = walk.deploy(*back)
+    declined = at_a_terminal(monkeypatch, "n\n", lambda: walk.deploy(*back))
+    hung_up = at_a_terminal(monkeypatch, "\x04", lambda: walk.deploy(*back))
+    elsewhere = "abcdef0123456789abcdef0123456789abcdef01"
+    put_archive(aws, platform_bucket, elsewhere)
+    # That it never served in stage is asked first.
+    unknown = at_a_terminal(monkeypatch, "y\nn\n", lambda: walk.deploy("uat", "--commit", elsewhere))
+    assert uat_versions(aws, platform_bucket) == 1
+    agreed = at_a_terminal(monkeypatch, "y\n", lambda: walk.deploy(*back))
+
+    assert unasked.code == 2
+    assert unasked.err.splitlines()[-2:] == [
+        f"{question} There is no terminal to ask at.",
+        "If you mean it, add --yes.",
+    ]
+    for refused in (declined, hung_up):
+        assert refused.code == 2
+        assert refused.err.endswith(f"{question} [y/N] Nothing was done.\n")
+    assert unknown.code == 2
+    assert f"abcdef01 is older than {second[:8]}, which serves in uat; go back? [y/N] " in unknown.err
+    assert agreed.code == 0, agreed.err
+    assert agreed.out.startswith(f"my-app uat serves {first[:8]} ")
+
+
+def test_bytes_go_through_this_machine_where_the_buckets_differ(
+    invoke: Any, app: Path, platform_bucket: str, aws: Any, _clients: Any
+) -> None:
+    """Uat lives elsewhere, with a platform of its own; another account is the same to the client."""
+    settings = app / "sink.toml"
+    text = settings.read_text()
+    settings.write_text(text.replace('[environments.uat]\nregion = "eu-west-1"', UAT_ELSEWHERE))
+    commit(app, "Move uat")
+    there = _clients.get("cloudformation", "us-east-1")
+    there.create_stack(StackName="the-sink-platform", TemplateBody=SMALL_PLATFORM)
+    there.get_waiter("stack_create_complete").wait(
+        StackName="the-sink-platform", WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+    )
+    bucket = next(
+        each["OutputValue"]
+        for each in there.describe_stacks(StackName="the-sink-platform")["Stacks"][0]["Outputs"]
+        if each["OutputKey"] == "PipelineS3Bucket"
+    )
+    assert bucket != platform_bucket
+    for env in ("stage", "uat"):
+        assert invoke(app, "bootstrap", "--env", env, "--sandbox").code == 0
+    sha = "abcdef0123456789abcdef0123456789abcdef01"
+    archived = put_archive(aws, platform_bucket, sha)
+
+    ended = invoke(app, "deploy", "--env", "uat", "--commit", sha, "--yes", "--sandbox")
+
+    assert f"Uploaded s3://{bucket}/my-app/{sha}.zip" in ended.err
+    s3 = _clients.get("s3", "us-east-1")
+    for key in (f"my-app/{sha}.zip", "my-app/uat.zip"):
+        assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == archived
+    # The small app's build fails by design, in uat's own pipeline.
+    assert "my-app uat: the deploy of abcdef01 failed in Build" in ended.err
+    project = _clients.get("codebuild", "us-east-1").batch_get_projects(names=["my-app-uat-build"])
+    names = {each["name"] for each in project["projects"][0]["environment"]["environmentVariables"]}
+    assert "PROMOTED_FROM" not in names
+
+
+UAT_ELSEWHERE = '[environments.uat]\nregion = "us-east-1"'
+
+
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch, keys: str, act: Callable[[], Any]) -> Any:
+    """Run a command whose standard input is a terminal at which somebody types."""
+    ours, theirs = pty.openpty()
+    os.write(ours, keys.encode())
+    try:
+        with monkeypatch.context() as patch, os.fdopen(theirs, encoding="utf-8") as stdin:
+            patch.setattr("sys.stdin", stdin)
+            return act()
+    finally:
+        os.close(ours)
