@@ -221,3 +221,30 @@ def test_validate_names_a_source_that_has_no_versions(app: App, platform: Path) 
     assert f"warning: {ANSWERS}: The platform's template in {platform} has changes" in dirty.out
     assert f"{ANSWERS}: _src_path is '../the-sink', a relative path" in relative.out
     assert relative.code == 2
+
+
+def test_markers_that_an_earlier_merge_has_left(app: App) -> None:
+    """They were committed; a new update on top of them would bury them."""
+    marker = "<" * 7
+    (app.folder / "README.md").write_text(f"# Hello\n{marker} before updating\nours\n")
+    (app.folder / "tasks.py.rej").write_text("@@ lines @@\n")
+    commit(app.folder, "Half merged")
+
+    assert refusal(app) == [
+        "README.md: a conflict marker is left in line 2. (1 more problem: invoke validate lists them)",
+        "Choose what is to stand there, delete the markers, and git add the file.",
+    ]
+    (app.folder / "README.md").write_text("# Hello\n")
+    commit(app.folder, "Merged")
+    assert refusal(app)[0] == "tasks.py.rej: an update could not place these lines."
+
+
+def test_a_token_in_the_sources_address_is_never_said(app: App) -> None:
+    write_answers(app.folder, f"_commit: v{CURRENT}\n_src_path: https://me:t0ken@127.0.0.1:9/platform.git\n")
+
+    ended = app.update()
+
+    assert ended.code == 2
+    assert "Looking at https://127.0.0.1:9/platform.git" in ended.err
+    assert "t0ken" not in ended.err + ended.out
+    assert ended.err.splitlines()[-1] == "Try it by hand: git ls-remote https://127.0.0.1:9/platform.git"

@@ -68,6 +68,30 @@ def check_nested(root: Path) -> list[Problem]:
     return check_passed(template, declared)
 
 
+def check_markers(root: Path) -> list[Problem]:
+    """Look for what an unfinished merge has left in the files that git knows: markers, and copier's .rej.
+
+    Nothing else in the app may fail on them: a marker in a README is committed unseen.
+    """
+    found = run(["git", "grep", "--line-number", "-I", "-E", "^(<{7}|>{7}) ", "--", "."], root)
+    # One line for each file is enough, and its first marker is where to begin.
+    first = {line.split(":", 2)[0]: line.split(":", 2)[1] for line in reversed(found.text.splitlines())}
+    problems = [
+        Problem(
+            file,
+            f"a conflict marker is left in line {line}.",
+            "Choose what is to stand there, delete the markers, and git add the file.",
+        )
+        for file, line in sorted(first.items())
+    ]
+    rejected = run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.rej"], root)
+    problems += [
+        Problem(file, "an update could not place these lines.", "Put them where they belong, and delete it.")
+        for file in rejected.text.splitlines()
+    ]
+    return problems
+
+
 def find_cfn_lint() -> str | None:
     """Return the cfn-lint beside this interpreter, else the one on the PATH, else None."""
     beside = Path(sys.executable).parent / "cfn-lint"

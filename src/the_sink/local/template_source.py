@@ -89,8 +89,10 @@ def open_source(name: str, folder: Path) -> TemplateSource:
         lines = [line for line in done.error_text.splitlines() if line.startswith(("fatal:", "ERROR:"))]
         reason = (lines or done.error_text.splitlines() or ["git gave no reason"])[0]
         raise InputError(
-            f"The platform's template cannot be fetched from {name}: {reason.removeprefix('fatal: ')}",
-            f"Try it by hand: git ls-remote {address}",
+            without_credentials(
+                f"The platform's template cannot be fetched from {name}: {reason.removeprefix('fatal: ')}"
+            ),
+            f"Try it by hand: git ls-remote {without_credentials(address)}",
         )
     tags = git.checked(folder, "tag", "--list").text.split()
     released = {
@@ -104,6 +106,11 @@ def open_source(name: str, folder: Path) -> TemplateSource:
         git.checked(folder, "tag", f"v{version}", commit)
         released[version] = commit
     return TemplateSource(name, folder, dict(sorted(released.items())))
+
+
+def without_credentials(text: str) -> str:
+    """Return a text with what stands before the host in its addresses left out: it may be a token."""
+    return re.sub(r"(\b[a-z][a-z0-9+.-]*://)[^/\s@]*@", r"\1", text)
 
 
 def read_releases(text: str) -> dict[Version, str]:

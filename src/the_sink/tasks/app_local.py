@@ -35,7 +35,8 @@ def validate(_c: Context, json: bool = False) -> None:
     from the_sink.report import lines
 
     root = find_root(Path.cwd())
-    problems = check_app(root) + checks.check_nested(root) + checks.check_source(root)
+    problems = checks.check_markers(root) + check_app(root)
+    problems += checks.check_nested(root) + checks.check_source(root)
     cfn_lint = checks.find_cfn_lint()
     if cfn_lint is not None:
         problems += checks.lint_template(root, cfn_lint)

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from the_sink.config import answers, platform_pin
 from the_sink.config.nested import check_passed
-from the_sink.config.problems import Problem
+from the_sink.config.problems import Problem, refusal
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
 from the_sink.config.stack_template import parse_template, read_parameters
 from the_sink.config.validation import check_app
 from the_sink.local import checks, git
 from the_sink.local.scratch import make_scratch
-from the_sink.local.template_source import TemplateSource, open_source
+from the_sink.local.template_source import TemplateSource, open_source, without_credentials
 from the_sink.models import Event, Said
 from the_sink.update.merge import merge_template
 from the_sink.update.outcome import Outcome
@@ -36,6 +36,7 @@ def update(root: Path, wanted: str = "", *, is_dry_run: bool = False) -> Generat
         is_dry_run: Decide everything and write nothing.
 
     Raises:
+        ConfigError: an earlier merge has left conflict markers.
         InputError: the tree is not clean, the answers or the source do not allow an update, or ``wanted``
             does not exist or is older than what the app has.
         SinkError: copier refused.
@@ -46,12 +47,14 @@ def update(root: Path, wanted: str = "", *, is_dry_run: bool = False) -> Generat
         "An update is a change of its own: git add and git commit them first, or git stash "
         "--include-untracked.",
     )
+    if left := checks.check_markers(root):
+        raise refusal(left)
     head = git.resolve_commit(root).sha
     inside = git.checked(root, "rev-parse", "--show-prefix").text
     done = git.call(top, "show", f"{head}:{inside}{answers.FILE}")
     found = read_answers(None if done.code else done.output.decode("utf-8", "replace"))
     with tempfile.TemporaryDirectory(prefix="the-sink-update-") as folder:
-        yield Said(f"Looking at {found.source}")
+        yield Said(f"Looking at {without_credentials(found.source)}")
         source = open_source(found.source, Path(folder) / "template")
         target = choose_target(found, source, wanted)
         if target.is_reached:
