@@ -295,7 +295,11 @@ def _environment(name: str, table: Table) -> Environment:
     environment = Environment(
         name=name,
         tag=table.text(
-            "tag", pattern="latest|uat|prod", expected="latest, uat or prod", default=DEFAULT_TAGS[name]
+            "tag",
+            # There is nothing before stage that could be promoted to it.
+            pattern="latest" if name == "stage" else "latest|uat|prod",
+            expected="latest" if name == "stage" else "latest, uat or prod",
+            default=DEFAULT_TAGS[name],
         ),
         region=table.text("region", required=True, pattern=REGION_PATTERN, expected=_REGION),
         account=table.text("account", pattern=ACCOUNT_PATTERN, expected=_ACCOUNT) or None,

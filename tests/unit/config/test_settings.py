@@ -129,7 +129,7 @@ def test_outside_an_app_is_said(tmp_path):
         (('"eu-west-1"', '"Ireland"'), "environments.stage.region is 'Ireland'; expected: an AWS region such as eu-west-1."),
         (("region", 'account = "1234"\nregion'), "environments.stage.account is '1234'; expected: an AWS account number of 12 digits."),
         (("region", "account = 123456789012\nregion"), "environments.stage.account is a number; expected: an AWS account number of 12 digits, in quotes."),
-        (("region", 'tag = "main"\nregion'), "environments.stage.tag is 'main'; expected: latest, uat or prod."),
+        (("region", 'tag = "main"\nregion'), "environments.stage.tag is 'main'; expected: latest."),
         (("region", "profile = true\nregion"), "environments.stage.profile is true or false; expected: text, in quotes."),
         (("region", 'regoin = "x"\nregion'), "environments.stage.regoin is no setting of the platform. Did you mean 'region'?"),
         (("region", 'requires_approval = "yes"\nregion'), "environments.stage.requires_approval must be true or false, without quotes."),
