@@ -125,6 +125,8 @@ class Journey:
             f"{count} by {json.loads(body)['commit'][:8]}" for body, count in result.by_answer.items()
         )
         self.say(f"\n{result.sent} requests while it rolled: {answers} answered, {result.failed} failed.")
+        if result.failed:
+            raise SinkError(f"A rollout lost requests: {result.errors}.", "No release may do that.")
         return result
 
     def deploy_with_approval(self, env: str) -> None:
