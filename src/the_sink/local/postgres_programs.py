@@ -63,6 +63,8 @@ def unprivileged() -> list[str]:
         # So that it reaches data and programs below root's closed folders without opening them.
         "--inh-caps=+dac_override",
         "--ambient-caps=+dac_override",
+        # access(2) asks without them otherwise (capabilities(7)), and it is how initdb looks for postgres.
+        "--securebits=+no_setuid_fixup",
         "--",
     ]
 

