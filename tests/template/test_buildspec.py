@@ -163,7 +163,7 @@ case "$*" in
   *get-secret-value*) printf 'version-1\\t'; cat "$CALLS/secret" ;;
   *"--repository-name runtime "*) echo "$DIGEST" ;;
   *batch-get-image*) cat "$CALLS/missing" ;;
-  *describe-images*) cat "$CALLS/images" || exit 254 ;;
+  *describe-images*) cat "$CALLS/images" 2> /dev/null || { cat "$CALLS/refusal" >&2; exit 254; } ;;
   *"container-init env"*) printf %s "$SINK_SECRET_CORE" > "$CALLS/handed-on" ;;
   *"login --username"*) cat > /dev/null ;;
   inspect*) for last; do :; done; echo "base-of-${last##*@}" ;;
@@ -380,15 +380,32 @@ class TestPromotion:
         assert self.docker(fresh)[0].startswith("build ")
         assert "hello-sink-stage has no image of c0ffee: building it." in capfd.readouterr().out
 
-    def test_where_that_registry_cannot_be_read_it_is_built(
-        self, play: Play, capfd: pytest.CaptureFixture[str]
+    def test_where_there_is_no_such_registry_it_is_built(
+        self, play: Play, tmp_path: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
         """The environment before was destroyed, say: its releases' archives are still there."""
+        (tmp_path / "refusal").write_text("An error occurred (RepositoryNotFoundException) when …")
+
         calls = play("task", "", promoted_from="stage")
         fresh = play("task", tag_of(calls), promoted_from="stage")
 
         assert self.docker(fresh)[0].startswith("build ")
-        assert "The images of hello-sink-stage cannot be read: building it." in capfd.readouterr().out
+        assert "There is no repository hello-sink-stage: building it." in capfd.readouterr().out
+
+    def test_where_that_registry_cannot_be_read_nothing_else_is_built(
+        self, play: Play, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """Another image than the one that was tested would go on to prod, and look well."""
+        (tmp_path / "refusal").write_text("An error occurred (AccessDeniedException) when …\n")
+
+        with pytest.raises(subprocess.CalledProcessError):
+            play("task", "", promoted_from="stage")
+
+        assert capfd.readouterr().err.splitlines()[-2:] == [
+            "An error occurred (AccessDeniedException) when …",
+            "The images of hello-sink-stage cannot be read, and uat takes over what runs there.",
+        ]
+        assert "docker build" not in (tmp_path / "calls").read_text()
 
     def test_an_image_that_may_hold_the_other_environments_secret_stays_there(
         self, play: Play, tmp_path: Path, capfd: pytest.CaptureFixture[str]
