@@ -167,6 +167,7 @@ def test_a_dry_run_says_what_would_be_copied(invoke: Any, app: Path, bucket: str
         "check that every task of my-app-uat-ecs-service runs abcdef01",
     ]
     assert [line.split(". ", 1)[1] for line in told.out.splitlines()[1:]] == steps
+    assert json.loads(data.out)["ok"] is True
     assert json.loads(data.out)["steps"] == steps
     assert uat_archives(aws, bucket) == []
 

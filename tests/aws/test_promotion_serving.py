@@ -131,6 +131,7 @@ def test_what_serves_before_is_taken_on_once(walk: Walk, aws: Any, platform_buck
 
     assert promoted.code == 0, promoted.err
     told = json.loads(promoted.out)
+    assert told["ok"] is True
     assert (told["env"], told["release"]["commit"], told["was_serving_already"]) == ("uat", first, False)
     assert f"Promoting {first[:8]} 'First' from stage to uat." in promoted.err.splitlines()
     assert again.code == 0

@@ -132,9 +132,8 @@ def deploy(
         if dry_run:
             steps = [str(step) for step in planned.steps]
             if json:
-                lines.data_as_json(
-                    {"env": environment.name, "release": asdict(planned.release), "steps": steps}
-                )
+                told = {"env": environment.name, "release": asdict(planned.release), "steps": steps}
+                lines.data_as_json({"ok": True, **told})
             else:
                 lines.data(wording.render_steps(planned.steps))
             return
@@ -148,7 +147,7 @@ def deploy(
                 f"Stopped watching; what was started goes on.\nWatch again: {resume}", INTERRUPTED_EXIT_CODE
             ) from None
     if json:
-        lines.data_as_json(asdict(deployed))
+        lines.data_as_json({"ok": True, **asdict(deployed)})
         return
     lines.data(wording.render_deployed(deployed))
 
