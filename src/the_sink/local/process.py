@@ -55,17 +55,29 @@ def run(
     return Completed(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace").strip())
 
 
-def show(command: Sequence[str], cwd: Path, *, env: Mapping[str, str] | None = None) -> int:
+_STDERR = 2
+"""The descriptor: whatever sys.stderr stands for at the moment may have none."""
+
+
+def show(
+    command: Sequence[str], cwd: Path, *, env: Mapping[str, str] | None = None, is_data: bool = True
+) -> int:
     """Run a program with its output going where ours goes, and return its exit code.
 
     Ctrl-C reaches it too, through the terminal; it is given the time to end in its own way, and its
     exit code counts.
 
+    Args:
+        command: The program and its arguments.
+        cwd: Where to run it.
+        env: Its environment; ours, where none is given.
+        is_data: Whether what it writes to standard output is asked for; if not, it goes to standard error.
+
     Raises:
         InputError: there is no such program.
     """
     try:
-        process = subprocess.Popen(command, cwd=cwd, env=env)
+        process = subprocess.Popen(command, cwd=cwd, env=env, stdout=None if is_data else _STDERR)
     except FileNotFoundError as error:
         raise _missing(command[0], cwd) from error
     while True:

@@ -58,7 +58,7 @@ def migration(_c: Context, message: str = "") -> None:
             ["upgrade", "head"],
             ["revision", "--autogenerate", "--rev-id", number, "--message", message.strip()],
         ):
-            if code := show([*alembic, *command], settings.root / "app", env=variables):
+            if code := show([*alembic, *command], settings.root / "app", env=variables, is_data=False):
                 raise SinkError(
                     f"alembic {command[0]} ended with exit code {code}; no migration was written.",
                     "Its reason is above.",
