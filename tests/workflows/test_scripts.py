@@ -11,10 +11,12 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pytest
+
+from the_sink.models import EnvironmentStatus, WaitingRelease
 
 from .conftest import CHECKOUT, read
 
@@ -62,6 +64,12 @@ class Runner:
             capture_output=True,
             text=True,
         )
+
+    def play_invoke(self, text: str) -> None:
+        """Put a program in the place of the service's own invoke."""
+        invoke = self.folder / ".venv" / "bin" / "invoke"
+        invoke.write_text(text)
+        invoke.chmod(0o755)
 
     def left(self, name: str) -> str:
         path = self.temp / name
@@ -122,26 +130,75 @@ def test_the_region_is_the_environments_own(runner: Runner) -> None:
 @pytest.mark.parametrize(
     ("variables", "typed"),
     [
-        ({"COMMIT": "", "ANYWAY": ""}, "deploy --env uat --timeout 3300"),
-        ({"COMMIT": "a b; c", "ANYWAY": "yes"}, "deploy --env uat --commit [a b; c] --yes --timeout 3300"),
+        ({"COMMIT": "", "ANYWAY": ""}, "deploy --env uat --timeout 7"),
+        ({"COMMIT": "a b; c", "ANYWAY": "yes"}, "deploy --env uat --commit [a b; c] --yes --timeout 7"),
     ],
 )
 def test_inputs_reach_the_deploy_as_they_were_typed(
     runner: Runner, variables: dict[str, str], typed: str
 ) -> None:
-    invoke = runner.folder / ".venv" / "bin" / "invoke"
     show = "import sys; print(*(f'[{word}]' if ' ' in word else word for word in sys.argv[1:]))"
-    invoke.write_text(f"#!{sys.executable}\n{show}\n")
-    invoke.chmod(0o755)
+    runner.play_invoke(f"#!{sys.executable}\n{show}\n")
 
-    done = runner.run(script(runner.folder, "deploy", "Deploy"), ENVIRONMENT="uat", **variables)
+    done = runner.run(script(runner.folder, "deploy", "Deploy"), ENVIRONMENT="uat", TIMEOUT="7", **variables)
 
-    assert done.stdout == f"{typed}\n"
+    assert (done.returncode, done.stdout) == (0, f"{typed}\n")
+
+
+WAITING = WaitingRelease("0123456789abcdef", "Mend it", None, "run-1")
+
+
+def deploy_ended(
+    runner: Runner, code: int, timeout: str, waiting: WaitingRelease | None
+) -> subprocess.CompletedProcess[str]:
+    """Run the deploy of a job where the command ended with a code, and something waits, or nothing."""
+    status = EnvironmentStatus("prod", is_bootstrapped=True, waiting_for_approval=waiting)
+    said = json.dumps({"app": "hello-sink", "environments": [asdict(status)]})
+    runner.play_invoke(f"#!/bin/sh\nif [ $1 = status ]; then echo '{said}'; else exit {code}; fi\n")
+    text = script(runner.folder, "deploy", "Deploy")
+    return runner.run(text, ENVIRONMENT="prod", COMMIT="", ANYWAY="", TIMEOUT=timeout)
+
+
+def test_a_job_that_waited_for_an_approval_ends_with_a_notice(runner: Runner) -> None:
+    done = deploy_ended(runner, 1, "0", WAITING)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(
+        "::notice::01234567 waits for an approval in prod: invoke approve --env prod. "
+    )
+    assert runner.left("summary") == done.stdout
+
+
+@pytest.mark.parametrize(
+    ("code", "timeout", "waiting"),
+    [
+        pytest.param(1, "0", None, id="nothing-waits"),
+        pytest.param(1, "3300", WAITING, id="failed-before-its-time-was-over"),
+        pytest.param(2, "0", WAITING, id="refused"),
+    ],
+)
+def test_every_other_end_of_a_deploy_is_the_jobs(
+    runner: Runner, code: int, timeout: str, waiting: WaitingRelease | None
+) -> None:
+    assert deploy_ended(runner, code, timeout, waiting).returncode == code
+
+
+def test_without_the_environments_own_role_nothing_is_begun(runner: Runner) -> None:
+    steps = next(each for each in read(runner.folder) if each.path.stem == "deploy").steps
+    text = script(runner.folder, "deploy", "The role is known")
+
+    refused = runner.run(text, ENVIRONMENT="prod", ROLE="")
+
+    assert steps[0].step["run"] == text
+    assert refused.returncode == 1
+    assert refused.stdout.startswith("::error::The variable SINK_ROLE_ARN_PROD is not set")
+    assert runner.run(text, ENVIRONMENT="prod", ROLE="arn:aws:iam::1:role/x").returncode == 0
 
 
 def update(runner: Runner, **variables: str) -> subprocess.CompletedProcess[str]:
     """Open the pull request after `invoke update` changed something."""
-    (runner.temp / "update.txt").write_text("aws/buildspec.yaml changed\n")
+    with (runner.temp / "update.txt").open("a") as said:
+        said.write("aws/buildspec.yaml changed\n")
     text = script(runner.folder, "update", "Open or refresh the pull request")
     defaults = {"BRANCH": "platform-update", "TITLE": "Update from the platform", "OWN_TOKEN": "true"}
     return runner.run(text, **{**defaults, **variables})
@@ -186,6 +243,89 @@ def test_the_next_week_refreshes_the_same_pull_request(runner: Runner) -> None:
     assert runner.git("show", "FETCH_HEAD:aws/buildspec.yaml").endswith("# newer")
 
 
+BOT = "41898282+github-actions[bot]@users.noreply.github.com"
+
+
+@pytest.mark.parametrize(
+    ("commit", "who"),
+    [
+        (("--allow-empty", "--message", "Mine"), {}),
+        # Its author is still the bot, its committer is not.
+        (("--amend", "--allow-empty", "--no-edit"), {}),
+        (("--allow-empty", "--message", "Mine"), {"user.email": BOT, "author": "A <a@example.com>"}),
+    ],
+    ids=["a commit", "an amended commit", "a commit of another author"],
+)
+def test_what_a_person_pushed_to_the_pull_request_stays(
+    runner: Runner, commit: tuple[str, ...], who: dict[str, str]
+) -> None:
+    (runner.folder / "aws" / "buildspec.yaml").open("a").write("# new\n")
+    assert update(runner).returncode == 0
+    email = ("-c", f"user.email={who.get('user.email', 'person@example.com')}")
+    author = (f"--author={who['author']}",) if who else ()
+    runner.git(*email, "commit", "--quiet", *commit, *author)
+    runner.git("push", "--quiet", "--force", "origin", "platform-update")
+    pushed = runner.git("ls-remote", "origin", "platform-update")
+    runner.git("switch", "--quiet", "main")
+    (runner.folder / "aws" / "buildspec.yaml").open("a").write("# newer\n")
+
+    refused = update(runner, GH_OPEN="7")
+
+    assert refused.returncode == 1
+    assert refused.stdout.startswith("The branch platform-update has commits of a person")
+    assert runner.left("summary") == refused.stdout
+    assert runner.git("ls-remote", "origin", "platform-update") == pushed
+    assert "pr edit" not in runner.left("gh")
+
+
+def test_a_branch_that_was_merged_is_made_anew(runner: Runner) -> None:
+    """What a person pushed to it is on main then, and nothing of theirs can be lost."""
+    (runner.folder / "aws" / "buildspec.yaml").open("a").write("# new\n")
+    assert update(runner).returncode == 0
+    runner.git("commit", "--quiet", "--allow-empty", "--message", "Mine")
+    runner.git("push", "--quiet", "origin", "platform-update")
+    runner.git("switch", "--quiet", "main")
+    runner.git("merge", "--quiet", "--no-ff", "--no-edit", "platform-update")
+    (runner.folder / "aws" / "buildspec.yaml").open("a").write("# newer\n")
+
+    done = update(runner)
+
+    assert done.returncode == 0, done.stderr
+    runner.git("fetch", "--quiet", "origin", "platform-update")
+    assert runner.git("log", "--format=%s", "main..FETCH_HEAD") == "Update from the platform"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(0, "`invoke lock` was run too:"), (1, "The locks are behind, and `invoke lock` failed")],
+)
+def test_locks_that_are_behind_are_resolved_or_the_pull_request_says_so(
+    runner: Runner, code: int, said: str
+) -> None:
+    """By what `invoke update` says to do next: tests/update/test_versions.py."""
+    runner.play_invoke(
+        "#!/bin/sh\n"
+        'if [ $1 = update ]; then echo "  .venv/bin/invoke lock  resolve the locks again" >&2\n'
+        f"else echo 'fastapi 1 -> 2'; echo '# new' >> app/requirements.lock; exit {code}; fi\n"
+    )
+
+    done = runner.run(script(runner.folder, "update", "Update"))
+    opened = update(runner)
+
+    assert (done.returncode, opened.returncode) == (0, 0), done.stderr + opened.stderr
+    body = runner.left("gh")
+    assert said in body
+    assert "fastapi 1 -> 2" in body
+
+
+def test_without_locks_behind_nothing_is_resolved(runner: Runner) -> None:
+    runner.play_invoke('#!/bin/sh\necho "$1" >> invoked.txt\n')
+
+    assert runner.run(script(runner.folder, "update", "Update")).returncode == 0
+    assert (runner.folder / "invoked.txt").read_text() == "update\n"
+    assert runner.left("locks.md") == ""
+
+
 def test_changed_workflows_need_a_token_that_may_change_them(runner: Runner) -> None:
     (runner.folder / ".github" / "workflows" / "ci.yml").open("a").write("# new\n")
 
@@ -203,9 +343,7 @@ def test_changed_workflows_need_a_token_that_may_change_them(runner: Runner) -> 
 
 @pytest.mark.parametrize("code", [1, 2])
 def test_an_update_that_needs_a_person_fails_with_what_it_said(runner: Runner, code: int) -> None:
-    invoke = runner.folder / ".venv" / "bin" / "invoke"
-    invoke.write_text(f"#!/bin/sh\necho 'aws/buildspec.yaml: conflict' >&2\nexit {code}\n")
-    invoke.chmod(0o755)
+    runner.play_invoke(f"#!/bin/sh\necho 'aws/buildspec.yaml: conflict' >&2\nexit {code}\n")
 
     done = runner.run(script(runner.folder, "update", "Update"))
 

@@ -174,6 +174,16 @@ def test_a_release_is_promoted_where_the_service_has_environments(render: Render
     assert inputs["commit"]["default"] == ""
 
 
+def test_an_environment_is_promoted_to_with_its_own_role_or_none(service: Path) -> None:
+    role = find(service, "promote").jobs["promote"]["with"]["role"]
+
+    *own, otherwise = role.removeprefix("${{ ").removesuffix(" }}").split(" || ")
+    assert otherwise == "''"
+    assert sorted(own) == [
+        f"inputs.environment == '{name}' && vars.SINK_ROLE_ARN_{name.upper()}" for name in ("prod", "uat")
+    ]
+
+
 def test_a_service_with_stage_alone_has_nothing_to_promote(render: Render) -> None:
     assert not (render(environments=["stage"]) / ".github/workflows/promote.yml").exists()
 
