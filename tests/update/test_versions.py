@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tomllib
@@ -40,7 +41,9 @@ def released(request: pytest.FixtureRequest, platform: Path) -> str:
     """The commit of a released version, which the platform's repository has."""
     version, commit = request.param
     missing = subprocess.run(["git", "cat-file", "-e", f"{commit}^{{commit}}"], cwd=platform, check=False)
-    if missing.returncode and git(CHECKOUT, "rev-parse", "--is-shallow-repository") == "true":
+    is_shallow = git(CHECKOUT, "rev-parse", "--is-shallow-repository") == "true"
+    # Our own CI clones everything (.github/workflows/ci.yml): there nothing is left out unseen.
+    if missing.returncode and is_shallow and not os.environ.get("GITHUB_ACTIONS"):
         pytest.skip(f"{version} ({commit}) is not in this shallow clone")
     assert missing.returncode == 0, f"releases.toml names {commit} for {version}, which does not exist"
     return str(commit)
