@@ -146,8 +146,8 @@ def measurable() -> Iterator[str]:
     )
     if asked.returncode:
         raise SystemExit(
-            f"docker: the engine has no image {image} to build the runtime from. Make "
-            f"local/python:{RUNTIME} with tests/docker/base_image.sh {RUNTIME} trixie, or name another one with THE_SINK_BASE_IMAGE."
+            f"docker: the engine has no image {image} to build the runtime from. Make local/python:{RUNTIME} "
+            f"with tests/docker/base_image.sh {RUNTIME} trixie, or name another one with THE_SINK_BASE_IMAGE."
         )
     yield "docker"
 
