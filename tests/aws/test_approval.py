@@ -14,6 +14,7 @@ import pytest
 
 from the_sink.aws.codepipeline import Pipelines
 from the_sink.models import Execution
+from the_sink.report import lines
 
 from .conftest import commit, git
 from .test_deploy import BUILDS
@@ -132,21 +133,33 @@ def test_an_approval_lets_the_watched_release_on(
     assert "Nothing in stage waits for an approval." in again.err
 
 
-def test_a_rejection_is_what_the_watcher_hears(invoke: Any, waiting_app: Path, waits: str, aws: Any) -> None:
+def test_a_rejection_is_what_the_watcher_hears(
+    invoke: Any, waiting_app: Path, waits: str, aws: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     token = open_approval(aws)["token"]
-    reject = threading.Timer(
-        2.0,
-        lambda: aws("codepipeline").put_approval_result(
+    was_told = threading.Event()
+    say = lines.say
+
+    def reject() -> None:
+        assert was_told.wait(60)
+        aws("codepipeline").put_approval_result(
             pipelineName=PIPELINE,
             stageName="Approval",
             actionName="Approve",
             result={"summary": "Not on a Friday", "status": "Rejected"},
             token=token,
-        ),
-    )
-    reject.start()
+        )
+
+    def listen(text: str) -> None:
+        say(text)
+        if "waits for an approval" in text:
+            was_told.set()
+
+    monkeypatch.setattr(lines, "say", listen)
+    somebody = threading.Thread(target=reject)
+    somebody.start()
     watched = invoke(waiting_app, "deploy", "--env", "stage", "--commit", waits, "--sandbox")
-    reject.join()
+    somebody.join()
 
     assert watched.code == 1
     (told,) = [line for line in watched.err.splitlines() if "waits for an approval" in line]

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 
 from the_sink.aws.session import Aws
 from the_sink.deploy.archives import commit_of, subject_of, summary_of
 from the_sink.deploy.build_log import shorten_message
+from the_sink.deploy.failed_tasks import FailedTask, find_failed_task, say_more
 from the_sink.deploy.pace import Pace
 from the_sink.deploy.stacks import StackFollower, resource_events
-from the_sink.errors import AccessError, DeployFailed
+from the_sink.errors import AccessError, DeployFailed, SinkError
 from the_sink.models import (
     ActionChanged,
     ActionRun,
@@ -59,11 +61,13 @@ class Followed:
         actions: Its actions, oldest first.
         unhealthy: The target that the load balancer turned down last. A stack that rolls back takes its
             load balancer along, so this cannot be asked for afterwards.
+        failed_task: The task that failed while the stack was made or changed, for the same reason.
     """
 
     execution: Execution
     actions: tuple[ActionRun, ...]
     unhealthy: UnhealthyTarget | None = None
+    failed_task: FailedTask | None = None
 
 
 def find_execution(aws: Aws, names: Names, archive: Awaited, pace: Pace) -> Generator[Event, None, str]:
@@ -118,9 +122,11 @@ def follow(aws: Aws, names: Names, execution_id: str, pace: Pace) -> Generator[E
         events = list(watcher.look(actions))
         yield from events
         if execution.is_over or watcher.is_given_up(actions):
-            return Followed(execution, actions, watcher.unhealthy)
+            return Followed(execution, actions, watcher.unhealthy, watcher.failed_task)
         quiet = 0 if events else quiet + 1
-        if quiet and quiet % _GATES_EVERY == 0:
+        # An approval that has just opened is told at once: nothing moves before somebody has heard of it.
+        has_opened = bool(events) and any(run.provider == "Manual" and not run.is_over for run in actions)
+        if has_opened or (quiet and quiet % _GATES_EVERY == 0):
             yield from watcher.look_at_gates(execution)
         pace.wait(changed=bool(events))
 
@@ -133,6 +139,7 @@ class _Watcher:
     names: Names
     usual_s: dict[str, float]
     unhealthy: UnhealthyTarget | None = None
+    failed_task: FailedTask | None = None
     _told: dict[str, tuple[str, str]] = field(default_factory=dict)
     _phases: dict[str, str] = field(default_factory=dict)
     _stack: StackFollower | None = None
@@ -210,6 +217,7 @@ class _Watcher:
             case "CloudFormation":
                 yield from self._look_at_stack(run)
                 yield from self._look_at_targets(self._service())
+                self._look_at_failures(run)
             case "ECS":
                 yield from self._look_at_service()
 
@@ -226,6 +234,12 @@ class _Watcher:
             since = run.started_at - _CLOCK_SKEW if run.started_at else None
             self._stack = StackFollower(self.aws, self.names.app_stack, since)
         yield from resource_events(self._stack.poll())
+
+    def _look_at_failures(self, run: ActionRun) -> None:
+        since = run.started_at - _CLOCK_SKEW if run.started_at else None
+        with suppress(SinkError):  # nobody has asked yet, and a rollback may be deleting what is looked at
+            found = find_failed_task(self.aws, self.names, since)
+            self.failed_task = say_more(found, self.failed_task)
 
     def _look_at_service(self) -> Iterator[Event]:
         service = self._service()
