@@ -11,15 +11,13 @@ from datetime import datetime, timedelta
 
 from the_sink.aws.session import Aws
 from the_sink.deploy.build_log import find_evidence, find_missing_runtime, shorten_message
+from the_sink.deploy.failed_tasks import LOG_LINES, FailedTask, find_failed_task, say_more
 from the_sink.deploy.follow import Followed, explain_superseded
 from the_sink.deploy.hints import hint_for_stack, hint_for_task
 from the_sink.deploy.stacks import StackFollower, describe_cause, find_cause
 from the_sink.errors import AccessError, DeployFailed
 from the_sink.models import ActionRun, Event, Evidence, Release, Service, Task, UnhealthyTarget
 from the_sink.naming import Names
-
-_LOG_LINES = 20
-"""How many lines are shown."""
 
 _BUILD_LOG_LINES = 2000
 """How many lines of a build's log are read: the failure stands before whatever the build did after it."""
@@ -47,7 +45,7 @@ def explain(
             f"{what} was stopped: {reason.rstrip('.')}.",
             f"Start it again: invoke deploy --env {names.env}{aws.target.flags}",
         )
-    sentence, hint = yield from _explain_action(aws, names, failed, followed.unhealthy)
+    sentence, hint = yield from _explain_action(aws, names, failed, followed.unhealthy, followed.failed_task)
     return DeployFailed(f"{what} failed in {failed.name}: {sentence}", hint)
 
 
@@ -70,13 +68,17 @@ def _find_failed(actions: tuple[ActionRun, ...]) -> ActionRun | None:
 
 
 def _explain_action(
-    aws: Aws, names: Names, run: ActionRun, unhealthy: UnhealthyTarget | None = None
+    aws: Aws,
+    names: Names,
+    run: ActionRun,
+    unhealthy: UnhealthyTarget | None = None,
+    failed_task: FailedTask | None = None,
 ) -> Generator[Event, None, tuple[str, str]]:
     match run.provider:
         case "CodeBuild":
             return (yield from _explain_build(aws, run))
         case "CloudFormation":
-            return (yield from _explain_stack(aws, names, run, unhealthy))
+            return (yield from _explain_stack(aws, names, run, unhealthy, failed_task))
         case "ECS":
             return (yield from _explain_service(aws, names, run, unhealthy))
         case "Manual":
@@ -104,7 +106,7 @@ def _explain_build(aws: Aws, run: ActionRun) -> Generator[Event, None, tuple[str
     log: tuple[str, ...] = ()
     if build.log_group and build.log_stream:
         log = aws.logs.last_lines(build.log_group, build.log_stream, _BUILD_LOG_LINES)
-        if shown := find_evidence(log, _LOG_LINES):
+        if shown := find_evidence(log, LOG_LINES):
             yield Evidence(f"What the build said last ({build.log_group})", shown)
     if version := find_missing_runtime(log):
         return (
@@ -119,7 +121,11 @@ def _explain_build(aws: Aws, run: ActionRun) -> Generator[Event, None, tuple[str
 
 
 def _explain_stack(
-    aws: Aws, names: Names, run: ActionRun, unhealthy: UnhealthyTarget | None
+    aws: Aws,
+    names: Names,
+    run: ActionRun,
+    unhealthy: UnhealthyTarget | None,
+    failed_task: FailedTask | None,
 ) -> Generator[Event, None, tuple[str, str]]:
     since = run.started_at - _CLOCK_SKEW if run.started_at else None
     follower = StackFollower(aws, names.app_stack, since)
@@ -128,7 +134,7 @@ def _explain_stack(
     sentence = describe_cause(follower.seen) or _said(run)
     mend = hint_for_stack(cause, names.env, aws.target.flags)
     if cause is not None and cause.resource_type == "AWS::ECS::Service":
-        task, log = yield from _show_tasks(aws, names, since)
+        task, log = yield from _show_tasks(aws, names, since, failed_task)
         if task is not None:
             sentence = f"{sentence.rstrip('.')}; task {task.task_id} {_why_stopped(task)}."
         mend = hint_for_task(log)
@@ -186,24 +192,15 @@ def _find_unhealthy(aws: Aws, service: Service | None) -> UnhealthyTarget | None
 
 
 def _show_tasks(
-    aws: Aws, names: Names, since: datetime | None
+    aws: Aws, names: Names, since: datetime | None, kept: FailedTask | None = None
 ) -> Generator[Event, None, tuple[Task | None, tuple[str, ...]]]:
     """Show the last lines of the task that failed, and return it with them."""
-    stopped = [
-        task
-        for task in aws.services.tasks(names.cluster, names.service, names.container, "STOPPED")
-        if since is None or task.stopped_at is None or task.stopped_at >= since
-    ]
-    # One that ended by itself says more than one that was told to stop.
-    stopped.sort(key=lambda task: (task.has_ended_itself, task.arn), reverse=True)
-    if not stopped:
+    failed = say_more(find_failed_task(aws, names, since), kept)
+    if failed is None:
         return None, ()
-    task = stopped[0]
-    group, prefix = aws.services.log_streams(task.task_definition, names.container)
-    shown = aws.logs.last_lines(group, f"{prefix}{task.task_id}", _LOG_LINES) if group and prefix else ()
-    if shown:
-        yield Evidence(f"The last lines of task {task.task_id} ({group})", shown)
-    return task, shown
+    if failed.log:
+        yield Evidence(f"The last lines of task {failed.task.task_id} ({failed.log_group})", failed.log)
+    return failed.task, failed.log
 
 
 def _why_stopped(task: Task) -> str:
