@@ -93,6 +93,7 @@ def test_every_setting_has_a_meaning_and_each_environment_its_default() -> None:
     assert [key for key, each in found.items() if not each.meaning] == []
     assert found["environments.<env>", "region"].is_required
     assert found["environments.<env>", "tag"].default == 'stage: "latest", uat: "uat", prod: "prod"'
+    assert found["environments.<env>", "tag"].expected.startswith("stage: latest; uat: latest, uat or prod;")
     assert found["app", "secrets_delivery"].default == '"task"'
 
 

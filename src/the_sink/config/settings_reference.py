@@ -51,7 +51,8 @@ _CLASSES = {"environments.<env>": settings.Environment, "package": settings.Pack
 
 def describe_settings() -> list[Setting]:
     """Return the keys of an app's ``sink.toml``, in the order in which they are read."""
-    asked: dict[tuple[str, str], tuple[str, bool]] = {}
+    asked: dict[tuple[str, str], bool] = {}
+    wanted: dict[tuple[str, str], dict[str, str]] = {}
     defaults: dict[tuple[str, str], dict[str, str]] = {}
 
     class Recorder(Table):
@@ -84,22 +85,30 @@ def describe_settings() -> list[Setting]:
         def _note(self, key: str, expected: str, default: str, required: bool) -> None:
             first, _, environment = self.path.partition(".")
             path = f"{first}.<env>" if environment else first
-            asked.setdefault((path, key), (expected, required))
+            asked.setdefault((path, key), required)
+            wanted.setdefault((path, key), {})[environment] = expected
             defaults.setdefault((path, key), {})[environment] = default
 
     empty: dict[str, Any] = {"environments": {"stage": {}, "uat": {}, "prod": {}}}
     settings.read_document(Path(), Recorder(settings.FILE, "", empty, []))
     return [
-        Setting(table, key, expected, _default(defaults[table, key]), required, _meaning(table, key))
-        for (table, key), (expected, required) in asked.items()
+        Setting(
+            table,
+            key,
+            expected=_of_environments(wanted[table, key], "; "),
+            default=_of_environments(defaults[table, key], ", "),
+            is_required=required,
+            meaning=_meaning(table, key),
+        )
+        for (table, key), required in asked.items()
     ]
 
 
-def _default(by_environment: dict[str, str]) -> str:
-    """Return one default where all have the same, else each with its environment."""
+def _of_environments(by_environment: dict[str, str], separator: str) -> str:
+    """Return one text where all have the same, else each with its environment."""
     if len(set(by_environment.values())) == 1:
         return next(iter(by_environment.values()))
-    return ", ".join(f"{environment}: {default}" for environment, default in by_environment.items())
+    return separator.join(f"{environment}: {text}" for environment, text in by_environment.items())
 
 
 def _meaning(table: str, key: str) -> str:
