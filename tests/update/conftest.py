@@ -8,12 +8,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from invoke.program import Program
 
+from the_sink.config.problems import Problem
+from the_sink.config.stack_template import FILE as TEMPLATE_FILE
+from the_sink.local import checks
 from the_sink.resources import platform_version
 from the_sink.tasks import app_namespace
 
@@ -21,6 +25,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 CURRENT = platform_version(CHECKOUT)
 NEXT = "1.99.0"
 APP = "hello-sink"
+READ_BY_UPDATES = ("template", "stacks", "copier.yml", "pyproject.toml", "releases.toml")
+"""What an update reads of the platform's repository."""
 
 Change = Callable[[Path], None]
 
@@ -63,10 +69,9 @@ def clone_of(platform: Path, folder: Path) -> Path:
     return folder
 
 
-def copy_template(platform: Path, version: str, folder: Path, **answers: str) -> None:
+def copy_template(platform: Path, version: str, folder: Path) -> None:
     """Make the tests' app as ``copier copy`` does."""
-    data = {"app_name": APP, "platform_repository": str(platform), **answers}
-    given = [word for name, value in data.items() for word in ("--data", f"{name}={value}")]
+    given = ["--data", f"app_name={APP}", "--data", f"platform_repository={platform}"]
     command = [sys.executable, "-m", "copier", "copy", "--quiet", "--defaults", "--vcs-ref", version]
     subprocess.run([*command, *given, str(platform), str(folder)], check=True, capture_output=True)
 
@@ -136,19 +141,58 @@ def invoke(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture(scope="session")
 def _platform(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone of this repository with its working state as a commit, tagged with its version."""
+    """A clone of this repository with its working state as a commit, tagged with its version.
+
+    The commit holds what an update reads and no more: each test and each of copier's steps checks it out.
+    """
     path = tmp_path_factory.mktemp("platform") / "the-sink"
     git(CHECKOUT, "clone", "--quiet", "--no-tags", str(CHECKOUT), str(path))
-    for name in ("template", "stacks"):
-        shutil.rmtree(path / name)
-        shutil.copytree(CHECKOUT / name, path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("copier.yml", "pyproject.toml", "releases.toml"):
-        shutil.copy(CHECKOUT / name, path)
+    git(path, "rm", "-r", "--quiet", "--", ".")
+    for name in READ_BY_UPDATES:
+        source = CHECKOUT / name
+        if source.is_dir():
+            shutil.copytree(source, path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, path)
     commit(path, "As it stands")
     git(path, "tag", f"v{CURRENT}")
     # One file instead of many: each test and each of copier's steps clones it again.
     git(path, "repack", "-a", "-d", "--quiet")
     return path
+
+
+@pytest.fixture(scope="session")
+def _copied(_platform: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A function that makes an app of the platform's repository at a version, once; read only."""
+
+    @cache
+    def run(version: str) -> Path:
+        folder = tmp_path_factory.mktemp("app") / APP
+        copy_template(_platform, version, folder)
+        return folder
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def _lint_template() -> Callable[[Path, str], list[Problem]]:
+    """cfn-lint's own findings, asked for once for each text: a second and a half, and it reads no more."""
+    known: dict[str, list[Problem]] = {}
+    lint_template = checks.lint_template
+
+    def run(root: Path, cfn_lint: str) -> list[Problem]:
+        file = root / TEMPLATE_FILE
+        text = file.read_text() if file.is_file() else ""
+        if text not in known:
+            known[text] = lint_template(root, cfn_lint)
+        return known[text]
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _lint_once(_lint_template: Callable[..., list[Problem]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "lint_template", _lint_template)
 
 
 @pytest.fixture
@@ -171,17 +215,23 @@ def release(platform: Path) -> Callable[..., str]:
 
 
 @pytest.fixture
-def generate(platform: Path, tmp_path: Path, invoke: Any) -> Callable[..., App]:
+def generate(
+    _platform: Path, _copied: Callable[[str], Path], platform: Path, tmp_path: Path, invoke: Any
+) -> Callable[..., App]:
     """A function that makes an app as ``copier copy`` does, and commits it."""
 
-    def run(version: str = f"v{CURRENT}", *changes: Change, **answers: str) -> App:
+    def run(version: str = f"v{CURRENT}", *changes: Change) -> App:
         folder = tmp_path / APP
-        copy_template(platform, version, folder, **answers)
+        shutil.copytree(_copied(version), folder)
+        # It was made from the repository that this test's own is a clone of.
+        for path in [path for path in folder.rglob("*") if path.is_file()]:
+            path.write_bytes(path.read_bytes().replace(str(_platform).encode(), str(platform).encode()))
         git(folder, "init", "--quiet", "--initial-branch", "main")
         commit(folder, "Start")
-        for change in changes:
-            change(folder)
-        commit(folder, "The team's own")
+        if changes:
+            for change in changes:
+                change(folder)
+            commit(folder, "The team's own")
         return App(folder, invoke)
 
     return run

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +97,21 @@ class TestToANextVersion:
     """A platform change as an engineer makes it: stacks, buildspec, a configuration parameter."""
 
     def test_it_arrives_beside_the_teams_edits(self, generate: Any, release: Any) -> None:
+        """A dry run before says the same, and changes nothing."""
         app = generate(f"v{CURRENT}", edit_as_a_team)
         new = release(lambda platform: change_platform(platform, NEXT))
+        before = app.files()
 
+        dry = app.update("--dry-run")
+        between = (app.files(), app.status())
         ended = app.update()
 
+        assert dry.code == 0, dry.err
+        assert between == (before, [])
+        assert dry.out.splitlines()[0] == (
+            f"Nothing was changed. This is what the update from v{CURRENT} to v{NEXT} would do:"
+        )
+        assert dry.out.splitlines()[1:] == ended.out.splitlines()[1:]
         assert ended.code == 0, ended.out + ended.err
         assert ended.out.startswith(f"Updated from v{CURRENT} to v{NEXT}.\n")
         assert ended.kinds() == {
@@ -217,23 +226,6 @@ class TestToANextVersion:
         assert ended.code == 0, ended.out + ended.err
         assert BUILD_GREETING in app.read("aws/buildspec.yaml")
         assert all(line[3:].startswith(f"services/{APP}/") for line in app.status())
-
-
-def test_a_dry_run_says_the_same_and_changes_nothing(generate: Any, release: Callable[..., str]) -> None:
-    app = generate(f"v{CURRENT}", edit_as_a_team)
-    release(lambda platform: change_platform(platform, NEXT))
-    before = app.files()
-
-    dry = app.update("--dry-run")
-    between = (app.files(), app.status())
-    done = app.update()
-
-    assert dry.code == done.code == 0, dry.err + done.err
-    assert between == (before, [])
-    assert dry.out.splitlines()[0] == (
-        f"Nothing was changed. This is what the update from v{CURRENT} to v{NEXT} would do:"
-    )
-    assert dry.out.splitlines()[1:] == done.out.splitlines()[1:]
 
 
 def test_nothing_to_update(generate: Any) -> None:
