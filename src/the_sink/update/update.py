@@ -53,7 +53,8 @@ def update(root: Path, wanted: str = "", *, is_dry_run: bool = False) -> Generat
     inside = git.checked(root, "rev-parse", "--show-prefix").text
     done = git.call(top, "show", f"{head}:{inside}{answers.FILE}")
     found = read_answers(None if done.code else done.output.decode("utf-8", "replace"))
-    with tempfile.TemporaryDirectory(prefix="the-sink-update-") as folder:
+    # After an interruption a git that copier had started may still write there: no reason for a traceback.
+    with tempfile.TemporaryDirectory(prefix="the-sink-update-", ignore_cleanup_errors=True) as folder:
         yield Said(f"Looking at {without_credentials(found.source)}")
         source = open_source(found.source, Path(folder) / "template")
         target = choose_target(found, source, wanted)
