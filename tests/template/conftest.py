@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -72,7 +73,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
 
 
 @pytest.fixture(scope="session")
-def render(template: Template, copie_session: Copie) -> Render:
+def render_anew(template: Template, copie_session: Copie) -> Render:
     """Render the template's tag with some answers; the others are defaults.
 
     pytest-copie returns failures and takes misspelt answers; here both raise.
@@ -87,6 +88,20 @@ def render(template: Template, copie_session: Copie) -> Render:
         assert result.exit_code == 0
         assert result.project_dir is not None
         return result.project_dir
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def render(render_anew: Render) -> Render:
+    """Render the template's tag with some answers, or return what was rendered with them; read only."""
+    known: dict[str, Path] = {}
+
+    def run(**answers: Any) -> Path:
+        key = json.dumps(answers, sort_keys=True)
+        if key not in known:
+            known[key] = render_anew(**answers)
+        return known[key]
 
     return run
 
@@ -183,7 +198,10 @@ def make_service(
 
     @cache
     def folder_of(variant: str) -> Path:
-        return render(**answers_of(variant)) / "app"
+        # A copy: what runs in it leaves bytecode behind.
+        service = tmp_path_factory.mktemp("service") / APP
+        shutil.copytree(render(**answers_of(variant)), service)
+        return service / "app"
 
     @cache
     def environment_of(lock: str, python: Path) -> Path:

@@ -128,8 +128,8 @@ def test_numbers_that_are_no_numbers_stay_as_they_are(render: Render) -> None:
     assert (answers["runtime_version"], answers["account_stage"]) == ("3.10", "001234567890")
 
 
-def test_rendering_twice_gives_the_same_bytes(render: Render, app: Path) -> None:
-    assert files_of(render()) == files_of(app)
+def test_rendering_twice_gives_the_same_bytes(render_anew: Render, app: Path) -> None:
+    assert files_of(render_anew()) == files_of(app)
 
 
 def test_no_answer_is_asked_that_nothing_uses(render: Render) -> None:
