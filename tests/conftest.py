@@ -15,6 +15,36 @@ from the_sink.sandbox import lifecycle
 REGION = "eu-west-1"
 
 os.environ["THE_SINK_COMPUTE"] = "processes"  # for fixtures of every scope: these tests need no engine
+# Environments that uv makes here have no bytecode: without keeping it, every command compiles boto3 again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+LONGEST = (
+    "tests/e2e/",
+    "tests/template/test_generated_app.py",
+    "tests/update/test_versions.py",
+    "tests/update/",
+    "tests/sandbox/databases/",
+    "tests/template/",
+    "tests/unit/local/test_postgres.py",
+    "tests/unit/tasks/",
+    "tests/aws/",
+)
+"""What takes longest, which begins first: what is left then is small, and two processes end together."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let xdist hand out modules in the order below, not the one with the most tests first."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest modules first; the order within a module stays."""
+
+    def rank(item: pytest.Item) -> int:
+        places = [place for place, prefix in enumerate(LONGEST) if item.nodeid.startswith(prefix)]
+        return min(places, default=len(LONGEST))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(autouse=True)
