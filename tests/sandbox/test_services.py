@@ -345,6 +345,21 @@ def test_a_missing_image_stops_the_tasks_and_says_so(shop: Shop) -> None:
     assert shop.get()[1].startswith("one")
 
 
+def test_a_task_that_a_person_stops_is_replaced(shop: Shop) -> None:
+    """Long after the rollout, when nothing else makes the scheduler look."""
+    shop.push("live")
+    shop.deploy()
+    (before,) = shop.tasks()
+
+    shop.ecs.stop_task(cluster="c", task=before["taskArn"], reason="enough")
+
+    wait_for(lambda: [task["taskArn"] for task in shop.tasks()] not in ([], [before["taskArn"]]), "another")
+    wait_for(lambda: shop.get()[0] == 200, "its answer")
+    (stopped,) = shop.ecs.describe_tasks(cluster="c", tasks=[before["taskArn"]])["tasks"]
+    assert (stopped["stopCode"], stopped["stoppedReason"]) == ("UserInitiated", "enough")
+    assert len(shop.tasks()) == 1
+
+
 def test_scaling_starts_and_stops_processes_and_deleting_ends_them(shop: Shop) -> None:
     shop.push("live", version="one")
     shop.deploy(count=2)

@@ -28,6 +28,7 @@ class Services:
             containers,
             ecs_history,
             ecs_resources,
+            ecs_stopping,
             events,
             fargate,
             nested,
@@ -74,6 +75,7 @@ class Services:
         containers.install(home / "efs")
         ecs_history.install()
         ecs_resources.install()
+        ecs_stopping.install()
         fargate.install()
         stacks.install()
         nested.install()
