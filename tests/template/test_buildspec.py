@@ -163,6 +163,7 @@ case "$*" in
   *get-secret-value*) printf 'version-1\\t'; cat "$CALLS/secret" ;;
   *"--repository-name runtime "*) echo "$DIGEST" ;;
   *batch-get-image*) cat "$CALLS/missing" ;;
+  *describe-clusters*) cat "$CALLS/services" 2> /dev/null || exit 254 ;;
   *describe-images*) cat "$CALLS/images" 2> /dev/null || { cat "$CALLS/refusal" >&2; exit 254; } ;;
   *"container-init env"*) printf %s "$SINK_SECRET_CORE" > "$CALLS/handed-on" ;;
   *"login --username"*) cat > /dev/null ;;
@@ -184,6 +185,7 @@ def play(commands: list[str], tmp_path: Path) -> Play:
     for env in ("stage", "uat"):
         (tmp_path / f"aws/cfn-template-configuration-{env}.json").write_text('{"Parameters": {}}')
     (tmp_path / "secret").write_text(SECRET_VALUE)
+    (tmp_path / "services").write_text("1")
 
     def run(
         delivery: str, missing: str, shell: str = "sh", promoted_from: str = "", digest: str = DIGEST
@@ -243,13 +245,14 @@ class TestCalls:
         assert (tmp_path / "handed-on").read_text() == SECRET_VALUE
         assert not [call for call in calls if "planted" in call]
 
-    def test_a_build_asks_aws_four_times(self, play: Play) -> None:
+    def test_a_build_asks_aws_five_times(self, play: Play) -> None:
         """Each call of the command line costs the better part of a second."""
         assert [call.split()[:3] for call in play("task", "") if call.startswith("aws ")] == [
             ["aws", "ecr", "get-login-password"],
             ["aws", "ecr", "batch-get-image"],
             ["aws", "secretsmanager", "get-secret-value"],
             ["aws", "ecr", "batch-get-image"],
+            ["aws", "ecs", "describe-clusters"],
         ]
 
     def test_what_is_in_the_registry_is_neither_built_nor_pushed(self, play: Play) -> None:
@@ -269,6 +272,27 @@ class TestCalls:
         assert pushed(f"latest\t{tag}") == [tag, "latest"]
         assert pushed(tag) == [tag]
         assert pushed("latest") == ["latest"]
+
+    def test_the_moving_tag_of_a_release_that_never_served_moves_on(self, play: Play, tmp_path: Path) -> None:
+        """The stack's first task runs it: a first release that failed could not be mended otherwise."""
+        tag = tag_of(play("task", ""))
+
+        def pushed(missing: str, services: str) -> list[str]:
+            (tmp_path / "services").write_text(services)
+            return [call.rpartition(":")[2] for call in play("task", missing) if "docker push" in call]
+
+        assert pushed(tag, "0") == [tag, "latest"]
+        assert pushed("", "0") == ["latest"]
+        assert pushed(tag, "1") == [tag]
+
+    def test_a_role_that_may_not_ask_for_services_leaves_the_moving_tag(
+        self, play: Play, tmp_path: Path
+    ) -> None:
+        """The pipeline of an environment is older than its app's files until it is bootstrapped again."""
+        tag = tag_of(play("task", ""))
+        (tmp_path / "services").unlink()
+
+        assert [call.rpartition(":")[2] for call in play("task", tag) if "docker push" in call] == [tag]
 
     def test_settings_are_lent_to_the_check_or_lie_in_the_image(self, play: Play) -> None:
         def checked(delivery: str) -> str:
