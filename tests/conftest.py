@@ -23,6 +23,7 @@ LONGEST = (
     "tests/template/test_generated_app.py",
     "tests/update/test_versions.py",
     "tests/update/",
+    "tests/sandbox/test_targets.py",
     "tests/sandbox/databases/",
     "tests/template/",
     "tests/unit/local/test_postgres.py",
