@@ -1,0 +1,314 @@
+"""A service with a database on the sandbox: what its notes and its migrations live through.
+
+The steps build on one another, like those of ``test_journey.py``, whose walk they use. ``tests/docker``
+takes the same steps with an engine, with the other framework and the other delivery of secrets.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from the_sink.naming import Names
+from the_sink.sandbox import lifecycle
+from the_sink.tasks.journey import APP, Journey, fetch
+
+
+def _load_journey() -> Any:
+    """The neighbouring module; pytest's import mode puts no folder of tests on the path."""
+    source = Path(__file__).with_name("test_journey.py")
+    spec = importlib.util.spec_from_file_location("e2e_journey", source)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+e2e = _load_journey()
+SANDBOX = "e2e-database"
+NAMES = Names(APP, "stage")
+PLANTED = "planted-93ad-in-the-secret"
+MIGRATIONS = [" -> 0001", "0001 -> 0002"]
+TEXT = "Kept since the first release"
+
+BROKEN = '''"""A column for a table that nobody made."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Change the notes first, so that there is something to take back."""
+    op.execute("UPDATE notes SET text = 'changed by a migration that failed'")
+    op.add_column("nowhere", sa.Column("colour", sa.Text()))
+
+
+def downgrade() -> None:
+    """There is nothing to remove."""
+'''
+
+
+class Walk(e2e.Walk):  # type: ignore[misc]
+    """A journey, and the questions about notes, migrations and logs."""
+
+    note: Mapping[str, Any]
+    """The note that everything else happens to."""
+
+    def notes(self, env: str = "stage") -> list[dict[str, Any]]:
+        """Every note, through the load balancer."""
+        return list(json.loads(fetch(f"{self.address_of(env)}/notes")))
+
+    def post_note(self, text: str) -> dict[str, Any]:
+        """Keep a note, through the load balancer."""
+        address = urlsplit(f"{self.address}/notes")
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{address.port}{address.path}",
+            json.dumps({"text": text}).encode(),
+            {"Content-Type": "application/json", "Host": address.netloc},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            assert answer.status == 201
+            return dict(json.load(answer))
+
+    def is_kept(self) -> bool:
+        """Whether the first note is there, unchanged, and no other."""
+        return [(each["id"], each["text"]) for each in self.notes()] == [(self.note["id"], TEXT)]
+
+    def address_of(self, env: str) -> str:
+        """The environment's address, by its stack's output."""
+        return str(self.address if env == "stage" else self.journey.url(env))
+
+    def migrations(self, env: str = "stage") -> list[str]:
+        """The steps that Alembic has taken in the environment, as the logs of its tasks tell them."""
+        lines = self.group(Names(APP, env).log_group).splitlines()
+        found = [re.search(r"Running upgrade (\w* -> \w+)", line) for line in lines]
+        return sorted(each[1] for each in found if each)
+
+    def images(self, env: str) -> set[str]:
+        """The digests that the environment's tasks run."""
+        tasks = self.running_tasks(env)
+        return {str(container["imageDigest"]) for task in tasks for container in task["containers"]}
+
+    def every_log(self) -> str:
+        """All that CloudWatch has of every environment, build and task, and the sandbox's own log."""
+        groups = self.client("logs").describe_log_groups()["logGroups"]
+        logs = [self.group(group["logGroupName"]) for group in groups]
+        return "\n".join([*logs, (lifecycle.require(SANDBOX).state_dir / "server.log").read_text()])
+
+    def group(self, name: str) -> str:
+        """All that a log group holds, one stream after the other."""
+        logs = self.client("logs")
+        streams = logs.describe_log_streams(logGroupName=name)["logStreams"]
+        answers = [
+            logs.get_log_events(logGroupName=name, logStreamName=each["logStreamName"], startFromHead=True)
+            for each in streams
+        ]
+        return "\n".join(event["message"] for answer in answers for event in answer["events"])
+
+
+@pytest.fixture(scope="module")
+def compute() -> str:
+    """What plays containers."""
+    return "processes"
+
+
+@pytest.fixture(scope="module")
+def answers() -> Mapping[str, str]:
+    """What the template is told."""
+    return {"framework": "flask", "database": "postgres", "secrets_delivery": "task"}
+
+
+@pytest.fixture(scope="module")
+def walk(
+    tmp_path_factory: pytest.TempPathFactory, compute: str, answers: Mapping[str, str]
+) -> Iterator[Walk]:
+    """A journey in a folder and on a sandbox of its own; the sandbox is stopped whatever happens."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        folder = tmp_path_factory.mktemp("walk") / "demo"
+        try:
+            yield Walk(Journey(e2e.CHECKOUT, folder, SANDBOX, print, compute, answers))
+        finally:
+            lifecycle.stop(SANDBOX)
+
+
+class TestDatabase:
+    def test_the_platform_stands(self, walk: Walk, compute: str, free_port: Any) -> None:
+        """The app is what was answered, and the environment's secret holds a setting."""
+        # A port of its own: the other journey may be looking for the usual one at this moment.
+        lifecycle.start(SANDBOX, port=free_port(), compute=compute)
+        walk.journey.publish_platform()
+        walk.journey.generate_app()
+        walk.journey.bootstrap("stage")
+        walk.client("secretsmanager").put_secret_value(
+            SecretId=NAMES.secret, SecretString=json.dumps({"PLANTED": PLANTED})
+        )
+
+        given = (walk.journey.app / ".copier-answers.yml").read_text()
+        assert all(f"{name}: {value}\n" in given for name, value in walk.journey.answers.items())
+
+    def test_a_first_release_whose_migration_fails_says_why(self, walk: Walk) -> None:
+        """Its stack is rolled back with all that it had, the log too; what the migration said is told."""
+        migration = walk.journey.app / "app" / "migrations" / "versions" / "0001_notes.py"
+        good = migration.read_text()
+        migration.write_text(good.replace("    op.", '    op.execute("LOCK TABLE nowhere")\n    op.', 1))
+        walk.journey.commit("Lock a table that nobody made")
+
+        failed = walk.invoke("deploy", "--env", "stage", "--sandbox")
+        migration.write_text(good)
+        walk.journey.commit("Lock nothing")
+
+        assert failed.returncode == 1, failed.stderr
+        assert r"The database was not migrated: relation \"nowhere\" does not exist" in failed.stderr
+        assert "exit code 1" in failed.stderr
+        assert "invoke deploy --env stage --sandbox --yes" in failed.stderr
+        assert "Traceback" not in failed.stderr
+
+    def test_the_first_release_migrates_and_keeps_a_note(self, walk: Walk) -> None:
+        """The release step makes the table before anything serves; what is stored there comes back."""
+        walk.journey.run(["invoke", "deploy", "--env", "stage", "--sandbox", "--yes"], cwd=walk.journey.app)
+        walk.commits.append(walk.journey.head())
+
+        assert walk.version()["commit"] == walk.commits[0]
+        assert json.loads(fetch(f"{walk.address}/health")) == {"status": "ok"}
+        e2e.eventually(lambda: walk.migrations() == [" -> 0001"], seconds=10)
+        assert walk.notes() == []
+        walk.note = walk.post_note(TEXT)
+        assert json.loads(fetch(f"{walk.address}/notes/{walk.note['id']}")) == walk.note
+
+    def test_the_secret_is_in_the_task_and_in_no_log(self, walk: Walk) -> None:
+        """However it was delivered, the service can read it and nobody else."""
+        assert self.env_file_of(walk) == (f'PLANTED="{PLANTED}"', "0o400")
+        assert PLANTED not in walk.every_log()
+
+    def test_a_further_migration_rolls_out_under_the_note(self, walk: Walk) -> None:
+        """A column is described in the code, its migration written by the task, read and committed."""
+        store = walk.journey.app / "app" / "src" / "hello_sink" / "store.py"
+        code = store.read_text()
+        code = code.replace("    id: int\n", '    id: int\n    colour: str = "yellow"\n', 1)
+        code = code.replace(
+            "    text: Mapped[str] = mapped_column(Text)\n",
+            "    text: Mapped[str] = mapped_column(Text)\n"
+            '    colour: Mapped[str] = mapped_column(Text, server_default="yellow")\n',
+            1,
+        )
+        store.write_text(code)
+        written = walk.invoke("db.migration", "--message", "Notes have a colour")
+        assert written.returncode == 0, written.stderr
+        assert written.stdout == "app/migrations/versions/0002_notes_have_a_colour.py\n"
+        walk.journey.commit("Notes have a colour")
+
+        self.deploy(walk)
+
+        assert walk.version()["commit"] == walk.commits[1]
+        e2e.eventually(lambda: walk.migrations() == MIGRATIONS, seconds=10)
+        assert walk.notes() == [{**walk.note, "colour": "yellow"}]
+
+    def test_the_first_release_comes_back_to_a_database_ahead_of_it(self, walk: Walk) -> None:
+        """It migrates nothing and serves the note; then the later one comes back."""
+        walk.journey.run(
+            ["invoke", "deploy", "--env", "stage", "--sandbox", "--commit", walk.commits[0], "--yes"],
+            cwd=walk.journey.app,
+        )
+
+        assert walk.version()["commit"] == walk.commits[0]
+        assert walk.notes() == [walk.note]
+        said = "The database is ahead of this release (0002): nothing to migrate."
+        e2e.eventually(lambda: said in walk.group(NAMES.log_group), seconds=10)
+        assert walk.migrations() == MIGRATIONS
+
+        walk.journey.deploy("stage")
+        assert walk.version()["commit"] == walk.commits[1]
+
+    def test_a_release_whose_migration_fails_never_serves(self, walk: Walk) -> None:
+        """The deploy says what the migration said; the version before serves on, on its own tables."""
+        broken = walk.journey.app / "app" / "migrations" / "versions" / "0003_nowhere.py"
+        broken.write_text(BROKEN)
+        walk.journey.commit("Add a column to a table that nobody made")
+
+        failed = walk.invoke("deploy", "--env", "stage", "--sandbox")
+        broken.unlink()
+        walk.journey.commit("Take the migration back")
+
+        assert failed.returncode == 1, failed.stderr
+        assert r"The database was not migrated: relation \"nowhere\" does not exist" in failed.stderr
+        assert "exit code 1" in failed.stderr
+        assert "The version before serves on." in failed.stderr
+        assert "Traceback" not in failed.stderr
+        assert walk.version()["commit"] == walk.commits[1]
+        assert walk.is_kept()
+
+    def test_the_mended_commit_serves(self, walk: Walk) -> None:
+        """Nothing has to be cleared away after a migration that failed."""
+        self.deploy(walk)
+
+        assert walk.version()["commit"] == walk.commits[2]
+        assert walk.is_kept()
+
+    def test_a_task_that_ends_leaves_the_note(self, walk: Walk) -> None:
+        """Another task takes its place and finds nothing to migrate."""
+        (before,) = walk.running_tasks()
+        walk.client("ecs").stop_task(cluster=NAMES.cluster, task=before["taskArn"])
+
+        def is_replaced() -> bool:
+            now = walk.running_tasks()
+            return len(now) == 1 and now[0]["taskArn"] != before["taskArn"] and walk.is_kept()
+
+        e2e.eventually(is_replaced, seconds=30)
+        assert walk.migrations().count("0001 -> 0002") == 1
+
+    def test_uat_has_a_database_of_its_own(self, walk: Walk) -> None:
+        """The release of stage serves on tables that were made for it alone."""
+        walk.journey.bootstrap("uat")
+        walk.journey.deploy("uat")
+
+        assert walk.version("uat")["commit"] == walk.commits[2]
+        assert walk.notes("uat") == []
+        e2e.eventually(lambda: walk.migrations("uat") == MIGRATIONS, seconds=10)
+        assert walk.is_kept()
+        self.check_promoted_image(walk)
+
+    def test_stop_and_start_keep_the_note(self, walk: Walk) -> None:
+        """The database lies in the sandbox's state, like everything else there."""
+        sandbox = lifecycle.require(SANDBOX)
+        walk.journey.stop_sandbox()
+        lifecycle.start(SANDBOX, port=sandbox.port, compute=sandbox.compute)
+
+        e2e.eventually(walk.is_kept, seconds=30)
+        assert walk.notes("uat") == []
+        assert PLANTED not in walk.every_log()
+
+    def deploy(self, walk: Walk) -> None:
+        """Deploy HEAD to stage, and remember it as one that serves."""
+        walk.journey.deploy("stage")
+        walk.commits.append(walk.journey.head())
+
+    def env_file_of(self, walk: Walk) -> tuple[str, str]:
+        """Text and mode of the running task's .env, which is a file below the sandbox's state."""
+        state = lifecycle.require(walk.journey.sandbox).state_dir
+        (file,) = [
+            file
+            for file in e2e.files_below(state)
+            if file.name == ".env" and PLANTED.encode() in file.read_bytes()
+        ]
+        return file.read_text().strip(), oct(file.stat().st_mode & 0o777)
+
+    def check_promoted_image(self, walk: Walk) -> None:
+        """No image holds a secret, so uat runs the one that ran in stage."""
+        assert walk.images("stage") == walk.images("uat")
+        assert f"from {NAMES.repository}: nothing is built." in walk.build_log("uat")
