@@ -71,6 +71,19 @@ def test_a_file_that_differs_is_not_overwritten_unasked(invoke: Any, ready: Path
     assert pull(invoke, ready).code == 0, "what is the same needs no question"
 
 
+def test_an_empty_secret_empties_no_file(invoke: Any, ready: Path, aws: Any) -> None:
+    """Not even with --yes: it is what bootstrap makes, before anybody has given it values."""
+    put(aws, "{}")
+    file = ready / "app" / ".env"
+    file.write_text("MINE=1\n")
+
+    refused = pull(invoke, ready, "--yes")
+
+    assert refused.code == 2
+    assert refused.err.splitlines()[0] == f"The secret {NAME} holds no values yet; app/.env stays as it is."
+    assert file.read_text() == "MINE=1\n"
+
+
 def test_what_git_would_take_up_is_refused(invoke: Any, ready: Path, aws: Any) -> None:
     put(aws, "{}")
     (ready / ".gitignore").write_text("")

@@ -47,6 +47,12 @@ def pull(_c: Context, env: str = "", sandbox: bool = False, yes: bool = False) -
         )
     text, names = env_file.render_secret(secrets.read(name), name, settings.root)
     if env_file.differs(settings.root, text):
+        if not names:
+            # As bootstrap leaves it: nobody means to empty a laptop's settings with that.
+            raise InputError(
+                f"The secret {name} holds no values yet; {env_file.FILE} stays as it is.",
+                "Give it values first (aws secretsmanager put-secret-value), then pull them.",
+            )
         confirm(f"Overwrite {env_file.FILE}, which differs from {name}", yes=yes)
     env_file.write(settings.root, text)
     counted = "1 value" if len(names) == 1 else f"{len(names)} values"
