@@ -114,6 +114,7 @@ FUNCTIONS = {
         "_register_task_definition": ["data"],
         "_remove_docker_container": ["docker_client", "container_or_id"],
         "_resolve_cluster_name": None,
+        "_resolve_task": ["ref", "cluster_name"],
         "_restore_state": ["data"],
         "_resolve_td_key": None,
         "_schedule_service_deployment_completion": [
