@@ -11,7 +11,8 @@ set -eu
 version=${1:?the Python version, such as 3.11}
 suite=${2:?the Debian suite that has it: bookworm (3.11) or trixie (3.13)}
 image=local/python:$version
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# Where this machine has Debian's packages from; elsewhere (Ubuntu) mmdebstrap knows a mirror by itself.
+mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 2>/dev/null | grep -m1 '/debian/*$' || true)}
 bundle=/etc/ssl/certs/ca-certificates.crt
 
 if docker image inspect "$image" >/dev/null 2>&1; then
@@ -47,7 +48,7 @@ mmdebstrap --quiet --variant=minbase --include=python3,python3-pip,python3-venv,
   --customize-hook='rm -f "$1"/usr/lib/python3*/EXTERNALLY-MANAGED' \
   --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
   --dpkgopt='path-exclude=/usr/share/locale/*' \
-  "$suite" "$folder/root.tar" "$mirror"
+  "$suite" "$folder/root.tar" ${mirror:+"$mirror"}
 
 # uv does not read pip's settings.
 set --
