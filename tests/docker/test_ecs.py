@@ -27,12 +27,12 @@ GROUP = "/app"
 
 DOCKERFILE = """\
 FROM local/python:3.13
-RUN useradd --uid 1000 app && mkdir /work
-COPY app.py /work/
+RUN useradd --uid 1000 app && mkdir /payload
+COPY app.py /payload/
 ENV WHO=image
 USER app
 EXPOSE 8080
-CMD ["python3", "-u", "/work/app.py"]
+CMD ["python3", "-u", "/payload/app.py"]
 """
 
 APP = '''\
@@ -228,7 +228,7 @@ def test_everything_of_the_definition_reaches_the_container(ecs: Ecs) -> None:
     arn = ecs.run(
         ecs.register(
             "everything",
-            entryPoint=["python3", "-u", "/work/app.py"],
+            entryPoint=["python3", "-u", "/payload/app.py"],
             command=["one", "two words"],
             workingDirectory="/tmp",  # noqa: S108 - in a container
             user="4242",
@@ -391,7 +391,7 @@ def test_files_outlive_a_task_where_they_should(ecs: Ecs) -> None:
             {"sourceVolume": "own", "containerPath": "/tmp"},  # noqa: S108 - in a container
         ],
         readonlyRootFilesystem=True,
-        command=["sh", "-c", "ls /mnt/shared /tmp; touch /mnt/shared/kept /tmp/lost /work/none; sleep 1"],
+        command=["sh", "-c", "ls /mnt/shared /tmp; touch /mnt/shared/kept /tmp/lost /payload/none; sleep 1"],
     )
 
     first = ecs.log(ecs.run(definition), "Read-only file system")

@@ -60,7 +60,7 @@ def describe_settings() -> list[Setting]:
 
         def table(self, key: str, *, required: bool = False, example: str = "") -> Table:
             inner = super().table(key, required=required, example=example)
-            return Recorder(inner.file, inner.path, {name: {} for name in inner.keys()}, [])  # noqa: SIM118
+            return Recorder(inner.file, inner.path, {name: {} for name in inner.keys()}, [])  # noqa: SIM118 (a Table is no mapping)
 
         def text(
             self,
