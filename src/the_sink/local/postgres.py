@@ -157,6 +157,9 @@ def _running(folder: Path, wanted: _Wanted) -> tuple[int, int] | None:
     found = state.wait_ready(folder)
     if found is None:
         return None
+    if not state.is_kept(folder):  # its keeper was killed between the two looks: nobody would end it
+        state.end_orphan(folder)
+        return None
     pid, port = found
     if wanted.port not in (None, port):
         raise InputError(
