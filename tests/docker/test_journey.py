@@ -30,14 +30,18 @@ walk = e2e.walk
 NAMES = e2e.NAMES
 
 
-@pytest.fixture(scope="module")
-def compute(base_image: Any) -> str:
+@pytest.fixture(scope="class")
+def compute(base_image: Any, runtime: str) -> str:
     """An engine plays containers, on the base image of the journey's runtime."""
-    base_image("3.13")
+    base_image(runtime)
     return "docker"
 
 
 class TestJourneyOnDocker(e2e.TestJourney):  # type: ignore[misc]
+    @pytest.fixture(scope="class")
+    def runtime(self) -> str:
+        return "3.13"
+
     @pytest.fixture(autouse=True)
     def _have_engine(self, engine: Any) -> None:
         self.engine = engine
@@ -53,7 +57,7 @@ class TestJourneyOnDocker(e2e.TestJourney):  # type: ignore[misc]
 
     # The steps of the journey come first, in their order; these look at what they left.
 
-    def test_the_image_is_built_from_the_runtime(self, walk: Any, engine: Any) -> None:
+    def test_the_image_is_built_from_the_runtime(self, walk: Any, engine: Any, runtime: str) -> None:
         """Its first layers are the runtime's, its label says so, and the registry has its digest."""
         sandbox = lifecycle.require(walk.journey.sandbox)
         task = walk.running_tasks()[0]["containers"][0]
@@ -63,9 +67,10 @@ class TestJourneyOnDocker(e2e.TestJourney):  # type: ignore[misc]
         )[0]
         base = image["Config"]["Labels"]["org.opencontainers.image.base.digest"]
         repository = "the-sink-python-runtime"
-        runtime = json.loads(engine.run("image", "inspect", f"{prefix}/{repository}@{base}"))[0]
+        runtime_image = json.loads(engine.run("image", "inspect", f"{prefix}/{repository}@{base}"))[0]
 
-        layers = runtime["RootFS"]["Layers"]
+        assert f"RUNTIME_VERSION={runtime}" in image["Config"]["Env"]
+        layers = runtime_image["RootFS"]["Layers"]
         assert image["RootFS"]["Layers"][: len(layers)] == layers
         assert image["Config"]["Labels"]["org.opencontainers.image.revision"] == walk.commits[-1]
 
@@ -135,3 +140,10 @@ class TestJourneyOnDocker(e2e.TestJourney):  # type: ignore[misc]
 
         lifecycle.reset(walk.journey.sandbox)
         assert engine.image_names(mine) == []
+
+
+class TestJourneyOnTheOldestPythonHere(TestJourneyOnDocker):
+    @pytest.fixture(scope="class")
+    def runtime(self) -> str:
+        """Of the Pythons that Debian has and a base image can be made of."""
+        return "3.11"

@@ -142,7 +142,7 @@ def walk(
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         folder = tmp_path_factory.mktemp("walk") / "demo"
         try:
-            yield Walk(Journey(e2e.CHECKOUT, folder, SANDBOX, print, compute, answers))
+            yield Walk(Journey(e2e.CHECKOUT, folder, SANDBOX, print, compute, answers=answers))
         finally:
             lifecycle.stop(SANDBOX)
 

@@ -111,19 +111,25 @@ class Walk:
         return next(str(export["Value"]) for export in exports if export["Name"] == wanted)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def compute() -> str:
     """What plays containers; ``tests/docker`` walks the same journey with an engine."""
     return "processes"
 
 
-@pytest.fixture(scope="module")
-def walk(tmp_path_factory: pytest.TempPathFactory, compute: str) -> Iterator[Walk]:
+@pytest.fixture(scope="class")
+def runtime() -> str:
+    """The Python of the app."""
+    return "3.13"
+
+
+@pytest.fixture(scope="class")
+def walk(tmp_path_factory: pytest.TempPathFactory, compute: str, runtime: str) -> Iterator[Walk]:
     """A journey in a folder and on a sandbox of its own; the sandbox is stopped whatever happens."""
     state = tmp_path_factory.mktemp("state")
     before = os.environ.get("XDG_STATE_HOME")
     os.environ["XDG_STATE_HOME"] = str(state)
-    journey = Journey(CHECKOUT, tmp_path_factory.mktemp("walk") / "demo", "e2e", print, compute)
+    journey = Journey(CHECKOUT, tmp_path_factory.mktemp("walk") / "demo", "e2e", print, compute, runtime)
     try:
         yield Walk(journey)
     finally:
@@ -135,7 +141,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory, compute: str) -> Iterator[Wal
 
 
 class TestJourney:
-    def test_the_platform_stands(self, walk: Walk) -> None:
+    def test_the_platform_stands(self, walk: Walk, runtime: str) -> None:
         """The stack is complete, its templates are published, a runtime image is in the registry."""
         walk.journey.start_sandbox()
         walk.journey.publish_platform()
@@ -145,7 +151,7 @@ class TestJourney:
         keys = {o["Key"] for o in walk.client("s3").list_objects_v2(Bucket=walk.bucket)["Contents"]}
         assert {stack_template_key(platform_version()), "stacks/python/cfn-template-v1-stage.yml"} <= keys
         images = walk.client("ecr").describe_images(repositoryName=runtime_repository("the-sink"))
-        assert "3.13" in {tag for image in images["imageDetails"] for tag in image.get("imageTags", [])}
+        assert runtime in {tag for image in images["imageDetails"] for tag in image.get("imageTags", [])}
 
     def test_a_deploy_before_bootstrap_says_what_to_run(self, walk: Walk) -> None:
         """Nothing is uploaded for an environment that has no pipeline."""

@@ -38,6 +38,7 @@ class Journey:
         sandbox: The sandbox's name; its state is thrown away first.
         say: Receives every line that is not a command's own output.
         compute: What plays containers: ``docker``, ``processes``, or "" for what the sandbox finds.
+        runtime: The Python that the app runs on.
         answers: To the template's questions, beyond the app's name and where the platform is.
     """
 
@@ -46,6 +47,7 @@ class Journey:
     sandbox: str
     say: Callable[[str], None]
     compute: str = ""
+    runtime: str = "3.13"
     answers: Mapping[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(init=False, repr=False)
 
@@ -77,12 +79,17 @@ class Journey:
         self.run(["git", "tag", "--force", f"v{_version(self.platform)}"], cwd=self.platform)
         self.run(["invoke", "platform.bootstrap", "--sandbox"], cwd=self.platform)
         self.run(["invoke", "platform.publish", "--sandbox"], cwd=self.platform)
-        self.run(["invoke", "runtimes.publish", "--runtime", "3.13", "--sandbox"], cwd=self.platform)
+        self.run(["invoke", "runtimes.publish", "--runtime", self.runtime, "--sandbox"], cwd=self.platform)
 
     def generate_app(self) -> None:
         """Generate the app from the clone's tag, show its answers and commit it."""
         source = ["copier", "copy", "--vcs-ref", f"v{_version(self.platform)}", "--defaults"]
-        given = {"app_name": APP, "platform_repository": str(self.platform), **self.answers}
+        given = {
+            "app_name": APP,
+            "platform_repository": str(self.platform),
+            "runtime_version": self.runtime,
+            **self.answers,
+        }
         answers = [word for name, value in given.items() for word in ("--data", f"{name}={value}")]
         self.run([*source, *answers, str(self.platform), APP], cwd=self.folder)
         self.run(["cat", ".copier-answers.yml"], cwd=self.app)
