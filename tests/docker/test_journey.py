@@ -31,6 +31,12 @@ NAMES = e2e.NAMES
 
 
 @pytest.fixture(scope="class")
+def runtime(request: pytest.FixtureRequest) -> str:
+    """The Python that the class walks on."""
+    return str(request.cls.RUNTIME)
+
+
+@pytest.fixture(scope="class")
 def compute(base_image: Any, runtime: str) -> str:
     """An engine plays containers, on the base image of the journey's runtime."""
     base_image(runtime)
@@ -38,9 +44,7 @@ def compute(base_image: Any, runtime: str) -> str:
 
 
 class TestJourneyOnDocker(e2e.TestJourney):  # type: ignore[misc]
-    @pytest.fixture(scope="class")
-    def runtime(self) -> str:
-        return "3.13"
+    RUNTIME = "3.13"
 
     @pytest.fixture(autouse=True)
     def _have_engine(self, engine: Any) -> None:
@@ -142,8 +146,5 @@ class TestJourneyOnDocker(e2e.TestJourney):  # type: ignore[misc]
         assert engine.image_names(mine) == []
 
 
-class TestJourneyOnTheOldestPythonHere(TestJourneyOnDocker):
-    @pytest.fixture(scope="class")
-    def runtime(self) -> str:
-        """Of the Pythons that Debian has and a base image can be made of."""
-        return "3.11"
+class TestJourneyOnTheOldestBaseImage(TestJourneyOnDocker):
+    RUNTIME = "3.11"
