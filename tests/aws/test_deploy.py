@@ -175,6 +175,30 @@ def test_a_commit_that_was_archived_with_other_bytes_is_refused(
     assert releases(aws) == []
 
 
+def test_a_release_with_other_settings_than_its_pipeline_waits_for_a_bootstrap(
+    invoke: Any, app: Path, stage: str, aws: Any
+) -> None:
+    """Built for one delivery of the secret and run with the other, the service would get no setting."""
+    settings, template = app / "sink.toml", app / "aws/cfn-template.yml"
+    settings.write_text(settings.read_text().replace("[app]", '[app]\nsecrets_delivery = "image"', 1))
+    declared = "Parameters:\n  SecretsDelivery: { Type: String, Default: image }"
+    template.write_text(template.read_text().replace("Parameters:", declared, 1))
+    commit(app, "Secrets in the image")
+
+    refused = invoke(app, "deploy", "--env", "stage", "--sandbox")
+    assert invoke(app, "bootstrap", "--env", "stage", "--sandbox").code == 0
+    planned = invoke(app, "deploy", "--env", "stage", "--sandbox", "--dry-run")
+
+    assert refused.code == 2
+    assert refused.err.splitlines()[-2:] == [
+        'aws/cfn-template.yml: SecretsDelivery is "image" by its default, and the pipeline of stage has '
+        '"task": both stacks need the same.',
+        "First: invoke bootstrap --env stage --sandbox",
+    ]
+    assert versions(aws, stage) == {}
+    assert planned.code == 0, planned.err
+
+
 def test_a_dry_run_prints_the_plan_and_changes_nothing(invoke: Any, app: Path, stage: str, aws: Any) -> None:
     head = git(app, "rev-parse", "HEAD")
 

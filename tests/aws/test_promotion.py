@@ -178,7 +178,7 @@ NESTING = APP_FILES["aws/cfn-template.yml"].replace(
     Type: AWS::CloudFormation::Stack
     Properties:
       TemplateURL: !Sub "https://bucket.s3.amazonaws.com/stacks/python/cfn-template-v1-${AppEnv}.yml"
-      Parameters: { AppName: !Ref AppName, SecretsDelivery: task, Colour: blue }
+      Parameters: { AppName: !Ref AppName, EcrTag: !Ref EcrTag, SecretsDelivery: task, Colour: blue }
 Outputs:""",
 )
 
@@ -193,7 +193,9 @@ def test_a_release_that_is_ahead_of_the_environments_platform(
     nothing = invoke(app, *deploy)
     key = "stacks/python/cfn-template-v1-uat.yml"
     aws("s3").put_object(
-        Bucket=bucket, Key=key, Body=b"Parameters: {AppName: {Type: String}, SecretsDelivery: {Type: String}}"
+        Bucket=bucket,
+        Key=key,
+        Body=b"Parameters: {AppName: {Type: String}, EcrTag: {Type: String}, SecretsDelivery: {Type: String}}",
     )
     behind = invoke(app, *deploy)
 

@@ -30,6 +30,9 @@ PLATFORM_DEFAULTS: Mapping[str, str] = {
 """What ``stacks/python/cfn-template.yml`` takes for a parameter that an app does not pass: part of the
 contract of its major version, and held against that file by a test."""
 
+_BOOTSTRAPPED = ("EcrTag", "SecretsDelivery", "Architecture", "PermissionsBoundaryArn")
+"""What both stacks of an environment have and another bootstrap changes in its pipeline's."""
+
 _PLATFORM_STACK = re.compile(r"stacks/python/cfn-template-v1(-|\.\d)")
 """A channel of the major (``v1-stage``), a version of it (``v1.2.0``), the earlier platform's ``v1.1``."""
 
@@ -115,6 +118,37 @@ def check_shared(
         else:
             hint = f"Pass {name} there, or {other}"
         problems.append(Problem(found.file, message, hint))
+    return problems
+
+
+def check_pipeline(
+    env: str,
+    template: Mapping[str, Any],
+    declared: Mapping[str, Parameter],
+    content: EnvironmentFile,
+    pipeline: Mapping[str, str],
+) -> list[Problem]:
+    """Return every value that a release's stack would have and the pipeline that deploys it has not.
+
+    ``sink.toml`` may say the same as the release and the pipeline still what it said at the last bootstrap.
+
+    Args:
+        env: The environment's name.
+        template: The release's.
+        declared: Its parameters.
+        content: The release's configuration file of the environment.
+        pipeline: The parameters of the pipeline's stack as it stands.
+    """
+    problems = []
+    for name in _BOOTSTRAPPED:
+        found = effective(name, env, template, declared, content)
+        if found is None or found.value == pipeline.get(name, found.value):
+            continue
+        message = (
+            f'{name} is "{found.value}"{found.why and f" {found.why}"}, and the pipeline of {env} has '
+            f'"{pipeline[name]}": both stacks need the same.'
+        )
+        problems.append(Problem(found.file, message, f"First: invoke bootstrap --env {env}"))
     return problems
 
 

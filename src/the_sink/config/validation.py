@@ -15,6 +15,7 @@ from the_sink.config import answers, platform_pin, procfile
 from the_sink.config.effective import (
     PLATFORM_DEFAULTS,
     check_environment_name,
+    check_pipeline,
     check_shared,
     effective,
     platform_stacks,
@@ -69,6 +70,20 @@ def check_release(files: Files, settings: Settings, env: str) -> list[Problem]:
     if files.has(procfile.FILE):
         problems += _check_procfile(files)
     return problems
+
+
+def check_against_pipeline(files: Files, env: str, pipeline: Mapping[str, str]) -> list[Problem]:
+    """Return what of a release's files the environment's pipeline does not agree with.
+
+    Args:
+        files: The release's; what is wrong with them alone is said by :func:`check_release`.
+        env: The environment's name.
+        pipeline: The parameters of its pipeline's stack.
+    """
+    template = _read_template(files)
+    text, missing = files.read(file_name(env))
+    content = EnvironmentFile() if missing else parse_environment_file(text, file_name(env))[0]
+    return check_pipeline(env, template.document, template.declared, content, pipeline)
 
 
 def load_parameters(settings: Settings, env: str) -> Mapping[str, str]:

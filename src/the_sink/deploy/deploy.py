@@ -17,7 +17,10 @@ from the_sink.archive import Archive
 from the_sink.aws.s3 import REVISION_SUMMARY
 from the_sink.aws.session import Aws
 from the_sink.config import Environment, Settings
+from the_sink.config.environment_file import file_name
+from the_sink.config.files import Tree
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
+from the_sink.config.validation import check_against_pipeline
 from the_sink.deploy import stacks
 from the_sink.deploy.archives import commit_of, describe_archive, encode_summary, put_archive, summary_of
 from the_sink.deploy.causes import describe_failure, explain
@@ -26,7 +29,7 @@ from the_sink.deploy.follow import Awaited, find_execution, follow
 from the_sink.deploy.pace import Pace
 from the_sink.deploy.platform import describe_platform
 from the_sink.deploy.serving import describe_release_image, describe_serving, find_problem
-from the_sink.errors import DeployFailed, NotFound, SinkError
+from the_sink.errors import ConfigError, DeployFailed, NotFound, SinkError
 from the_sink.models import ActionRun, Deployed, Event, Execution, Release, Said, Serving, Stack
 from the_sink.naming import Names, tag_key
 from the_sink.plan import (
@@ -104,12 +107,13 @@ def plan(
 
     Raises:
         NotFound: the platform or the environment does not exist yet.
-        ConfigError: the environment's platform template does not know what the release passes to it.
+        ConfigError: the environment's pipeline was bootstrapped with other settings than the release has, or
+            its platform template does not know what the release passes to it.
         SinkError: the commit was archived with other bytes, or the app's stack is stuck.
     """
     names = Names(settings.app, environment.name)
     platform = describe_platform(aws, settings.platform)
-    require_bootstrapped(aws, names)
+    pipeline = require_bootstrapped(aws, names)
     release = Release(settings.app, archive.manifest.commit, archive.manifest.subject)
     app_stack = aws.stacks.describe(names.app_stack)
     runs = aws.pipelines.executions(names.pipeline)
@@ -137,7 +141,9 @@ def plan(
     )
     if not planned.starts_a_run:
         return planned
-    check_channel(aws, platform.bucket, names.env, _app_template(archive))
+    files = _read_files(archive, (TEMPLATE_FILE, file_name(names.env)))
+    _check_pipeline(aws, names.env, files, pipeline)
+    check_channel(aws, platform.bucket, names.env, files.read(TEMPLATE_FILE)[0])
     failed = next((run.execution_id for run in carrying[:1] if not again and run.status == "Failed"), "")
     return replace(planned, failed=failed)
 
@@ -221,9 +227,22 @@ def require_bootstrapped(aws: Aws, names: Names) -> Stack:
     return stack
 
 
-def _app_template(archive: Archive) -> str:
+def _read_files(archive: Archive, wanted: tuple[str, ...]) -> Tree:
+    """Return those files of a release that it has."""
     with zipfile.ZipFile(archive.path) as packed:
-        return packed.read(TEMPLATE_FILE).decode()
+        present = set(packed.namelist())
+        return Tree({name: packed.read(name) for name in wanted if name in present})
+
+
+def _check_pipeline(aws: Aws, env: str, files: Tree, pipeline: Stack) -> None:
+    """Refuse a release that its pipeline would build for other settings than its stack has.
+
+    Raises:
+        ConfigError: naming the parameter; an image without the settings that no task is given, for example.
+    """
+    if problems := check_against_pipeline(files, env, pipeline.parameters):
+        first = problems[0]
+        raise ConfigError(str(first), f"{first.hint}{aws.target.flags}")
 
 
 def _newest_version(aws: Aws, bucket: str, key: str, release: Release) -> str:

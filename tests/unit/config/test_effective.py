@@ -9,8 +9,9 @@ import pytest
 
 from the_sink.config import load_app
 from the_sink.config.effective import PLATFORM_DEFAULTS
+from the_sink.config.files import Folder
 from the_sink.config.stack_template import parse_template, read_parameters
-from the_sink.config.validation import check_app, load_parameters
+from the_sink.config.validation import check_against_pipeline, check_app, load_parameters
 from the_sink.errors import ConfigError
 from the_sink.resources import resource_path
 
@@ -174,3 +175,21 @@ def test_a_size_is_checked_with_the_default_of_its_other_half(app):
         f"{CONFIGURATION}: Fargate refuses TaskMemory 4096 with TaskCpu 256; with 256 it takes 512, "
         "1024, 2048."
     ]
+
+
+@pytest.mark.parametrize(
+    "name, theirs", [("EcrTag", "moving"), ("Architecture", "ARM64"), ("PermissionsBoundaryArn", BOUNDARY)]
+)
+def test_a_release_is_held_against_the_pipeline_that_is_to_deploy_it(app, name, theirs):
+    write_template(app, "")
+    own = PLATFORM_DEFAULTS[name]
+
+    (problem,) = check_against_pipeline(Folder(app), "stage", {name: theirs, "SecretsDelivery": "task"})
+
+    assert str(problem) == (
+        f'{TEMPLATE}: {name} is "{own}" because Stack does not pass it, and the pipeline of stage has '
+        f'"{theirs}": both stacks need the same.'
+    )
+    assert problem.hint == "First: invoke bootstrap --env stage"
+    # An older pipeline's stack may not have the parameter at all.
+    assert check_against_pipeline(Folder(app), "stage", {name: own}) == []
