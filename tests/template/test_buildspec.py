@@ -90,6 +90,7 @@ def test_what_may_fail_by_the_apps_fault_is_a_command_of_its_own(commands: list[
     assert [command.split(" docker build")[0] for command in builds] == [
         'test "$IS_BUILT" = yes || test -n "$PROMOTED" ||',
         'test "$SECRETS_DELIVERY" != image || test "$IS_BUILT" = yes ||',
+        'test "$LACKS_SETTINGS" = no ||',
     ]
     assert [command for command in commands if "container-init check" in command] == [
         'docker run --rm ${SETTINGS:+-v "$SETTINGS"} "$IMAGE" container-init check'
@@ -167,6 +168,7 @@ case "$*" in
   *describe-images*) cat "$CALLS/images" 2> /dev/null || { cat "$CALLS/refusal" >&2; exit 254; } ;;
   *"container-init env"*) printf %s "$SINK_SECRET_CORE" > "$CALLS/handed-on" ;;
   *"login --username"*) cat > /dev/null ;;
+  *the-sink.secrets-delivery*) cat "$CALLS/delivery" ;;
   inspect*) for last; do :; done; echo "base-of-${last##*@}" ;;
 esac
 """
@@ -186,6 +188,7 @@ def play(commands: list[str], tmp_path: Path) -> Play:
         (tmp_path / f"aws/cfn-template-configuration-{env}.json").write_text('{"Parameters": {}}')
     (tmp_path / "secret").write_text(SECRET_VALUE)
     (tmp_path / "services").write_text("1")
+    (tmp_path / "delivery").write_text("image")
 
     def run(
         delivery: str, missing: str, shell: str = "sh", promoted_from: str = "", digest: str = DIGEST
@@ -313,6 +316,23 @@ class TestCalls:
             "aws/cfn-template-configuration-stage.json asks for. "
             "In the platform's repository: invoke runtimes.publish --runtime 3.13\n"
         )
+
+    @pytest.mark.parametrize("shell", ["sh", "bash"])
+    def test_the_release_that_serves_gets_its_settings_before_its_stack_takes_them_away(
+        self, play: Play, tmp_path: Path, shell: str
+    ) -> None:
+        """The app has changed to the delivery "image": the stack's next task runs what the moving tag names."""
+        tag = tag_of(play("image", "None"))
+
+        def moving(delivery: str, missing: str) -> list[str]:
+            (tmp_path / "delivery").write_text(delivery)
+            calls = [call for call in play("image", missing, shell) if call.startswith("docker ")]
+            return [call.split()[1] for call in calls if f"{STAGE}:latest" in call]
+
+        assert moving("", tag) == ["pull", "inspect", "inspect", "build", "push"]
+        assert moving("image", tag) == ["pull", "inspect", "inspect"]
+        assert moving("", "None") == []
+        assert moving("", f"{tag}\tlatest") == ["tag", "push"]
 
     def test_with_settings_inside_the_tag_names_the_secret_too(self, play: Play) -> None:
         assert tag_of(play("task", "")) != tag_of(play("image", ""))
