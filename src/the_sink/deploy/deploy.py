@@ -28,6 +28,7 @@ from the_sink.deploy.channels import check_channel
 from the_sink.deploy.follow import Awaited, find_execution, follow
 from the_sink.deploy.pace import Pace
 from the_sink.deploy.platform import describe_platform
+from the_sink.deploy.progress import Progress
 from the_sink.deploy.serving import describe_release_image, describe_serving, find_problem
 from the_sink.errors import ConfigError, DeployFailed, NotFound, SinkError
 from the_sink.models import ActionRun, Deployed, Event, Execution, Release, Said, Serving, Stack
@@ -61,7 +62,7 @@ class DeployPlan:
         version: Of the archive whose run is under way, "" where the deploy makes one.
         failed: The environment's newest run, if it carried this very release and failed, "" otherwise.
         steps: In order.
-        resume: The command that watches again.
+        progress: How far it has come; moved on while it is applied.
         timeout_s: How long to watch; None for ever.
     """
 
@@ -73,7 +74,7 @@ class DeployPlan:
     version: str
     failed: str
     steps: tuple[Step, ...]
-    resume: str
+    progress: Progress
     timeout_s: float | None
 
     @property
@@ -90,6 +91,7 @@ def plan(
     *,
     again: bool,
     may_delete: bool,
+    start: str,
     resume: str,
     timeout_s: float | None,
 ) -> DeployPlan:
@@ -102,6 +104,7 @@ def plan(
         archive: The release, packed or fetched.
         again: Run the pipeline even if the release serves already.
         may_delete: Whether an app stack whose creation failed may be deleted to start over.
+        start: The command that does this, for whoever interrupts it before the release.
         resume: The command that watches again.
         timeout_s: How long to watch; None for ever.
 
@@ -136,8 +139,9 @@ def plan(
         may_delete=may_delete,
         flags=aws.target.flags,
     )
+    progress = Progress(names.env, release, start, resume)
     planned = DeployPlan(
-        names, release, archive, platform.bucket, environment.tag, version, "", steps, resume, timeout_s
+        names, release, archive, platform.bucket, environment.tag, version, "", steps, progress, timeout_s
     )
     if not planned.starts_a_run:
         return planned
@@ -155,10 +159,11 @@ def apply(aws: Aws, planned: DeployPlan) -> Generator[Event, None, Deployed]:
         DeployFailed: the release does not serve; the message is the cause.
         TimedOut: it has not ended in time, and goes on.
     """
-    names, release = planned.names, planned.release
+    names, release, progress = planned.names, planned.release, planned.progress
     what = f"The deploy of {release.short}"
-    pace = Pace(aws.clock, planned.timeout_s, what, f"It goes on. Watch again: {planned.resume}")
+    pace = Pace(aws.clock, planned.timeout_s, what, f"It goes on. Watch again: {progress.resume}")
     version, execution_id = planned.version, ""
+    prepared: list[str] = []
     actions: tuple[ActionRun, ...] = ()
     deployed: Deployed | None = None
     was_started = False
@@ -172,18 +177,26 @@ def apply(aws: Aws, planned: DeployPlan) -> Generator[Event, None, Deployed]:
         match step:
             case DeleteStack(stack):
                 if found := aws.stacks.describe(stack):
+                    progress.before_release(f"What was begun of the deletion of stack {stack} goes on.")
                     yield from stacks.delete_stack(aws, found)
+                    prepared.append(f"Stack {stack} is deleted.")
+                    progress.before_release(*prepared)
             case PutOnce(bucket, key):
                 put_archive(aws, bucket, planned.archive, release)
+                prepared.append("Its archive is uploaded.")
+                progress.before_release(*prepared)
                 yield Said(f"Uploaded s3://{bucket}/{key} ({planned.archive.files} files).")
             case ReuseArchive(bucket, key):
                 yield Said(f"Using s3://{bucket}/{key}, which exists already.")
             case ReleaseArchive(bucket, source, key):
                 metadata = {REVISION_SUMMARY: encode_summary(release)}
+                progress.releasing()
                 version = aws.objects.copy(bucket, source, key, metadata)
+                progress.released()
                 yield Said(f"Released as s3://{bucket}/{key} (version {version}).")
             case FollowExecution():
                 was_started = True
+                progress.released()
                 archive = Awaited(
                     planned.bucket,
                     tag_key(release.app, planned.tag),
@@ -191,10 +204,12 @@ def apply(aws: Aws, planned: DeployPlan) -> Generator[Event, None, Deployed]:
                     is_fresh=version != planned.version,
                 )
                 execution_id = yield from find_execution(aws, names, archive, pace)
+                progress.followed(execution_id)
                 yield Said(f"Run {execution_id} of pipeline {names.pipeline} carries {release.short}.")
                 actions = yield from _follow_to_success(aws, planned, execution_id, pace)
             case VerifyServing():
                 if not was_started:
+                    progress.looking()
                     execution_id, actions = _find_success(aws, names, release)
                 serving = yield from _verify(aws, planned, actions)
                 deployed = Deployed(
@@ -286,7 +301,11 @@ def _follow_to_success(
     aws: Aws, planned: DeployPlan, execution_id: str, pace: Pace
 ) -> Generator[Event, None, tuple[ActionRun, ...]]:
     followed = yield from follow(aws, planned.names, execution_id, pace)
-    if not followed.execution.is_success:
+    if followed.execution.is_success:
+        planned.progress.succeeded(execution_id)
+    else:
+        if followed.execution.is_over:
+            planned.progress.failed(execution_id)
         raise (yield from explain(aws, planned.names, planned.release, followed))
     return followed.actions
 

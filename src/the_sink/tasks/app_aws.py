@@ -119,6 +119,7 @@ def deploy(
         resume = shlex.join(
             ["invoke", "deploy", "--env", environment.name, "--commit", sha, *["--sandbox"] * sandbox]
         )
+        start = resume + " --again" * again + " --yes" * yes
         planned = verb.plan(
             aws,
             settings,
@@ -126,14 +127,15 @@ def deploy(
             choice.archive,
             again=again,
             may_delete=yes,
+            start=start,
             resume=resume,
             timeout_s=timeout_s,
         )
         if dry_run:
             steps = [str(step) for step in planned.steps]
             if json:
-                told = {"env": environment.name, "release": asdict(planned.release), "steps": steps}
-                lines.data_as_json({"ok": True, **told})
+                release = asdict(planned.release)
+                lines.data_as_json({"ok": True, "env": environment.name, "release": release, "steps": steps})
             else:
                 lines.data(wording.render_steps(planned.steps))
             return
@@ -143,9 +145,8 @@ def deploy(
         try:
             deployed = watch(verb.apply(aws, planned))
         except KeyboardInterrupt:
-            raise Exit(
-                f"Stopped watching; what was started goes on.\nWatch again: {resume}", INTERRUPTED_EXIT_CODE
-            ) from None
+            reached = planned.progress
+            raise Exit(f"{reached.sentence}\n{reached.hint}", INTERRUPTED_EXIT_CODE) from None
     if json:
         lines.data_as_json({"ok": True, **asdict(deployed)})
         return
