@@ -334,7 +334,8 @@ def test_an_interruption_within_the_release_does_not_claim_to_know(
 
     assert ended.code == 130
     assert ended.err.splitlines()[-2:] == [
-        f"Interrupted at the moment when {head[:8]} was being released to stage: it may be on its way, or not.",
+        f"Interrupted at the moment when {head[:8]} was being released to stage: it may be on its way, or "
+        "not.",
         f"This finds out, and goes on from there: invoke deploy --env stage --commit {head} --sandbox",
     ]
     # Here it was: the command follows that run, and makes no second one.

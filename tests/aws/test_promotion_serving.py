@@ -148,6 +148,7 @@ def test_an_older_release_goes_back_on_a_yes_only(
     second = walk.commit("Second")
     assert walk.deploy("stage").code == 0
     assert walk.deploy("uat").code == 0
+    stage = walk.deploy("stage", "--commit", first[:10])
     back = ("uat", "--commit", first[:10])
     question = f"{first[:8]} is older than {second[:8]}, which serves in uat; go back?"
 
@@ -161,11 +162,12 @@ def test_an_older_release_goes_back_on_a_yes_only(
     assert uat_versions(aws, platform_bucket) == 1
     agreed = at_a_terminal(monkeypatch, "y\n", lambda: walk.deploy(*back))
 
-    assert unasked.code == 2
-    assert unasked.err.splitlines()[-2:] == [
-        f"{question} There is no terminal to ask at.",
-        "If you mean it, add --yes.",
-    ]
+    for refused, asked in ((stage, question.replace("uat", "stage")), (unasked, question)):
+        assert refused.code == 2
+        assert refused.err.splitlines()[-2:] == [
+            f"{asked} There is no terminal to ask at.",
+            "If you mean it, add --yes.",
+        ]
     for refused in (declined, hung_up):
         assert refused.code == 2
         assert refused.err.endswith(f"{question} [y/N] Nothing was done.\n")
@@ -173,6 +175,8 @@ def test_an_older_release_goes_back_on_a_yes_only(
     assert f"abcdef01 is older than {second[:8]}, which serves in uat; go back? [y/N] " in unknown.err
     assert agreed.code == 0, agreed.err
     assert agreed.out.startswith(f"my-app uat serves {first[:8]} ")
+    returned = walk.deploy("stage", "--commit", first, "--yes")
+    assert returned.out.startswith(f"my-app stage serves {first[:8]} ")
 
 
 def test_bytes_go_through_this_machine_where_the_buckets_differ(

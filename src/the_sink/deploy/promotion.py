@@ -99,9 +99,9 @@ def find_candidate(aws: Aws, settings: Settings, source: str, commit: str, folde
 
 
 def is_older(
-    aws: Aws, settings: Settings, env: str, candidate: Candidate, is_part_of: Ancestry, folder: Path
+    aws: Aws, settings: Settings, env: str, archive: Archive, is_part_of: Ancestry, folder: Path
 ) -> str:
-    """Return the commit that serves in ``env`` if the candidate is older than it, "" otherwise.
+    """Return the commit that serves in ``env`` if the release in ``archive`` is older than it, "" otherwise.
 
     By their history where this clone has both commits and one led to the other, else by when each was
     committed. An archive may have come to its bucket long after that, from another account's.
@@ -109,22 +109,23 @@ def is_older(
     Args:
         aws: The account of ``env``.
         settings: The app's.
-        env: Where the candidate is to go.
-        candidate: The release.
+        env: Where the release is to go.
+        archive: The release.
         is_part_of: Knows the history.
         folder: Where the archive of the release that serves is put if it must be read.
     """
     serving = describe_environment(aws, Names(settings.app, env)).commit
-    if not serving or serving == candidate.release.commit:
+    commit = archive.manifest.commit
+    if not serving or serving == commit:
         return ""
-    known = is_part_of(candidate.release.commit, serving)
-    if known is None or (not known and not is_part_of(serving, candidate.release.commit)):
+    known = is_part_of(commit, serving)
+    if known is None or (not known and not is_part_of(serving, commit)):
         bucket = describe_platform(aws, settings.platform).bucket
         stored = aws.objects.describe(bucket, release_key(settings.app, serving))
         known = False
         if stored is not None:
             theirs, _ = _fetch(aws, bucket, settings.app, serving, stored, folder)
-            known = candidate.archive.manifest.committed_at < theirs.manifest.committed_at
+            known = archive.manifest.committed_at < theirs.manifest.committed_at
     return serving if known else ""
 
 

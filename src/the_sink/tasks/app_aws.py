@@ -139,8 +139,8 @@ def deploy(
             else:
                 lines.data(wording.render_steps(planned.steps))
             return
-        if choice.candidate and planned.starts_a_run:
-            releasing.confirm_promotion(settings, environment, choice.candidate, sandbox=sandbox, yes=yes)
+        if planned.starts_a_run:
+            releasing.confirm_release(settings, environment, choice, sandbox=sandbox, yes=yes)
         lines.say(f"{choice.announcement} to {environment.name}.")
         try:
             deployed = watch(verb.apply(aws, planned))

@@ -79,16 +79,19 @@ def choose_promoted(
     return Choice(candidate.archive, candidate)
 
 
-def confirm_promotion(
-    settings: Settings, environment: Environment, candidate: Candidate, *, sandbox: bool, yes: bool
+def confirm_release(
+    settings: Settings, environment: Environment, choice: Choice, *, sandbox: bool, yes: bool
 ) -> None:
-    """Ask about what a promotion should not usually do: ship what never served, or go back.
+    """Ask about what a deploy should not usually do: promote what never served, or go back.
 
     Raises:
         InputError: the answer was no, or there is nobody to ask.
     """
-    short = candidate.release.short
-    if not candidate.has_served:
+    if yes:
+        return
+    archive, candidate = choice.archive, choice.candidate
+    short = archive.manifest.commit[:8]
+    if candidate and not candidate.has_served:
         confirm(
             f"{short} was never deployed well in {candidate.source}; promote it to {environment.name} "
             "all the same",
@@ -99,9 +102,9 @@ def confirm_promotion(
         aws,
         settings,
         environment.name,
-        candidate,
+        archive,
         lambda older, later: git.is_ancestor(settings.root, older, later),
-        candidate.archive.path.parent,
+        archive.path.parent,
     )
     if newer:
         confirm(f"{short} is older than {newer[:8]}, which serves in {environment.name}; go back", yes=yes)
