@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 import time
@@ -56,6 +57,13 @@ def open_approval(aws: Any) -> dict[str, Any]:
     return latest if latest.get("status") == "InProgress" and latest.get("token") else {}
 
 
+def status_of(aws: Any, stage: str) -> str:
+    """How the newest run stands in a stage, "" if it has not come there."""
+    stages = aws("codepipeline").get_pipeline_state(name=PIPELINE)["stageStates"]
+    found = next(each for each in stages if each["stageName"] == stage)
+    return str(found["actionStates"][0].get("latestExecution", {}).get("status", ""))
+
+
 @pytest.fixture
 def waits(invoke: Any, waiting_app: Path, aws: Any) -> str:
     """The commit whose release waits; nobody watches it."""
@@ -73,6 +81,32 @@ def test_nothing_waits(invoke: Any, waiting_app: Path) -> None:
         "Nothing in stage waits for an approval.\n"
         "A release arrives there by: invoke deploy --env stage --sandbox\n"
     )
+
+
+def test_a_release_on_its_way_to_the_approval_is_no_reason_to_look_elsewhere(
+    invoke: Any, waiting_app: Path, aws: Any
+) -> None:
+    """Exit code 1 and not 2: the same command is right a moment later."""
+    gate = waiting_app.parent / "gate"
+    os.mkfifo(gate)
+    held = BUILDS.replace("    commands:\n", f"    commands:\n      - cat {gate}\n")
+    (waiting_app / "aws/buildspec.yaml").write_text(held)
+    sha = commit(waiting_app, "Build until it may end")
+    invoke(waiting_app, "deploy", "--env", "stage", "--sandbox", "--timeout", "1")
+    until(lambda: status_of(aws, "Build") == "InProgress")
+
+    early = invoke(waiting_app, "approve", "--env", "stage", "--sandbox")
+    gate.write_text("go on")
+    until(lambda: open_approval(aws))
+    answered = invoke(waiting_app, "approve", "--env", "stage", "--sandbox")
+
+    assert early.code == 1
+    assert early.err == (
+        f"{sha[:8]} 'Build until it may end' is on its way to the approval of stage, and does not wait for it "
+        "yet: Build is at work.\n"
+        f"Answer once it waits; to see when that is: invoke deploy --env stage --commit {sha} --sandbox\n"
+    )
+    assert answered.code == 0, answered.err
 
 
 def test_before_the_environment_exists(invoke: Any, app: Path, platform_bucket: str) -> None:
@@ -130,7 +164,7 @@ def test_an_approval_lets_the_watched_release_on(
     assert not open_approval(aws)
     again = invoke(waiting_app, "approve", "--env", "stage", "--sandbox")
     assert again.code == 2
-    assert "Nothing in stage waits for an approval." in again.err
+    assert again.err.startswith("Nothing in stage waits for an approval. ")
 
 
 def test_a_rejection_is_what_the_watcher_hears(
