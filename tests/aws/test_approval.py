@@ -102,8 +102,8 @@ def test_a_release_on_its_way_to_the_approval_is_no_reason_to_look_elsewhere(
 
     assert early.code == 1
     assert early.err == (
-        f"{sha[:8]} 'Build until it may end' is on its way to the approval of stage, and does not wait for it "
-        "yet: Build is at work.\n"
+        f"{sha[:8]} 'Build until it may end' is on its way to the approval of stage, and does not wait for "
+        "it yet: Build is at work.\n"
         f"Answer once it waits; to see when that is: invoke deploy --env stage --commit {sha} --sandbox\n"
     )
     assert answered.code == 0, answered.err

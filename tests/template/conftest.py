@@ -18,6 +18,7 @@ import yaml
 from pytest_copie.plugin import Copie
 
 from the_sink.local import postgres, uv
+from the_sink.local.pythons import find_python
 from the_sink.local.template_locks import list_variants
 from the_sink.naming import PYTHON_RUNTIMES
 
@@ -129,29 +130,9 @@ def answers_of(variant: str) -> dict[str, str]:
 
 @cache
 def find_pythons() -> dict[str, Path]:
-    """Return the interpreters of this machine that a service may run on, by version, oldest first.
-
-    Those that uv finds, and those of pyenv that no shim leads to. None is downloaded.
-    """
-    found: dict[str, Path] = {}
-    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    for runtime in PYTHON_RUNTIMES:
-        candidates = [*sorted(versions.glob(f"{runtime}.*/bin/python"), reverse=True)]
-        if by_uv := uv.find_python(runtime, CHECKOUT):
-            candidates.insert(0, by_uv)
-        if sys.version_info[:2] == tuple(map(int, runtime.split("."))):
-            candidates.insert(0, Path(sys.executable))
-        for candidate in candidates:
-            if version := _version_of(candidate):
-                found[version] = candidate
-                break
-    return found
-
-
-def _version_of(python: Path) -> str:
-    command = [str(python), "-c", "import platform; print(platform.python_version())"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    return done.stdout.strip() if done.returncode == 0 else ""
+    """Return the interpreters of this machine that a service may run on, by version, oldest first."""
+    found = map(find_python, PYTHON_RUNTIMES)
+    return {python.version: python.path for python in found if not python.notice}
 
 
 @dataclass(frozen=True)

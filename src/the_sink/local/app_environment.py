@@ -7,9 +7,8 @@ environment says from what.
 from __future__ import annotations
 
 import hashlib
-import os
+import re
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from the_sink.config.problems import refusal
 from the_sink.errors import InputError
 from the_sink.local import uv
 from the_sink.local.process import with_path_first
+from the_sink.local.pythons import find_python
 
 LOCK = "requirements-dev.lock"
 _STAMP = ".the-sink"
@@ -29,7 +29,8 @@ def prepare(root: Path, runtime: str, say: Callable[[str], None]) -> Path:
 
     Args:
         root: The app's root.
-        runtime: The Python that the app runs on in stage; taken if it is on this machine.
+        runtime: The Python that the app runs on in stage, such as ``3.13``; another stands in for one that is
+            not on this machine, and is said.
         say: Told what is done and why.
 
     Raises:
@@ -41,18 +42,21 @@ def prepare(root: Path, runtime: str, say: Callable[[str], None]) -> Path:
         raise InputError(f"There is no app/{LOCK}.", f"Make it: {uv.LOCK_COMMAND}.")
     wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
     stamp = environment / _STAMP
-    made_from = stamp.read_text().split() if stamp.is_file() else []
+    installed = stamp.read_text().split()[:1] if stamp.is_file() else []
+    python = find_python(runtime)
+    if python.notice:
+        # Each time: what passes on another Python may fail on the one that it is deployed with.
+        say(python.notice)
     # A link to an interpreter that was removed since is no file either.
-    if len(made_from) != 2 or made_from[1] != runtime or not (environment / "bin" / "python").is_file():
-        python = uv.find_python(runtime, root) or _own_python(runtime, say)
-        say(f"Making app/.venv with {python}")
-        uv.make_environment(environment, python)
-        made_from = []
-    if made_from[:1] != [wanted]:
+    if _minor_of(environment) != python.minor or not (environment / "bin" / "python").is_file():
+        say(f"Making app/.venv with Python {python.version} ({python.path})")
+        uv.make_environment(environment, python.path)
+        installed = []
+    if installed != [wanted]:
         say(f"Installing app/{LOCK}")
         stamp.unlink(missing_ok=True)
         uv.install_locked(environment, lock)
-        stamp.write_text(f"{wanted} {runtime}\n")
+        stamp.write_text(f"{wanted}\n")
     return environment
 
 
@@ -87,7 +91,10 @@ def read_procfile(root: Path) -> dict[str, str]:
     return commands
 
 
-def _own_python(runtime: str, say: Callable[[str], None]) -> Path:
-    own = f"{sys.version_info.major}.{sys.version_info.minor}"
-    say(f"Python {runtime}, which the app's tasks run on, is not on this machine: {own} stands in for it.")
-    return Path(os.path.realpath(sys.executable))
+def _minor_of(environment: Path) -> str:
+    """The Python that a virtual environment was made with, such as ``3.13``; "" if that is not known."""
+    settings = environment / "pyvenv.cfg"
+    text = settings.read_text(encoding="utf-8") if settings.is_file() else ""
+    # uv writes version_info, the standard library version.
+    match = re.search(r"^version(?:_info)?\s*=\s*(\d+\.\d+)", text, re.MULTILINE)
+    return match[1] if match else ""

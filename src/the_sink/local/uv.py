@@ -39,19 +39,13 @@ class LockChange:
 
 
 def find_uv() -> str:
-    """Return the uv that this package brought with it, else the one on the PATH."""
+    """Return the uv that this package brought with it, else the one on the PATH, else its bare name."""
     import uv
 
     try:
         return uv.find_uv_bin()
     except FileNotFoundError:
         return shutil.which("uv") or "uv"
-
-
-def find_python(version: str, folder: Path) -> Path | None:
-    """Return an interpreter of that minor version that is on this machine; none is downloaded."""
-    done = run([find_uv(), "python", "find", "--no-project", "--no-python-downloads", version], folder)
-    return Path(done.text) if done.code == 0 and done.text else None
 
 
 def make_environment(folder: Path, python: Path) -> None:

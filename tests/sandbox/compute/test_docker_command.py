@@ -15,7 +15,6 @@ import pytest
 from the_sink.errors import InputError
 from the_sink.sandbox.compute.docker_command import main
 from the_sink.sandbox.compute.go_template import render_template
-from the_sink.sandbox.compute.pythons import find_python
 
 from .conftest import ACCOUNT, HOST, Docker, Emulator, Published, eventually, open_docker, write_tree
 
@@ -341,22 +340,6 @@ def test_templates(template: str, expected: str) -> None:
 def test_other_templates_are_refused(template: str, sentence: str) -> None:
     with pytest.raises(InputError, match=re.escape(sentence)):
         render_template(template, {"List": ["x"]})
-
-
-def test_python_of_another_version_is_found_where_pyenv_keeps_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """uv asks pyenv's shims, which refuse every version but the current one."""
-    for version in ("3.99.2", "3.99.10"):
-        program = tmp_path / "versions" / version / "bin" / "python3.99"
-        program.parent.mkdir(parents=True)
-        program.write_text(f"#!/bin/sh\necho {version}\n")
-        program.chmod(0o755)
-    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
-    find_python.cache_clear()
-    found = find_python("3.99")
-    find_python.cache_clear()
-    assert (found.version, found.notice) == ("3.99.10", "")
 
 
 def test_command_imports_no_heavy_package() -> None:

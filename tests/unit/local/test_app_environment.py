@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from the_sink.errors import ConfigError, InputError, SinkError
 from the_sink.local import uv
 from the_sink.local.app_environment import prepare, prepare_env_file, read_procfile
+from the_sink.local.pythons import find_python
 from the_sink.local.serving import container_init, require_free, serving_variables
 
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -76,11 +78,32 @@ def test_a_runtime_that_is_not_here_is_stood_in_for_and_said(app, lock):
 
     prepare(app, "3.99", said)
 
-    assert (
-        said[0]
-        == f"Python 3.99, which the app's tasks run on, is not on this machine: {OWN} stands in for it."
-    )
+    instead = f"Python 3.99 is not on this machine; Python {platform.python_version()} is used instead."
+    assert said[0] == instead
     assert (app / "app" / ".venv" / "bin" / "python").exists()
+
+    again = Said()
+    prepare(app, "3.99", again)
+
+    assert again == [instead]
+
+
+def test_the_python_that_pyenv_keeps_takes_the_place_of_a_stand_in(app, lock, tmp_path, monkeypatch):
+    """It is looked for where the sandbox looks; uv alone does not see it behind pyenv's shims."""
+    prepare(app, "3.99", Said())
+    python = tmp_path / "pyenv" / "versions" / "3.99.1" / "bin" / "python3.99"
+    python.parent.mkdir(parents=True)
+    # Says that it is 3.99 where it is asked, and is the tests' own Python to everybody else.
+    python.write_text(f'#!/bin/sh\n[ "$2" = -S ] && echo 3.99.1 || exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+    find_python.cache_clear()
+    said = Said()
+
+    prepare(app, "3.99", said)
+    find_python.cache_clear()
+
+    assert said[0] == f"Making app/.venv with Python 3.99.1 ({python})"
 
 
 def test_without_a_lock_there_is_nothing_to_install(app):

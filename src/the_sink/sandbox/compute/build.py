@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from the_sink.errors import InputError, SinkError
+from the_sink.local.pythons import find_python
 from the_sink.sandbox.compute.app_init import AppInit
 from the_sink.sandbox.compute.copying import Context
 from the_sink.sandbox.compute.dockerfile import Instruction, parse_dockerfile, split_words
@@ -29,7 +30,7 @@ from the_sink.sandbox.compute.launch import BUILDS
 from the_sink.sandbox.compute.layer_cache import LayerCache, Made
 from the_sink.sandbox.compute.layers import CREATED_AT, changes, has_folder, list_tree, pack
 from the_sink.sandbox.compute.progress import Say
-from the_sink.sandbox.compute.pythons import BASE_LABEL, PYTHON_LABEL, find_python, wanted_version
+from the_sink.sandbox.compute.pythons import BASE_LABEL, PYTHON_LABEL, wanted_version
 from the_sink.sandbox.compute.references import Reference, parse_reference
 from the_sink.sandbox.compute.registry import Registry
 from the_sink.sandbox.compute.rootfs import Rootfs, unpack_image

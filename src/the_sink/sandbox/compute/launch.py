@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
+from the_sink.local.pythons import find_python
 from the_sink.sandbox.compute.app_init import AppInit
 from the_sink.sandbox.compute.environments import VENV_LABEL, Environments
 from the_sink.sandbox.compute.progress import Say
-from the_sink.sandbox.compute.pythons import find_python, wanted_version
+from the_sink.sandbox.compute.pythons import wanted_version
 from the_sink.sandbox.compute.rootfs import Mount, Rootfs, entry_command, unpack_image
 from the_sink.sandbox.compute.store import Image, ImageStore
 from the_sink.sandbox.compute.supervise import Supervised

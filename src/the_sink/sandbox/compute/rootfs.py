@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from the_sink.errors import InputError, NotFound
+from the_sink.local.pythons import Interpreter
+from the_sink.local.uv import find_uv
 from the_sink.sandbox.compute.layers import inside, unpack
-from the_sink.sandbox.compute.pythons import Interpreter, find_uv
 from the_sink.sandbox.compute.store import Image, ImageStore
 
 _VENV = PurePosixPath("/opt/venv")
@@ -175,9 +176,14 @@ class Rootfs:
         return [self._mapped(entry) for entry in entries if entry.startswith("/")]
 
     def _search_path(self) -> list[Path]:
-        uv = find_uv()
+        uv = Path(find_uv())
         machine = [Path(entry) for entry in os.environ.get("PATH", os.defpath).split(os.pathsep) if entry]
-        return [*self._image_path(), self.python.path.parent, *([uv.parent] if uv else []), *machine]
+        return [
+            *self._image_path(),
+            self.python.path.parent,
+            *([uv.parent] if uv.is_absolute() else []),
+            *machine,
+        ]
 
     def _translate(self, name: str, value: str) -> str:
         if name in {"HOME", "VIRTUAL_ENV"} and value.startswith("/"):
