@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from the_sink.errors import InputError, SandboxUnavailable
+from the_sink.errors import InputError, SandboxUnavailable, SinkError
 from the_sink.sandbox import lifecycle
-from the_sink.sandbox.choosing import choose_compute
+from the_sink.sandbox.choosing import check_running, choose_compute
 
 NOTHING = "unix:///nowhere/docker.sock"
 DOES_NOT_RUN = f"The Docker Engine does not run: nothing answers at {NOTHING}"
@@ -93,7 +93,40 @@ def test_images_of_one_way_are_not_started_the_other_way(kept: Any, made: str, a
     assert caught.value.message == (
         f"The sandbox 'x' holds images that were made by {made}, which {asked} cannot start."
     )
-    assert caught.value.hint == f"Start it with --compute {made}, or empty it first: invoke sandbox.reset"
+    assert caught.value.hint == (
+        f"Start it with --compute {made}, or throw away everything in it: "
+        f"invoke sandbox.reset --yes && invoke sandbox.start --compute {asked}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        # Nothing is thrown away for an engine that is not there.
+        ("docker", DOES_NOT_RUN),
+        ("podman", "--compute podman: a sandbox plays containers by docker or by processes"),
+    ],
+)
+def test_a_running_sandbox_with_images_is_not_emptied_for_nothing(kept: Any, word: str, message: str) -> None:
+    with pytest.raises(SinkError) as caught:
+        check_running("x", kept("processes"), "processes", word)
+
+    assert caught.value.message == f"{message}."
+    assert "reset" not in caught.value.hint
+
+
+def test_a_running_sandbox_with_images_goes_the_other_way_from_empty(kept: Any) -> None:
+    with pytest.raises(SandboxUnavailable) as caught:
+        check_running("x", kept("docker"), "docker", "processes")
+
+    assert caught.value.message == (
+        "The sandbox 'x' is already running, with compute docker, and holds images that processes cannot "
+        "start."
+    )
+    assert caught.value.hint == (
+        "To have processes, throw away everything in it: invoke sandbox.stop && "
+        "invoke sandbox.reset --yes && invoke sandbox.start --compute processes"
+    )
 
 
 def test_images_that_processes_made_are_started_by_processes(kept: Any) -> None:

@@ -61,7 +61,7 @@ def test_state_survives_a_stop_and_a_kill(own: lifecycle.Sandbox) -> None:
     with pytest.raises(SandboxUnavailable, match="was killed") as raised:
         lifecycle.require("mine")
 
-    assert "invoke sandbox.start" in raised.value.hint
+    assert raised.value.hint == f"Bring it back with its state: invoke sandbox.start --port {own.port}"
     for _ in ("after the kill", "after the stop"):
         again = lifecycle.start("mine")
         assert again.port == own.port
@@ -76,6 +76,11 @@ def test_starting_twice_is_the_same_sandbox(own: lifecycle.Sandbox) -> None:
     assert lifecycle.start("mine").pid == own.pid
     assert lifecycle.require("mine") == own
     assert lifecycle.status("mine")["compute"] == "processes"
+    with pytest.raises(SandboxUnavailable, match="already running, with compute processes") as raised:
+        lifecycle.start("mine", compute="docker")
+    assert raised.value.hint == (
+        "Start it anew: invoke sandbox.stop && invoke sandbox.start --compute docker"
+    )
 
 
 def test_it_listens_on_loopback_only(own: lifecycle.Sandbox) -> None:
@@ -84,23 +89,47 @@ def test_it_listens_on_loopback_only(own: lifecycle.Sandbox) -> None:
 
 
 def test_a_port_taken_by_another_sandbox_names_it(own: lifecycle.Sandbox) -> None:
-    with pytest.raises(SandboxUnavailable, match="taken by the sandbox 'mine'"):
-        lifecycle.start("other", port=own.port)
+    with pytest.raises(SandboxUnavailable, match="taken by the sandbox 'mine'") as raised:
+        lifecycle.start("other", port=own.port, compute="processes")
+
+    again = "invoke sandbox.start --compute processes"
+    stop, _, port = raised.value.hint.rpartition(" --port ")
+    assert stop == (
+        f"Stop that one: THE_SINK_SANDBOX=mine invoke sandbox.stop, and then: {again}. "
+        f"Or let it run and choose another port: {again}"
+    )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", int(port)))
+
+
+def test_a_sandbox_that_no_command_from_here_reaches_is_named_and_left_alone(
+    own: lifecycle.Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its state is in another folder, so its name means another sandbox here."""
+    with monkeypatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))
+        with pytest.raises(SandboxUnavailable, match="taken by the sandbox 'mine'") as raised:
+            lifecycle.start("other", port=own.port)
+
+    assert raised.value.hint.startswith("Choose another: invoke sandbox.start --port ")
 
 
 def test_a_port_taken_by_another_program_is_said() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(SandboxUnavailable, match="taken by another program"):
+        with pytest.raises(SandboxUnavailable, match="taken by another program") as raised:
             lifecycle.start("other", port=taken.getsockname()[1])
+    assert raised.value.hint.startswith("Choose another: invoke sandbox.start --port ")
 
 
 def test_a_stopped_sandbox_is_not_called_killed(own: lifecycle.Sandbox) -> None:
     assert lifecycle.stop("mine") is True
     assert lifecycle.stop("mine") is False
-    with pytest.raises(SandboxUnavailable, match="is stopped"):
+    with pytest.raises(SandboxUnavailable, match="is stopped") as raised:
         lifecycle.require("mine")
+
+    assert raised.value.hint == f"Start it: invoke sandbox.start --port {own.port}"
 
 
 def test_a_sandbox_that_never_was_is_not_running() -> None:

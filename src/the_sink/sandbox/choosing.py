@@ -45,16 +45,12 @@ def choose_compute(name: str, home: Path, wanted: str = "") -> Choice:
     """
     flag = "--compute" if wanted else VARIABLE
     wanted = wanted or os.environ.get(VARIABLE, "")
-    if wanted and wanted not in COMPUTES:
-        raise InputError(
-            f"{flag} {wanted}: a sandbox plays containers by docker or by processes.",
-            "Write --compute docker, --compute processes, or leave it out.",
-        )
+    _check_word(flag, wanted)
     kept = former_compute(home) if has_images(home) else ""
     if wanted and kept and kept != wanted:
         raise SandboxUnavailable(
             f"The sandbox {name!r} holds images that were made by {kept}, which {wanted} cannot start.",
-            f"Start it with --compute {kept}, or empty it first: invoke sandbox.reset",
+            f"Start it with --compute {kept}, or throw away everything in it: {_from_empty(wanted)}",
         )
     needed = wanted or kept
     if needed == "processes":
@@ -75,6 +71,49 @@ def choose_compute(name: str, home: Path, wanted: str = "") -> Choice:
                 error.message, f"{do_this}, or do without: invoke sandbox.start --compute processes"
             ) from error
         return Choice("", error.message.rstrip("."))
+
+
+def check_running(name: str, home: Path, compute: str, wanted: str) -> None:
+    """See that a sandbox which runs plays containers as it is asked to.
+
+    Args:
+        name: The sandbox's, for messages.
+        home: Its state folder.
+        compute: What it runs with.
+        wanted: ``docker``, ``processes``, or "" for either.
+
+    Raises:
+        InputError: ``wanted`` is something else.
+        SandboxUnavailable: it runs with the other one; the hint is what leads to ``wanted``.
+    """
+    _check_word("--compute", wanted)
+    if wanted in ("", compute):
+        return
+    message = f"The sandbox {name!r} is already running, with compute {compute}"
+    if not has_images(home):
+        raise SandboxUnavailable(
+            f"{message}.", f"Start it anew: invoke sandbox.stop && invoke sandbox.start --compute {wanted}"
+        )
+    if wanted == "docker":
+        from the_sink.local.engine import find_engine
+
+        find_engine()  # before anybody throws something away for an engine that is not there
+    raise SandboxUnavailable(
+        f"{message}, and holds images that {wanted} cannot start.",
+        f"To have {wanted}, throw away everything in it: invoke sandbox.stop && {_from_empty(wanted)}",
+    )
+
+
+def _check_word(flag: str, wanted: str) -> None:
+    if wanted and wanted not in COMPUTES:
+        raise InputError(
+            f"{flag} {wanted}: a sandbox plays containers by docker or by processes.",
+            "Write --compute docker, --compute processes, or leave it out.",
+        )
+
+
+def _from_empty(wanted: str) -> str:
+    return f"invoke sandbox.reset --yes && invoke sandbox.start --compute {wanted}"
 
 
 def former_compute(home: Path) -> str:

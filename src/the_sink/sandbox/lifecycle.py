@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -20,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from the_sink.errors import InputError, SandboxUnavailable
-from the_sink.sandbox.choosing import Choice, choose_compute, forget_engine
-from the_sink.sandbox.process import HOST, exclusive, is_alive, is_held, request, send_signal, wait_until
+from the_sink.sandbox.choosing import Choice, check_running, choose_compute, forget_engine
+from the_sink.sandbox.ports import PortIs, former_port, look_at, next_free, sandbox_on
+from the_sink.sandbox.process import exclusive, is_alive, is_held, request, send_signal, wait_until
 
 DEFAULT_PORT = 4566
 ACCOUNT_ID = "000000000000"
@@ -92,16 +92,12 @@ def start(name: str, *, port: int | None = None, compute: str = "", timeout_s: f
             if port is not None and port != running.port:
                 raise SandboxUnavailable(
                     f"The sandbox {name!r} is already running on port {running.port}, not {port}.",
-                    f"Stop it first (invoke sandbox.stop), then: invoke sandbox.start --port {port}",
+                    f"Start it anew: invoke sandbox.stop && invoke sandbox.start --port {port}",
                 )
-            if compute and compute != running.compute:
-                raise SandboxUnavailable(
-                    f"The sandbox {name!r} is already running, with compute {running.compute}.",
-                    f"Stop it first (invoke sandbox.stop), then: invoke sandbox.start --compute {compute}",
-                )
+            check_running(name, home, running.compute, compute)
             return running
-        wanted = port or _former_port(home) or DEFAULT_PORT
-        _check_port(name, wanted)
+        wanted = port or former_port(home) or DEFAULT_PORT
+        _check_port(name, wanted, compute)
         choice = choose_compute(name, home, compute)
         _check_space(name, home)
         return _launch(name, home, wanted, choice, timeout_s)
@@ -138,10 +134,10 @@ def require(name: str) -> Sandbox:
     if entry is not None:
         raise SandboxUnavailable(
             f"The sandbox {name!r} was killed: its process {entry['pid']} is gone.",
-            "Bring it back with its state: invoke sandbox.start",
+            f"Bring it back with its state: {_start_command(home)}",
         )
     known = "stopped" if (home / "port").exists() else "not running"
-    raise SandboxUnavailable(f"The sandbox {name!r} is {known}.", "Start it: invoke sandbox.start")
+    raise SandboxUnavailable(f"The sandbox {name!r} is {known}.", f"Start it: {_start_command(home)}")
 
 
 def stop(name: str, *, timeout_s: float = 30) -> bool:
@@ -240,6 +236,12 @@ def _server_environment(home: Path) -> dict[str, str]:
     return environment
 
 
+def _start_command(home: Path) -> str:
+    """How to start a sandbox again; the port is named where it is one of its own, though it is kept."""
+    port = former_port(home) or DEFAULT_PORT
+    return "invoke sandbox.start" + f" --port {port}" * (port != DEFAULT_PORT)
+
+
 _LEAST_FREE = 64 * 1024 * 1024
 
 
@@ -254,30 +256,31 @@ def _check_space(name: str, home: Path) -> None:
         )
 
 
-def _check_port(name: str, port: int) -> None:
-    if not 1 <= port <= 65535:
-        raise InputError(f"{port} is not a port.", "Use a number from 1 to 65535.")
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except PermissionError as error:
+def _check_port(name: str, port: int, compute: str) -> None:
+    again = "invoke sandbox.start" + f" --compute {compute}" * bool(compute)
+    match look_at(port):
+        case PortIs.NO_PORT:
+            raise InputError(f"{port} is not a port.", "Use a number from 1 to 65535.")
+        case PortIs.PRIVILEGED:
             raise SandboxUnavailable(
                 f"Port {port} needs privileges that this user does not have.",
-                f"Choose one from 1024 on: invoke sandbox.start --port {DEFAULT_PORT}",
-            ) from error
-        except OSError as error:
+                f"Choose one from 1024 on: {again} --port {DEFAULT_PORT}",
+            )
+        case PortIs.TAKEN:
+            other = sandbox_on(port)
+            # One of another state folder has the name too, and no command from here reaches it.
+            found = find(other) if other else None
+            stop = (
+                f"Stop that one: THE_SINK_SANDBOX={other} invoke sandbox.stop, and then: {again}. Or let it "
+                "run and choose another port"
+                if found is not None and found.port == port
+                else "Choose another"
+            )
+            by = f"the sandbox {other!r}" if other else "another program"
             raise SandboxUnavailable(
-                f"The sandbox {name!r} cannot start: port {port} is taken by {_occupant(port)}.",
-                f"Choose another: invoke sandbox.start --port {port + 1}",
-            ) from error
-
-
-def _occupant(port: int) -> str:
-    answer = request(port, "GET", "/_sandbox/status", timeout_s=0.5)
-    if isinstance(answer, dict) and "sandbox" in answer:
-        return f"the sandbox {answer['sandbox']!r}"
-    return "another program"
+                f"The sandbox {name!r} cannot start: port {port} is taken by {by}.",
+                f"{stop}: {again} --port {next_free(port)}",
+            )
 
 
 def _read_entry(home: Path) -> dict[str, Any] | None:
@@ -290,13 +293,6 @@ def _read_entry(home: Path) -> dict[str, Any] | None:
         if isinstance(entry, dict) and {"pid", "port", "endpoint_url", "compute"} <= set(entry)
         else None
     )
-
-
-def _former_port(home: Path) -> int | None:
-    try:
-        return int((home / "port").read_text())
-    except (OSError, ValueError):
-        return None
 
 
 def _last_line(log: Path) -> str:

@@ -21,6 +21,7 @@ from typing import IO, Any
 from the_sink.errors import SandboxUnavailable
 from the_sink.resources import platform_version
 from the_sink.sandbox import emulator, lifecycle
+from the_sink.sandbox.ports import next_free
 from the_sink.sandbox.process import HOST
 from the_sink.sandbox.saver import Saver, write_atomically
 from the_sink.sandbox.services import Services
@@ -214,7 +215,7 @@ def _listen(name: str, port: int) -> socket.socket:
         listener.close()
         raise SandboxUnavailable(
             f"The sandbox {name!r} cannot start: port {port} is taken.",
-            "Choose another: invoke sandbox.start --port 4567",
+            f"Choose another: invoke sandbox.start --port {next_free(port)}",
         ) from error
     return listener
 
