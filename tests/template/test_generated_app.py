@@ -91,20 +91,31 @@ def test_a_new_migration_is_written_and_clean(make_service: Make, tmp_path: Path
     service = make_service("flask-postgres", NEWEST[1])
     shutil.copytree(service.folder.parent, tmp_path / "service")
     service = replace(service, folder=tmp_path / "service/app")
+    versions = service.folder / "migrations/versions"
+    command = [sys.executable, "-m", "invoke", "db.migration", "--message", "Notes have a colour"]
+    unchanged = subprocess.run(
+        command, cwd=service.folder.parent, check=False, capture_output=True, text=True
+    )
+    by_hand = "revision --rev-id 0002 --message 'Notes have a colour'"
+
+    assert (unchanged.returncode, unchanged.stdout) == (0, "")
+    assert unchanged.stderr.splitlines()[-2:] == [
+        "The code describes the database as the migrations leave it: nothing was written.",
+        f"To write one by hand, for data: cd app && .venv/bin/alembic {by_hand}",
+    ]
+    assert [path.name for path in versions.glob("*.py")] == ["0001_notes.py"]
+    assert service.run("alembic", *shlex.split(by_hand), without="PGHOST").returncode == 0
+    (versions / "0002_notes_have_a_colour.py").unlink()
+
     store = service.folder / "src/hello_sink/store.py"
     column = "    text: Mapped[str] = mapped_column(Text)\n"
     assert column in store.read_text()
     store.write_text(store.read_text().replace(column, column + "    colour: Mapped[str | None]\n"))
 
-    done = subprocess.run(
-        [sys.executable, "-m", "invoke", "db.migration", "--message", "Notes have a colour"],
-        cwd=service.folder.parent,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    done = subprocess.run(command, cwd=service.folder.parent, check=False, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
+    assert "alembic" not in done.stderr
     path = service.folder / "migrations/versions/0002_notes_have_a_colour.py"
     assert done.stdout.splitlines()[-1] == str(path.relative_to(service.folder.parent))
     assert "op.add_column" in path.read_text()

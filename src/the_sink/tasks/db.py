@@ -15,6 +15,8 @@ from the_sink.tasks.decorator import task
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from the_sink.local.process import Completed
+
 FOLDER = "app/migrations/versions"
 
 
@@ -23,16 +25,18 @@ def migration(_c: Context, message: str = "") -> None:
     """Write the migration that brings the database to what the app's code describes, for you to read.
 
     Alembic compares the code with an empty database that the earlier migrations have filled; it is thrown
-    away afterwards, and no other one is touched.
+    away afterwards, and no other one is touched. Where nothing has changed, nothing is written.
 
     Args:
         message: What changes, in a few words.
     """
+    import shlex
+
     from the_sink.config import load_app
     from the_sink.config.validation import load_parameters
     from the_sink.local import app_database
     from the_sink.local import app_environment as local
-    from the_sink.local.process import show
+    from the_sink.local.process import run
     from the_sink.report import lines
 
     settings = load_app()
@@ -50,19 +54,36 @@ def migration(_c: Context, message: str = "") -> None:
     runtime = load_parameters(settings, "stage").get("RuntimeVersion", "")
     environment = local.prepare(settings.root, runtime, lines.say)
     alembic = [str(environment / "bin" / "python"), "-m", "alembic"]
+    named = ["--rev-id", number, "--message", message.strip()]
     before = set(versions.glob("*.py"))
     with app_database.throw_away() as database:
         variables = local.environment_variables(settings.root, environment)
         variables |= app_database.task_variables(database)
-        for command in (
-            ["upgrade", "head"],
-            ["revision", "--autogenerate", "--rev-id", number, "--message", message.strip()],
-        ):
-            if code := show([*alembic, *command], settings.root / "app", env=variables, is_data=False):
+
+        def call(*command: str) -> Completed:
+            # Caught, because Alembic tells each plugin that it loads and each step; shown where it failed.
+            return run([*alembic, *command], settings.root / "app", env=variables)
+
+        def checked(*command: str) -> None:
+            done = call(*command)
+            if done.code:
+                lines.say("\n".join(filter(None, (done.text, done.error_text))))
                 raise SinkError(
-                    f"alembic {command[0]} ended with exit code {code}; no migration was written.",
+                    f"alembic {command[0]} ended with exit code {done.code}; no migration was written.",
                     "Its reason is above.",
                 )
+
+        checked("upgrade", "head")
+        # Fails where something has changed, and where it cannot tell; the next command then says why.
+        # https://alembic.sqlalchemy.org/en/latest/autogenerate.html
+        if call("check").code == 0:
+            lines.say(
+                "The code describes the database as the migrations leave it: nothing was written.\n"
+                "To write one by hand, for data: cd app && "
+                f".venv/bin/alembic {shlex.join(['revision', *named])}"
+            )
+            return
+        checked("revision", "--autogenerate", *named)
     for path in sorted(set(versions.glob("*.py")) - before):
         lines.data(str(path.relative_to(settings.root)))
     lines.say("Read it, and see that the release that runs can go on with what it leaves.")
