@@ -214,6 +214,21 @@ def test_git_commits_only_what_was_mended(copied: App) -> None:
     assert copied.status() == []
 
 
+@pytest.mark.parametrize("command", [["update"], ["deploy", "--env", "stage"]])
+def test_an_update_in_conflict_is_not_taken_for_edits(case: Case, command: list[str]) -> None:
+    ended = case.app.invoke(case.app.folder, *command)
+
+    count = len(git(case.app.folder, "status", "--porcelain", "--no-renames").splitlines())
+    assert ended.code == 2
+    assert ended.err.splitlines() == [
+        f"The update to v{NEXT} is unfinished: {count} files are not committed, and in conflict: BOTH.md, "
+        f"EDITED.md, {DOCKERFILE}, {BUILDSPEC}.",
+        "Finish it: mend what is in conflict (between <<<<<<< and >>>>>>>), then git add --all && "
+        ".venv/bin/invoke validate && git commit. Or drop it, with everything else that is not committed: "
+        "git reset --hard",
+    ]
+
+
 def test_the_way_back_is_complete(case: Case, copied: App) -> None:
     git(copied.folder, "reset", "--hard")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import APP, CURRENT, App, add_build_command, commit, git
+from .conftest import APP, CURRENT, NEXT, App, add_build_command, commit, git
 
 ANSWERS = ".copier-answers.yml"
 
@@ -48,6 +48,23 @@ def test_a_dirty_tree(app: App) -> None:
         "An update is a change of its own: git add and git commit them first, or git stash "
         "--include-untracked.",
     ]
+
+
+def test_an_unfinished_update(app: App) -> None:
+    """Its files are not taken for somebody's edits, which one would just commit."""
+    answers = app.folder / ANSWERS
+    answers.write_text(answers.read_text().replace(f"v{CURRENT}", f"v{NEXT}"))
+    (app.folder / "new.txt").write_text("the platform's\n")
+    git(app.folder, "add", "--all")
+
+    assert refusal(app) == [
+        f"The update to v{NEXT} is unfinished: 2 files are not committed.",
+        "Finish it: git add --all && .venv/bin/invoke validate && git commit. Or drop it, with everything "
+        "else that is not committed: git reset --hard",
+    ]
+
+    git(app.folder, "reset", "--quiet", "--hard")
+    assert app.status() == []
 
 
 def test_no_repository(app: App) -> None:

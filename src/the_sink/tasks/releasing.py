@@ -16,7 +16,7 @@ from the_sink.config.problems import refusal
 from the_sink.config.validation import check_release
 from the_sink.deploy.promotion import Candidate, find_candidate, is_older
 from the_sink.errors import InputError
-from the_sink.local import git
+from the_sink.local import git, unfinished_update
 from the_sink.local.package import check_commit, package_commit
 from the_sink.naming import DEFAULT_TAGS
 from the_sink.tasks.asking import confirm
@@ -57,6 +57,7 @@ def choose_commit(settings: Settings, environment: Environment, commit: str, fol
     git.check_git(settings.root)
     chosen = git.resolve_commit(settings.root, commit)
     if not commit:
+        unfinished_update.require_none(settings.root)
         git.require_clean(settings.root)
     check_commit(settings, chosen, environment.name, is_checked_out=not commit)
     return Choice(package_commit(settings, chosen, folder))

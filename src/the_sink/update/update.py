@@ -16,7 +16,7 @@ from the_sink.config.problems import Problem, refusal
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
 from the_sink.config.stack_template import parse_template, read_parameters
 from the_sink.config.validation import check_app
-from the_sink.local import checks, git
+from the_sink.local import checks, git, unfinished_update
 from the_sink.local.scratch import make_scratch
 from the_sink.local.template_source import TemplateSource, open_source, without_credentials
 from the_sink.models import Event, Said
@@ -37,11 +37,12 @@ def update(root: Path, wanted: str = "", *, is_dry_run: bool = False) -> Generat
 
     Raises:
         ConfigError: an earlier merge has left conflict markers.
-        InputError: the tree is not clean, the answers or the source do not allow an update, or ``wanted``
-            does not exist or is older than what the app has.
+        InputError: an earlier update is unfinished, the tree is not clean, the answers or the source do not
+            allow an update, or ``wanted`` does not exist or is older than what the app has.
         SinkError: copier refused.
     """
     top = git.find_repository(root)
+    unfinished_update.require_none(root)
     git.require_clean(
         top,
         "An update is a change of its own: git add and git commit them first, or git stash "
