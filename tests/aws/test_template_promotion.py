@@ -86,11 +86,19 @@ def test_a_version_is_let_on_from_environment_to_environment(platform: Platform)
 
 
 def test_the_next_command_is_named(platform: Platform) -> None:
+    """It is the one for the first environment that does not hold the version yet."""
+    first = platform.publish("1.0.0")
     published = platform.publish("1.1.0")
     promoted = platform.promote("uat")
+    again = platform.publish("1.1.0")
+    last = platform.promote("prod")
 
-    assert published.err.endswith("Then let it on: invoke platform.promote --env uat --sandbox\n")
-    assert promoted.err.endswith("Then let it on: invoke platform.promote --env prod --sandbox\n")
+    then = "Then let it on: invoke platform.promote --env {} --sandbox\n"
+    assert published.err.endswith(then.format("uat"))
+    assert promoted.err.endswith(then.format("prod"))
+    assert again.err.endswith(then.format("prod"))
+    for ended in (first, last):
+        assert ended.err.endswith("Every environment holds it.\n")
 
 
 def test_what_uat_holds_goes_to_prod_not_what_stage_holds(platform: Platform) -> None:

@@ -11,7 +11,7 @@ from the_sink.config.settings import (
     Package,
     PlatformSettings,
     Settings,
-    find_root,
+    find_app,
     load_app,
     load_platform,
 )
@@ -22,7 +22,7 @@ __all__ = [
     "PlatformSettings",
     "Problem",
     "Settings",
-    "find_root",
+    "find_app",
     "load_app",
     "load_platform",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,6 +144,19 @@ def find_root(start: Path) -> Path:
     )
 
 
+def find_app(start: Path) -> Path:
+    """Return the folder of the app that ``start`` is in, whatever else is wrong with its files.
+
+    Raises:
+        ConfigError: outside an app, or in the platform's own repository.
+    """
+    root = find_root(start)
+    values, problems = read_toml(root / FILE, FILE)
+    if not problems and _is_of_platform(values):
+        raise refusal(read_app(root)[1])
+    return root
+
+
 def load_app(start: Path = Path()) -> Settings:
     """Return the settings of the app that ``start`` is in: the current folder, unless another is named.
 
@@ -160,13 +174,17 @@ def read_app(root: Path) -> tuple[Settings | None, list[Problem]]:
     values, problems = read_toml(root / FILE, FILE)
     if problems:
         return None, problems
-    if "platform" in values and "app" not in values and "environments" not in values:
+    if _is_of_platform(values):
         hint = "Run platform.* and runtimes.* tasks here; an app's tasks belong in an app's folder."
         return None, [
             Problem(FILE, "it is the platform's own, not an app's: the table [app] is missing.", hint)
         ]
     settings = read_document(root, Table(FILE, "", values, problems))
     return (None if problems else settings), problems
+
+
+def _is_of_platform(values: Mapping[str, object]) -> bool:
+    return "platform" in values and "app" not in values and "environments" not in values
 
 
 def load_platform(start: Path) -> PlatformSettings:

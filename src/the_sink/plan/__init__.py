@@ -30,6 +30,7 @@ from the_sink.plan.template_promotion import (
     CopyVersion,
     Promotion,
     check_promotable,
+    next_promotion,
     plan_promotion,
     promoted_channels,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "check_order",
     "check_platform",
     "check_promotable",
+    "next_promotion",
     "plan_bootstrap",
     "plan_deploy",
     "plan_promotion",

@@ -113,6 +113,17 @@ def plan_promotion(bucket: str, env: str, observed: ChannelsObserved, wanted: st
     return Promotion(env, held, version, steps, _doubts(env, before, offered, held, version) if steps else ())
 
 
+def next_promotion(env: str, observed: ChannelsObserved, version: str) -> str:
+    """Return the first environment after ``env`` that does not hold a version yet, "" if there is none."""
+    after = ENVIRONMENTS[ENVIRONMENTS.index(env) + 1 :]
+    behind = (
+        each
+        for each in after
+        if any(observed.holds.get(key) != version for key in promoted_channels(observed.major, each))
+    )
+    return next(behind, "")
+
+
 def _doubts(env: str, before: str, offered: str | None, held: str, version: str) -> tuple[str, ...]:
     doubts = []
     if offered != version:

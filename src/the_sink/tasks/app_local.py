@@ -29,12 +29,12 @@ def validate(_c: Context, json: bool = False) -> None:
     """Check the app's files and list every problem in them: sink.toml, aws/, Procfile, the platform's pin."""
     from pathlib import Path
 
-    from the_sink.config.settings import find_root
+    from the_sink.config import find_app
     from the_sink.config.validation import check_app
     from the_sink.local import checks
     from the_sink.report import lines
 
-    root = find_root(Path.cwd())
+    root = find_app(Path.cwd())
     problems = checks.check_markers(root) + check_app(root)
     problems += checks.check_nested(root) + checks.check_source(root)
     cfn_lint = checks.find_cfn_lint()

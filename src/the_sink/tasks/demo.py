@@ -19,12 +19,13 @@ def demo(_c: Context, folder: str = "", compute: str = "") -> None:
         folder: Where the platform's clone and the app go (default: .demo, then .demo-2 …).
         compute: What plays containers: docker or processes (default: docker where an engine answers).
     """
+    from the_sink.config import load_platform
     from the_sink.errors import InputError
     from the_sink.local.git import check_git
     from the_sink.report.narration import Narration
     from the_sink.tasks.journey import APP, Journey, free_folder
 
-    checkout = Path.cwd()
+    checkout = load_platform(Path.cwd()).root
     target = Path(folder).resolve() if folder else free_folder(checkout, ".demo")
     if target.exists():
         raise InputError(f"{target} exists already.", "Name a folder that does not exist yet.")

@@ -5,10 +5,15 @@ Imported by ``invoke --list``: whatever is more than Invoke and the errors is im
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from invoke.context import Context
 
 from the_sink.errors import InputError
 from the_sink.tasks.decorator import task
+
+if TYPE_CHECKING:
+    from the_sink.aws.session import Aws
 
 
 @task(iterable=("parameter",))
@@ -90,7 +95,7 @@ def publish(_c: Context, sandbox: bool = False, dry_run: bool = False, yes: bool
         if steps
         else f"Version {version} was published already, and stage holds it."
     )
-    lines.say(f"Then let it on: invoke platform.promote --env uat{aws.target.flags}")
+    _say_next(aws, bucket, "stage", version)
 
 
 @task
@@ -149,8 +154,20 @@ def promote(
     lines.data(
         f"{env} went from {came_from} to {promotion.version}; its apps take it at their next pipeline run."
     )
-    if env != "prod":
-        lines.say(f"Then let it on: invoke platform.promote --env prod{aws.target.flags}")
+    _say_next(aws, bucket, env, promotion.version)
+
+
+def _say_next(aws: Aws, bucket: str, env: str, version: str) -> None:
+    """Name the next environment to let a version on to: the first one that does not hold it."""
+    from the_sink.deploy.template_versions import describe_channels
+    from the_sink.plan import next_promotion
+    from the_sink.report import lines
+
+    behind = next_promotion(env, describe_channels(aws, bucket, _major(version)), version)
+    if behind:
+        lines.say(f"Then let it on: invoke platform.promote --env {behind}{aws.target.flags}")
+    else:
+        lines.say("Every environment holds it.")
 
 
 def _version(text: str) -> str:

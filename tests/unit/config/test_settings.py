@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from the_sink.config import find_root, load_app, load_platform
+from the_sink.config import find_app, load_app, load_platform
 from the_sink.config.settings import read_app, sandbox_name
 from the_sink.errors import ConfigError, InputError
 
@@ -98,7 +98,7 @@ def test_settings_are_found_from_a_folder_below(tmp_path):
     below = tmp_path / "app" / "src"
     below.mkdir(parents=True)
 
-    assert find_root(below) == tmp_path
+    assert find_app(below) == tmp_path
     assert load_app(below).root == tmp_path
 
 
@@ -214,11 +214,14 @@ def test_the_platforms_own_file_is_no_apps_and_the_other_way_round(tmp_path):
 
     with pytest.raises(ConfigError) as no_app:
         load_app(platform)
+    with pytest.raises(ConfigError) as nothing_to_check:
+        find_app(platform)
     with pytest.raises(ConfigError) as no_platform:
         load_platform(app)
 
     assert (
         no_app.value.message
+        == nothing_to_check.value.message
         == "sink.toml: it is the platform's own, not an app's: the table [app] is missing."
     )
     assert (

@@ -88,10 +88,29 @@ def test_with_malformed_settings_no_task_does_anything(app, invoke, task):
     assert ran.err.startswith("sink.toml: it is not TOML: ")
 
 
-def test_an_app_in_order_is_valid(app, invoke):
-    ran = invoke("validate", cwd=app)
+def test_an_app_in_order_is_valid_from_any_folder_of_it(app, invoke):
+    (app / "app" / "src").mkdir(parents=True, exist_ok=True)
+
+    ran = invoke("validate", cwd=app / "app" / "src")
 
     assert (ran.code, ran.out, ran.err) == (0, "The app's files are in order.\n", "")
+
+
+def test_the_platforms_own_repository_is_no_app_with_many_faults(tmp_path, invoke):
+    """Its template/ has an app's tasks.py, so an app's tasks can be called there."""
+    (tmp_path / "sink.toml").write_text('[platform]\nname = "the-sink"\nregion = "eu-west-1"\n')
+    (tmp_path / "template").mkdir()
+    tasks = "from the_sink.tasks import app_namespace\n\nns = app_namespace()\n"
+    (tmp_path / "template" / "tasks.py").write_text(tasks)
+
+    for task in ("validate", "update", "lock"):
+        ran = invoke(task, cwd=tmp_path / "template")
+
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err == (
+            "sink.toml: it is the platform's own, not an app's: the table [app] is missing.\n"
+            "Run platform.* and runtimes.* tasks here; an app's tasks belong in an app's folder.\n"
+        )
 
 
 @pytest.fixture
