@@ -154,6 +154,11 @@ class Names:
         return f"/the-sink/{self.app}/{self.env}/build"
 
     @property
+    def alarms(self) -> str:
+        """What the names of CloudWatch alarms begin with, before a slash and what each is about."""
+        return f"{self.app}/{self.env}"
+
+    @property
     def secret(self) -> str:
         """The Secrets Manager secret whose keys become the app's ``.env``."""
         return f"{self.app}-{self.env}-secret-core"

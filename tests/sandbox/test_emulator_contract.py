@@ -339,6 +339,8 @@ def test_regional_stores_can_be_read_across_regions() -> None:
     for module, name in (
         ("ministack.services.alb", "_lbs"),
         ("ministack.services.cloudformation", "_stacks"),
+        ("ministack.services.ecs", "_services"),
+        ("ministack.services.ecs", "_task_defs"),
         ("ministack.services.ecs", "_tasks"),
         ("ministack.services.rds", "_instances"),
     ):

@@ -320,6 +320,17 @@ def test_missing_resource_types_exist_and_those_without_effect_are_named(
                     "ScalingTargetId": {"Ref": "Scale"},
                 },
             },
+            "Alarm": {
+                "Type": "AWS::CloudWatch::Alarm",
+                "Properties": {
+                    "AlarmName": "app/stage/cpu",
+                    "Namespace": "AWS/ECS",
+                    "MetricName": "CPUUtilization",
+                    "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+                    "EvaluationPeriods": 1,
+                    "Threshold": 90,
+                },
+            },
         },
         "Outputs": {
             "Oidc": {"Value": {"Ref": "Oidc"}},
@@ -347,6 +358,7 @@ def test_missing_resource_types_exist_and_those_without_effect_are_named(
     assert "10.9.0.0/16" in [r["CidrIp"] for e in found["IpPermissionsEgress"] for r in e["IpRanges"]]
     assert [text.partition("*")[0] for text in lifecycle.status("default")["simulated"]] == [
         "AWS::ApplicationAutoScaling::",
+        "AWS::CloudWatch::",
         "AWS::EC2::",
         "AWS::IAM::",
     ]

@@ -19,7 +19,12 @@ EVERYTHING: dict[str, dict[str, str]] = {
         "NetworkEgress": "nat-per-zone",
         "PermissionsBoundaryArn": BOUNDARY,
     },
-    "python": {"SecretsDelivery": "task", "EnableExec": "true", "PermissionsBoundaryArn": BOUNDARY},
+    "python": {
+        "SecretsDelivery": "task",
+        "EnableExec": "true",
+        "PermissionsBoundaryArn": BOUNDARY,
+        "AlarmTopicArn": "arn:aws:sns:eu-west-1:1:t",
+    },
     "pipeline": {"PermissionsBoundaryArn": BOUNDARY, "NotificationTopicArn": "arn:aws:sns:eu-west-1:1:t"},
 }
 """Parameters with which each template makes every role and statement it has."""
@@ -189,16 +194,43 @@ def test_an_app_touches_no_other_apps_files(stack: Callable[..., Any]) -> None:
 
 
 def test_policies_fit_into_a_role(stack: Callable[..., Any]) -> None:
-    """10,240 characters without white space for all inline policies of a role:
+    """10,240 characters without white space for all inline policies of a role, 6,144 for a managed policy:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
     longest = {"PlatformName": "p" * 30, "AppName": "a" * 24}
     for name in ("python", "pipeline"):
         for logical_id, resource in stack(name, **EVERYTHING[name], **longest).resources.items():
             if resource["Type"] == "AWS::IAM::Role":
                 policies = [p["PolicyDocument"] for p in resource["Properties"]["Policies"]]
-                # A token stands for an ARN or an id that is not known here.
-                text = re.sub(r"<[^>]+>", "x" * 60, json.dumps(policies, separators=(",", ":")))
-                assert len(text) < 10_240, logical_id
+                assert length(policies) < 10_240, logical_id
+            if resource["Type"] == "AWS::IAM::ManagedPolicy":
+                assert length(resource["Properties"]["PolicyDocument"]) < 6_144, logical_id
+
+
+def length(policies: Any) -> int:
+    """How long policies are as IAM counts them; a token stands for an ARN or an id that is not known here."""
+    return len(re.sub(r"<[^>]+>", "x" * 60, json.dumps(policies, separators=(",", ":"))))
+
+
+def test_alarms_and_scaling_are_made_under_a_policy_of_their_own(stack: Callable[..., Any]) -> None:
+    """Which is the role's, lies under its path, and names the alarms that the app's stack makes."""
+    policy = stack("pipeline").properties("StackPolicy")
+    made = {s["Sid"]: s for s in policy["PolicyDocument"]["Statement"]}
+    alarms = [
+        r["Properties"]["AlarmName"]
+        for r in stack("python", AlarmTopicArn="arn:topic").resources.values()
+        if r["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+
+    assert policy["Roles"] == ["<StackRole>"]
+    assert policy["Path"] == "/the-sink/delivery/demo-app/stage/"
+    assert len(alarms) == 7
+    allowed = made["MakeAlarms"]["Resource"].rpartition(":alarm:")[2]
+    assert all(fnmatchcase(name, allowed) for name in alarms)
+    assert not fnmatchcase("demo-app-two/stage/cpu", allowed)
+    assert made["MakeScaling"]["Condition"]["StringEquals"] == {
+        "application-autoscaling:service-namespace": "ecs",
+        "application-autoscaling:scalable-dimension": "ecs:service:DesiredCount",
+    }
 
 
 def test_workflows_are_bound_to_organisation_and_environment(stack: Callable[..., Any]) -> None:

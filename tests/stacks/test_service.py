@@ -37,6 +37,12 @@ CHANGES = {
     "EcsAlbScheme": "internet-facing",
     "EcsAlbAllowedCidr": "10.0.0.0/8",
     "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary",
+    "UsePlatformCertificate": "true",
+    "InstancesMaximum": "4",
+    "HealthCheckGracePeriod": "120",
+    "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:alarms",
+    "RDSConnectionsAlarm": "200",
+    "AlarmRollback": "true",
 }
 """Another value for each parameter that an environment may change."""
 
@@ -87,22 +93,90 @@ def test_a_rolling_update_takes_less_than_90_seconds(stack: Callable[..., Any]) 
     assert group["HealthCheckTimeoutSeconds"] < group["HealthCheckIntervalSeconds"]
 
 
-def test_a_rollout_that_fails_is_rolled_back(stack: Callable[..., Any]) -> None:
-    deployment = stack("python").properties("Service")["DeploymentConfiguration"]
+@pytest.mark.parametrize(
+    ("parameters", "grace", "failures"),
+    [
+        ({}, 300, 2),
+        ({"RDSInstanceClass": "none"}, 90, 3),
+        ({"RDSInstanceClass": "none", "HealthCheckGracePeriod": "240"}, "240", 2),
+        ({"HealthCheckGracePeriod": "60"}, "60", 2),
+    ],
+)
+def test_a_task_has_time_to_migrate_only_where_it_may(
+    parameters: dict[str, str], grace: int | str, failures: int, stack: Callable[..., Any]
+) -> None:
+    app = stack("python", **parameters)
+    deployment = app.properties("Service")["DeploymentConfiguration"]
 
-    assert deployment["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
+    assert app.properties("Service")["HealthCheckGracePeriodSeconds"] == grace
+    assert deployment["DeploymentCircuitBreaker"] == {
+        "Enable": True,
+        "Rollback": True,
+        "ThresholdConfiguration": {"Type": "COUNT", "Value": failures},
+    }
     assert (deployment["MinimumHealthyPercent"], deployment["MaximumPercent"]) == (100, 200)
-
-
-def test_migrations_have_time(stack: Callable[..., Any]) -> None:
-    app = stack("python")
-
-    assert app.properties("Service")["HealthCheckGracePeriodSeconds"] == 300
     assert "HealthCheck" not in app.properties("TaskDefinition")["ContainerDefinitions"][0]
 
 
 def test_the_number_of_tasks_is_the_environments(stack: Callable[..., Any]) -> None:
-    assert stack("python", InstancesCount="4").properties("Service")["DesiredCount"] == "4"
+    app = stack("python", InstancesCount="4")
+
+    assert app.properties("Service")["DesiredCount"] == "4"
+    assert [i for i, r in app.resources.items() if "AutoScaling" in r["Type"]] == []
+
+
+def test_autoscaling_begins_at_the_environments_number(stack: Callable[..., Any]) -> None:
+    """The service names no count of its own then: an update would undo what autoscaling did."""
+    app = stack("python", InstancesCount="2", InstancesMaximum="6")
+    target = app.properties("ScalableTarget")
+    policy = app.properties("ScalingPolicy")
+
+    assert "DesiredCount" not in app.properties("Service")
+    assert (target["MinCapacity"], target["MaxCapacity"]) == ("2", "6")
+    assert target["ResourceId"] == "service/<Cluster>/<Service.Name>"
+    tracked = policy["TargetTrackingScalingPolicyConfiguration"]
+    assert tracked["PredefinedMetricSpecification"] == {
+        "PredefinedMetricType": "ECSServiceAverageCPUUtilization"
+    }
+    assert policy["ScalingTargetId"] == "<ScalableTarget>"
+
+
+def test_a_service_that_is_stopped_stays_stopped(stack: Callable[..., Any]) -> None:
+    app = stack("python", InstancesCount="0", InstancesMaximum="6")
+
+    assert app.properties("Service")["DesiredCount"] == "0"
+    assert "ScalableTarget" not in app.resources
+
+
+@pytest.mark.parametrize(
+    ("parameters", "read_only"),
+    [
+        ({"SecretsDelivery": "task", "AppEnv": "prod"}, True),
+        ({"SecretsDelivery": "task", "AppEnv": "stage"}, False),
+        ({"SecretsDelivery": "task", "AppEnv": "stage", "EnableExec": "false"}, True),
+        ({"SecretsDelivery": "task", "AppEnv": "prod", "EnableExec": "true"}, False),
+        ({"SecretsDelivery": "image", "AppEnv": "prod"}, False),
+    ],
+)
+def test_the_root_is_read_only_where_no_shell_needs_it(
+    parameters: dict[str, str], read_only: bool, stack: Callable[..., Any]
+) -> None:
+    task = stack("python", **parameters).properties("TaskDefinition")
+    container = task["ContainerDefinitions"][0]
+
+    assert container["ReadonlyRootFilesystem"] is read_only
+    assert [m["ContainerPath"] for m in container["MountPoints"]] == [
+        "/mnt/shared",
+        *(["/tmp"] if read_only else []),  # noqa: S108 - a path in the container
+    ]
+    assert [v["Name"] for v in task["Volumes"]] == ["shared", *(["tmp"] if read_only else [])]
+
+
+def test_a_task_knows_its_share_of_a_processor(stack: Callable[..., Any]) -> None:
+    """In every delivery: an app of the earlier platform is none the worse for it."""
+    for parameters in ({}, {"SecretsDelivery": "task"}):
+        task = stack("python", TaskCpu="2048", **parameters).properties("TaskDefinition")
+        assert {"Name": "TASK_CPU", "Value": "2048"} in task["ContainerDefinitions"][0]["Environment"]
 
 
 def test_port_and_health_are_the_runtimes_contract(stack: Callable[..., Any]) -> None:
@@ -191,12 +265,19 @@ def test_aws_chooses_the_minor_version(asked: str, passed: str, stack: Callable[
         ("demo.example.org", "", "http://demo.example.org"),
         ("demo.example.org", "arn:aws:acm:eu-west-1:1:certificate/1", "https://demo.example.org"),
         ("", "arn:aws:acm:eu-west-1:1:certificate/1", "https://<LoadBalancer.DNSName>"),
+        ("demo.example.org", "the platform's", "https://demo.example.org"),
     ],
 )
 def test_the_address_follows_domain_and_certificate(
     domain: str, certificate: str, url: str, stack: Callable[..., Any]
 ) -> None:
-    app = stack("python", UniqueDomainName=domain, UniqueDomainNameCertificateArn=certificate)
+    own = "" if certificate == "the platform's" else certificate
+    app = stack(
+        "python",
+        UniqueDomainName=domain,
+        UniqueDomainNameCertificateArn=own,
+        UsePlatformCertificate=str(own != certificate).lower(),
+    )
 
     assert app.outputs["EcsAlbDNSName"]["Value"] == "<LoadBalancer.DNSName>"
     assert app.outputs["Url"]["Value"] == url
@@ -207,6 +288,15 @@ def test_the_address_follows_domain_and_certificate(
         {"Type": "forward", "TargetGroupArn": "<TargetGroup>"}
     ]
     assert "HttpListener" in app.resources["Service"]["DependsOn"]
+
+
+def test_an_apps_own_certificate_goes_before_the_platforms(stack: Callable[..., Any]) -> None:
+    def certificates(**parameters: str) -> list[dict[str, str]]:
+        listener = stack("python", UsePlatformCertificate="true", **parameters).properties("HttpsListener")
+        return listener["Certificates"]
+
+    assert certificates() == [{"CertificateArn": "<import the-sink-CertificateArn>"}]
+    assert certificates(UniqueDomainNameCertificateArn="arn:own") == [{"CertificateArn": "arn:own"}]
 
 
 def test_tasks_start_where_their_files_are(stack: Callable[..., Any]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from the_sink.config.parameters import check_task_size, check_value
+from the_sink.config.parameters import check_instances, check_task_size, check_value
 from the_sink.config.problems import Problem, did_you_mean
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
 from the_sink.config.stack_template import QUOTE_VERSIONS, RUNTIME, Parameter
@@ -128,8 +128,9 @@ def check_environment_file(
     if has_lost_runtime:
         message = f"3.10 stands in {RUNTIME} without quotes, YAML reads it as 3.1, and {file} needs it."
         problems.append(Problem(TEMPLATE_FILE, message, QUOTE_VERSIONS))
-    if reason := check_task_size(effective):
-        problems.append(Problem(file, reason))
+    for check in (check_task_size, check_instances):
+        if reason := check(effective):
+            problems.append(Problem(file, reason))
     retired = RETIRED_RUNTIMES.get(runtime)
     if retired:
         message = f"{RUNTIME} {runtime} is past its end of life ({retired})."

@@ -77,6 +77,12 @@ RULES: Mapping[str, Callable[[str], str]] = {
     "UniqueDomainNameCertificateArn": _matching(
         r"|arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/.+", "empty, or the ARN of a certificate"
     ),
+    "InstancesMaximum": _whole(0),
+    "HealthCheckGracePeriod": _matching(r"auto|\d{1,2}|[1-5]\d\d|600", "auto, or 0 to 600 seconds"),
+    "AlarmTopicArn": _matching(
+        r"|arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]+", "empty, or the ARN of an SNS topic"
+    ),
+    "RDSConnectionsAlarm": _whole(1),
 }
 """By parameter name; parameters that a team adds have only the constraints of their template."""
 
@@ -96,6 +102,19 @@ def check_task_size(values: Mapping[str, str]) -> str:
     if not sizes or not 512 <= int(memory) <= 122880 or int(memory) in sizes:
         return ""
     return f"Fargate refuses TaskMemory {memory} with TaskCpu {cpu}; with {cpu} it takes {_range(sizes)}."
+
+
+def check_instances(values: Mapping[str, str]) -> str:
+    """Return what is wrong with ``InstancesCount`` and ``InstancesMaximum`` together: 0 is no maximum."""
+    smallest, largest = values.get("InstancesCount", ""), values.get("InstancesMaximum", "")
+    if not (smallest.isascii() and smallest.isdigit() and largest.isascii() and largest.isdigit()):
+        return ""
+    if int(largest) == 0 or int(smallest) <= int(largest):
+        return ""
+    return (
+        f"InstancesMaximum {largest} is less than InstancesCount {smallest}, which autoscaling starts from; "
+        "0 stands for no autoscaling."
+    )
 
 
 def _range(sizes: tuple[int, ...]) -> str:

@@ -24,6 +24,7 @@ class Services:
 
     def __init__(self, home: Path, endpoint_url: str, port: int, compute: Compute) -> None:
         from the_sink.sandbox.emulator import (
+            autoscaling,
             codebuild,
             containers,
             ecs_history,
@@ -80,14 +81,17 @@ class Services:
         stacks.install()
         nested.install()
         resource_types.install()
+        autoscaling.install()
         servers = DatabaseServers(home, host_address(compute.kind), listen_addresses(compute.gateway)[1:])
         self._databases = rds.DatabaseInstances(servers)
         self._databases.install()
         self._effectless = resource_types.simulated
+        self._read_only_roots = containers.read_only_roots
 
     def simulated(self) -> list[str]:
         """Return one sentence for each kind of resource that is not, or not wholly, what it is on AWS."""
-        return self._effectless() + self._databases.notes()
+        read_only = self._read_only_roots() if self._compute.kind == "processes" else []
+        return self._effectless() + read_only + self._databases.notes()
 
     def start(self, state_dir: Path) -> None:
         """Take up what was saved."""

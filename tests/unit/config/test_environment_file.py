@@ -31,6 +31,10 @@ VALUES = {
     "RDSEngineVersion": "16.3",
     "UniqueDomainName": "",
     "UniqueDomainNameCertificateArn": "",
+    "InstancesMaximum": "0",
+    "HealthCheckGracePeriod": "auto",
+    "AlarmTopicArn": "",
+    "RDSConnectionsAlarm": "60",
 }
 DECLARED = {
     name: Parameter(name, "String", default=None if name == "AppName" else value)
@@ -107,6 +111,12 @@ def test_what_codepipeline_cannot_read_is_named(text, message):
         ({"RDSEngineVersion": "new"}, 'RDSEngineVersion is "new"; expected: a PostgreSQL version such as 16.3.'),
         ({"UniqueDomainName": "a_b"}, 'UniqueDomainName is "a_b"; expected: empty, or a domain name.'),
         ({"UniqueDomainNameCertificateArn": "arn"}, 'UniqueDomainNameCertificateArn is "arn"; expected: empty, or the ARN of a certificate.'),
+        ({"InstancesCount": "3", "InstancesMaximum": "2"}, "InstancesMaximum 2 is less than InstancesCount 3, which autoscaling starts from; 0 stands for no autoscaling."),
+        ({"InstancesMaximum": "many"}, 'InstancesMaximum is "many"; expected: a whole number of at least 0.'),
+        ({"HealthCheckGracePeriod": "5m"}, 'HealthCheckGracePeriod is "5m"; expected: auto, or 0 to 600 seconds.'),
+        ({"HealthCheckGracePeriod": "601"}, 'HealthCheckGracePeriod is "601"; expected: auto, or 0 to 600 seconds.'),
+        ({"AlarmTopicArn": "ops"}, 'AlarmTopicArn is "ops"; expected: empty, or the ARN of an SNS topic.'),
+        ({"RDSConnectionsAlarm": "0"}, 'RDSConnectionsAlarm is "0"; expected: a whole number of at least 1.'),
         ({"RuntimeVersion": "2.7"}, 'RuntimeVersion is "2.7"; the platform\'s runtimes are 3.10, 3.11, 3.12, 3.13, 3.14.'),
         ({"RuntimeVersion": "3.1"}, 'RuntimeVersion is "3.1", which 3.10 becomes wherever its quotes are lost; write "3.10".'),
     ],

@@ -117,6 +117,19 @@ def _shared_folders(file_systems: Path, definition: dict[str, Any], container: d
     return mounts
 
 
+def read_only_roots() -> list[str]:
+    """Return a sentence where services ask for a read-only root, which a process does not have."""
+    read_only = {
+        definition["taskDefinitionArn"]
+        for _, definition in ecs._task_defs.all_items()
+        if any(found.get("readonlyRootFilesystem") for found in definition.get("containerDefinitions", []))
+    }
+    used = {service.get("taskDefinition") for _, service in ecs._services.all_items()}
+    if not read_only & used:
+        return []
+    return ["AWS::ECS::TaskDefinition*: a process can write to its root although it is read-only on AWS"]
+
+
 def _stop_container(client: Any, container_or_id: Any) -> None:
     """Stop and remove a container with the patience of ECS."""
     if container_or_id is None:

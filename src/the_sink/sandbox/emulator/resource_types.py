@@ -17,7 +17,8 @@ Provisioned = tuple[str, dict[str, str]]
 Properties = dict[str, Any]
 
 _EFFECTLESS = {
-    "AWS::ApplicationAutoScaling::": "nothing scales",
+    "AWS::ApplicationAutoScaling::": "a service is kept within its limits; nothing measures, so none scales",
+    "AWS::CloudWatch::": "alarms are recorded; nothing measures, so none goes off or rolls a release back",
     "AWS::EC2::": "networks are recorded; nothing is routed or filtered",
     "AWS::EFS::": "a file system is a folder of this machine",
     "AWS::IAM::": "roles and policies are recorded, not enforced",
@@ -38,16 +39,6 @@ def install() -> None:
                 "create": _create_oidc,
                 "update": _update_oidc,
                 "delete": _delete_oidc,
-            },
-            "AWS::ApplicationAutoScaling::ScalableTarget": {
-                "create": _create_scalable_target,
-                "update": _keep,
-                "delete": _forget,
-            },
-            "AWS::ApplicationAutoScaling::ScalingPolicy": {
-                "create": _create_scaling_policy,
-                "update": _keep,
-                "delete": _forget,
             },
         }
     )
@@ -183,20 +174,6 @@ def _oidc_settings(props: Properties) -> dict[str, Any]:
         "ThumbprintList": list(props.get("ThumbprintList") or []),
         "Tags": list(props.get("Tags") or []),
     }
-
-
-def _create_scalable_target(_logical_id: str, props: Properties, _stack_name: str) -> Provisioned:
-    parts = (props.get(name, "") for name in ("ResourceId", "ScalableDimension", "ServiceNamespace"))
-    return "|".join(str(part) for part in parts), {}
-
-
-def _create_scaling_policy(logical_id: str, props: Properties, stack_name: str) -> Provisioned:
-    name = props.get("PolicyName") or f"{stack_name}-{logical_id}"
-    return f"arn:aws:autoscaling:::scalingPolicy:{new_uuid()}:policyName/{name}", {"PolicyName": name}
-
-
-def _forget(_physical_id: str, _props: Properties) -> None:
-    """Nothing was made."""
 
 
 def _member(answer: tuple[int, dict[str, str], Any], name: str) -> str:

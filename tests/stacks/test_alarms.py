@@ -1,0 +1,93 @@
+"""Alarms: who hears of them, what they ask, and that none costs anything that nobody hears."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:alarms"
+BYTES_PER_GIB = 2**30
+
+
+def alarms(stack: Any) -> dict[str, dict[str, Any]]:
+    """The alarms of a stack by the last part of their names."""
+    found = [r["Properties"] for r in stack.resources.values() if r["Type"] == "AWS::CloudWatch::Alarm"]
+    return {alarm["AlarmName"].rpartition("/")[2]: alarm for alarm in found}
+
+
+def test_without_a_topic_there_are_none(stack: Callable[..., Any]) -> None:
+    app = stack("python")
+
+    assert alarms(app) == {}
+    assert "Alarms" not in app.properties("Service")["DeploymentConfiguration"]
+
+
+@pytest.mark.parametrize("instance_class", ["none", "db.t4g.micro"])
+def test_a_topic_hears_of_all_that_can_go_wrong(instance_class: str, stack: Callable[..., Any]) -> None:
+    found = alarms(stack("python", AlarmTopicArn=TOPIC, RDSInstanceClass=instance_class))
+
+    of_database = ["database-storage", "database-connections"] if instance_class != "none" else []
+    of_service = ["errors", "load-balancer-errors", "unhealthy-hosts", "cpu", "memory"]
+    assert list(found) == of_service + of_database
+    for name, alarm in found.items():
+        assert alarm["AlarmActions"] == [TOPIC], name
+        assert alarm["TreatMissingData"] == "notBreaching", name
+        assert alarm["AlarmDescription"], name
+
+
+def test_what_they_measure_is_the_apps_own(stack: Callable[..., Any]) -> None:
+    measured = {
+        name: (alarm["Namespace"], alarm["MetricName"], {d["Name"]: d["Value"] for d in alarm["Dimensions"]})
+        for name, alarm in alarms(stack("python", AlarmTopicArn=TOPIC)).items()
+    }
+
+    balancer = {"LoadBalancer": "<LoadBalancer.LoadBalancerFullName>"}
+    group = {**balancer, "TargetGroup": "<TargetGroup.TargetGroupFullName>"}
+    service = {"ClusterName": "<Cluster>", "ServiceName": "<Service.Name>"}
+    database = {"DBInstanceIdentifier": "<Database>"}
+    assert measured == {
+        "errors": ("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", group),
+        "load-balancer-errors": ("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count", balancer),
+        "unhealthy-hosts": ("AWS/ApplicationELB", "UnHealthyHostCount", group),
+        "cpu": ("AWS/ECS", "CPUUtilization", service),
+        "memory": ("AWS/ECS", "MemoryUtilization", service),
+        "database-storage": ("AWS/RDS", "FreeStorageSpace", database),
+        "database-connections": ("AWS/RDS", "DatabaseConnections", database),
+    }
+
+
+def test_a_migration_wakes_nobody(stack: Callable[..., Any]) -> None:
+    """A task may be unhealthy for its whole grace period, the longest that can be asked for."""
+    alarm = alarms(stack("python", AlarmTopicArn=TOPIC))["unhealthy-hosts"]
+
+    assert alarm["Period"] * alarm["EvaluationPeriods"] >= 600
+
+
+@pytest.mark.parametrize("storage_gib", [20, 100, 65536])
+def test_a_database_is_nearly_full_at_nine_tenths(storage_gib: int, stack: Callable[..., Any]) -> None:
+    alarm = alarms(stack("python", AlarmTopicArn=TOPIC, RDSAllocatedStorage=str(storage_gib)))
+
+    threshold = int(alarm["database-storage"]["Threshold"])
+    assert 0.09 < threshold / (storage_gib * BYTES_PER_GIB) < 0.1
+
+
+def test_connections_are_counted_up_to_the_number_that_was_chosen(stack: Callable[..., Any]) -> None:
+    found = alarms(stack("python", AlarmTopicArn=TOPIC, RDSConnectionsAlarm="150"))
+
+    assert found["database-connections"]["Threshold"] == "150"
+
+
+@pytest.mark.parametrize("topic", ["", TOPIC])
+def test_a_rollback_by_alarm_asks_for_errors_alone(topic: str, stack: Callable[..., Any]) -> None:
+    """With no topic the one alarm that it needs is there all the same, and tells nobody."""
+    app = stack("python", AlarmRollback="true", AlarmTopicArn=topic)
+
+    assert app.properties("Service")["DeploymentConfiguration"]["Alarms"] == {
+        "AlarmNames": ["<ErrorAlarm>"],
+        "Enable": True,
+        "Rollback": True,
+    }
+    assert ("cpu" in alarms(app)) == bool(topic)
+    assert alarms(app)["errors"].get("AlarmActions", []) == ([topic] if topic else [])
