@@ -5,30 +5,15 @@ FastAPI here and Flask there; here the image holds the secret, as it did on the 
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.e2e import test_database as e2e
 from the_sink.sandbox import lifecycle
 from the_sink.sandbox.docker_engine.names import sandbox_id
 
-_SOURCE = Path(__file__).resolve().parents[1] / "e2e" / "test_database.py"
-
-
-def _load() -> Any:
-    spec = importlib.util.spec_from_file_location("e2e_database", _SOURCE)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-e2e = _load()
 walk = e2e.walk
 
 

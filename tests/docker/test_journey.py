@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.e2e import test_journey as e2e
 from the_sink.sandbox import lifecycle
 from the_sink.sandbox.docker_engine.names import sandbox_id
 
-_SOURCE = Path(__file__).resolve().parents[1] / "e2e" / "test_journey.py"
-
-
-def _load() -> Any:
-    spec = importlib.util.spec_from_file_location("e2e_journey", _SOURCE)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-e2e = _load()
 walk = e2e.walk
 NAMES = e2e.NAMES
 

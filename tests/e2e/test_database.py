@@ -6,35 +6,20 @@ takes the same steps with an engine, with the other framework and the other deli
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests.e2e import test_journey as e2e
 from the_sink.naming import Names
 from the_sink.sandbox import lifecycle
 from the_sink.tasks.journey import APP, Journey, fetch
 
-
-def _load_journey() -> Any:
-    """The neighbouring module; pytest's import mode puts no folder of tests on the path."""
-    source = Path(__file__).with_name("test_journey.py")
-    spec = importlib.util.spec_from_file_location("e2e_journey", source)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-e2e = _load_journey()
 SANDBOX = "e2e-database"
 NAMES = Names(APP, "stage")
 PLANTED = "planted-93ad-in-the-secret"
