@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from the_sink.sandbox.compute.supervise import Supervised
+from the_sink.sandbox.container_log import read_log
 
 NETWORK = "the-sink"
 _NEVER = "0001-01-01T00:00:00Z"
-_POLL_S = 0.1
 _KILL_TIMEOUT_S = 10.0
 
 
@@ -163,43 +163,8 @@ class ProcessContainer:
         tail: int | str = "all",
         **_options: Any,
     ) -> bytes | Iterator[bytes]:
-        """Return what the process wrote; standard output and standard error are one.
-
-        Args:
-            stream: Return an iterator over whole lines instead of all bytes.
-            follow: With ``stream``, go on until the container has ended; docker-py's default is yes.
-            tail: Without ``stream``, only that many last lines.
-
-        Raises:
-            docker.errors.NotFound: the container was removed.
-        """
-        try:
-            # Opened here, not in the iterator: a container that is removed meanwhile is read to its end.
-            log = (self.facts.folder / "log").open("rb")
-        except FileNotFoundError as exc:
-            from docker.errors import NotFound
-
-            raise NotFound(f"Container {self.short_id} was removed.") from exc
-        if stream:
-            return self._lines(log, follow is not False)
-        with log:
-            lines = log.read().splitlines(keepends=True)
-        return b"".join(lines if tail == "all" else lines[-int(tail) :] if int(tail) else [])
-
-    def _lines(self, log: IO[bytes], follow: bool) -> Iterator[bytes]:
-        rest = b""
-        with log:
-            while True:
-                # Asked before reading: what was written before the end is then read in this round.
-                ended = self._exited.is_set() or not follow
-                *lines, rest = (rest + log.read()).split(b"\n")
-                for line in lines:
-                    yield line + b"\n"
-                if ended:
-                    break
-                self._exited.wait(_POLL_S)
-            if rest:
-                yield rest
+        """Return what the process wrote: see :func:`the_sink.sandbox.container_log.read_log`."""
+        return read_log(self.facts.folder / "log", self.short_id, self._exited, stream, follow, tail)
 
     def _reap(self) -> None:
         self._exit_code = self._process.wait()

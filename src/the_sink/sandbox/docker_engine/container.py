@@ -13,12 +13,13 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
 
-_POLL_S = 0.1
+from the_sink.sandbox.container_log import read_log
+
 _ASK_AGAIN_S = 1.0
 _AFTER_STOP_S = 10.0
 _REMOVED_CODE = 137
@@ -126,35 +127,8 @@ class DockerContainer:
     def logs(
         self, stream: bool = False, follow: bool | None = None, tail: int | str = "all", **_options: Any
     ) -> bytes | Iterator[bytes]:
-        """Return what it wrote, both outputs as one; with ``stream`` an iterator over whole lines.
-
-        Raises:
-            docker.errors.NotFound: it was removed.
-        """
-        try:
-            file = self._log.open("rb")
-        except FileNotFoundError as error:
-            raise NotFound(f"Container {self.short_id} was removed.") from error
-        if stream:
-            return self._lines(file, follow is not False)
-        with file:
-            lines = file.read().splitlines(keepends=True)
-        return b"".join(lines if tail == "all" else lines[-int(tail) :] if int(tail) else [])
-
-    def _lines(self, file: IO[bytes], follow: bool) -> Iterator[bytes]:
-        rest = b""
-        with file:
-            while True:
-                # Asked before reading: what was written before the end is then read in this round.
-                ended = self._exited.is_set() or not follow
-                *lines, rest = (rest + file.read()).split(b"\n")
-                for line in lines:
-                    yield line + b"\n"
-                if ended:
-                    break
-                self._exited.wait(_POLL_S)
-            if rest:
-                yield rest
+        """Return what it wrote: see :func:`the_sink.sandbox.container_log.read_log`."""
+        return read_log(self._log, self.short_id, self._exited, stream, follow, tail)
 
     def _watch(self) -> None:
         """Copy the log until it ends with the container; go on after the engine was away."""
