@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from ministack.services.cloudformation import _stacks, helpers, provisioners, stacks
 
+from the_sink.sandbox.emulator.stack_events import StackEvent, Tell, intercept_events
 from the_sink.sandbox.emulator.stacks import NESTED
 
 _is_rolling_back: contextvars.ContextVar[bool] = contextvars.ContextVar("is_rolling_back", default=False)
@@ -209,35 +211,31 @@ def _always_update() -> None:
 
 def _show_children() -> None:
     """A parent's events name the nested stack as soon as it exists, so that a watcher can follow it."""
-    add = stacks._add_event
 
-    def add_event(
-        stack_id: str,
-        stack_name: str,
-        logical_id: str,
-        resource_type: str,
-        status: str,
-        reason: str = "",
-        physical_id: str = "",
-        detailed_status: str = "",
-    ) -> None:
-        if resource_type == NESTED and not physical_id and reason.startswith("Embedded stack "):
-            physical_id = reason.split()[2]
-        add(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)
-        stack = _stacks.get(stack_name, {})
+    def handle(event: StackEvent, tell: Tell) -> None:
+        if (
+            event.resource_type == NESTED
+            and not event.physical_id
+            and event.reason.startswith("Embedded stack ")
+        ):
+            event = replace(event, physical_id=event.reason.split()[2])
+        tell(event)
+        stack = _stacks.get(event.stack_name, {})
         parent, parent_logical_id = _parent.get()
-        is_own = logical_id == stack_name and resource_type == NESTED
+        is_own = event.logical_id == event.stack_name and event.resource_type == NESTED
         if is_own and parent and stack.get("_parent_stack_name") == parent and "_logical_id" not in stack:
             stack["_logical_id"] = parent_logical_id
-            if status == "CREATE_IN_PROGRESS":
-                add(
-                    _stacks[parent]["StackId"],
-                    parent,
-                    parent_logical_id,
-                    NESTED,
-                    status,
-                    "Resource creation Initiated",
-                    stack_id,
+            if event.status == "CREATE_IN_PROGRESS":
+                tell(
+                    StackEvent(
+                        _stacks[parent]["StackId"],
+                        parent,
+                        parent_logical_id,
+                        NESTED,
+                        event.status,
+                        "Resource creation Initiated",
+                        event.stack_id,
+                    )
                 )
 
-    stacks._add_event = add_event
+    intercept_events(handle)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from ministack.core.concurrency import spawn_background
@@ -19,6 +20,7 @@ from ministack.services.cloudformation import _stacks, engine, provisioners, sta
 from the_sink.errors import SinkError
 from the_sink.local.postgres_programs import ADMIN
 from the_sink.sandbox.databases import DatabaseServers
+from the_sink.sandbox.emulator.stack_events import StackEvent, Tell, intercept_events
 
 logger = logging.getLogger(__name__)
 
@@ -311,22 +313,15 @@ def _tell_secrets(identifier: str) -> None:
 
 def _own_up() -> None:
     """Let no event call a database complete that does not run, where AWS gives no reason."""
-    add = stacks._add_event
 
-    def add_event(
-        stack_id: str,
-        stack_name: str,
-        logical_id: str,
-        resource_type: str,
-        status: str,
-        reason: str = "",
-        physical_id: str = "",
-        detailed_status: str = "",
-    ) -> None:
-        if resource_type in (INSTANCE, CLUSTER) and status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-            instance = rds._instances.get(physical_id) if resource_type == INSTANCE else None
+    def handle(event: StackEvent, tell: Tell) -> None:
+        if event.resource_type in (INSTANCE, CLUSTER) and event.status in (
+            "CREATE_COMPLETE",
+            "UPDATE_COMPLETE",
+        ):
+            instance = rds._instances.get(event.physical_id) if event.resource_type == INSTANCE else None
             if not instance or not _is_real(instance):
-                reason = reason or _ONLY_RECORDED
-        add(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)
+                event = replace(event, reason=event.reason or _ONLY_RECORDED)
+        tell(event)
 
-    stacks._add_event = add_event
+    intercept_events(handle)
