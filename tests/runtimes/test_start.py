@@ -104,6 +104,16 @@ def test_the_exit_code_is_that_of_web(image: Image, code: int) -> None:
     assert image.run("container-init").returncode == code
 
 
+def test_the_end_of_a_web_that_is_several_commands_is_told(image: Image) -> None:
+    """Also where it ends well: a web process is meant to go on."""
+    image.write("Procfile", "web: true && true\n")
+
+    done = image.run("container-init")
+
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[-1] == "container-init: web ended with exit code 0."
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_reaches_web_which_ends_in_its_own_way(
     image: Image, start: Callable[..., subprocess.Popen[str]], number: signal.Signals
@@ -225,7 +235,7 @@ def test_a_missing_procfile_is_named(image: Image) -> None:
 
 
 def test_a_misspelt_command_is_refused(image: Image) -> None:
-    expected = "'chekc' is not understood: write container-init [check|env]."
+    expected = "'chekc' is not understood: write container-init [check|env|health]."
 
     assert refusal(image.run("container-init", "chekc")) == expected
 

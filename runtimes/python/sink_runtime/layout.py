@@ -7,6 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+DEFAULTS = {"HOST": "0.0.0.0", "PORT": "8080", "PYTHONUNBUFFERED": "1"}  # noqa: S104 - inside a container
+"""What the app's environment has where nobody says otherwise."""
+
+ANY_HOSTS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - names, not used to listen
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+
 
 class Refusal(Exception):
     """The app, its settings or the command line make it impossible; one sentence, never a secret."""

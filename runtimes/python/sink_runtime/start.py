@@ -2,6 +2,7 @@
 
     container-init         the environment, then the Procfile's `release` to its end, then `web`
     container-init check   the environment, then the Procfile's `check`: exit code 0 or 1
+    container-init health  ask the app that runs in this container for /health: exit code 0 or 1
     container-init env     the secret in SINK_SECRET_CORE as the text of a .env, on standard output
 
 The environment is that of the container; what it lacks comes from the secret in SINK_SECRET_CORE, or else
@@ -23,12 +24,13 @@ from types import FrameType
 from typing import NoReturn
 
 from sink_runtime import env_file
-from sink_runtime.layout import Layout, Refusal, read_layout, run, say
+from sink_runtime.concurrency import choose_concurrency
+from sink_runtime.health import probe
+from sink_runtime.layout import DEFAULTS, Layout, Refusal, read_layout, run, say
 from sink_runtime.procfile import read_procfile
 from sink_runtime.secret import VARIABLE, parse_secret
 from sink_runtime.shell import exec_form
-
-DEFAULTS = {"HOST": "0.0.0.0", "PORT": "8080", "PYTHONUNBUFFERED": "1"}  # noqa: S104 - inside a container
+from sink_runtime.watch import leave_watching, watching
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -43,8 +45,12 @@ def _main(arguments: Sequence[str]) -> int:
         return 0
     if list(arguments) == ["check"]:
         return check(layout)
+    if list(arguments) == ["health"]:
+        code, sentence = probe(os.environ)
+        print(sentence)
+        return code
     if arguments:
-        raise Refusal(f"{' '.join(arguments)!r} is not understood: write container-init [check|env].")
+        raise Refusal(f"{' '.join(arguments)!r} is not understood: write container-init [check|env|health].")
     return start(layout)
 
 
@@ -62,7 +68,11 @@ def start(layout: Layout) -> int:
         say(f"web: {commands['web']}")
         single = exec_form(commands["web"], environment["PATH"])
         if single is None:
-            return forwarding.run(commands["web"], layout.app, environment)
+            with watching(environment):
+                code = forwarding.run(commands["web"], layout.app, environment)
+            say(f"web ended with exit code {code}.")
+            return code
+        leave_watching(environment)
         return become(single, layout.app, environment)
 
 
@@ -100,6 +110,7 @@ def make_environment(layout: Layout, environ: Mapping[str, str]) -> dict[str, st
     else:
         settings = _read_env_file(layout.env_file, own)
     found = {**DEFAULTS, **settings, **own}
+    found |= choose_concurrency(found)
     found["VIRTUAL_ENV"] = str(layout.venv)
     found["PATH"] = os.pathsep.join([str(layout.venv / "bin"), found.get("PATH", os.defpath)])
     found["PYTHONPATH"] = os.pathsep.join(filter(None, [str(layout.src), found.get("PYTHONPATH", "")]))
