@@ -1,7 +1,7 @@
 # The Python 3.10 runtime of the platform: apps are built FROM it (aws/Dockerfile of an app).
 # The five files differ by the version alone; why each line is there: ../README.md.
 # Python 3.10 is past its end of life (October 2026, PEP 619): move apps to a later one.
-ARG BASE=public.ecr.aws/docker/library/python:3.10-slim-trixie
+ARG BASE=public.ecr.aws/docker/library/python:3.10.21-slim-trixie
 FROM ${BASE}
 
 ARG UV_VERSION=0.13.9
@@ -26,4 +26,5 @@ WORKDIR /app
 VOLUME ["/tmp"]
 EXPOSE 8080
 USER app
+HEALTHCHECK --interval=30s --timeout=5s --start-period=300s --retries=3 CMD ["container-init", "health"]
 CMD ["container-init"]

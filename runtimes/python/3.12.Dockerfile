@@ -1,6 +1,6 @@
 # The Python 3.12 runtime of the platform: apps are built FROM it (aws/Dockerfile of an app).
 # The five files differ by the version alone; why each line is there: ../README.md.
-ARG BASE=public.ecr.aws/docker/library/python:3.12-slim-trixie
+ARG BASE=public.ecr.aws/docker/library/python:3.12.14-slim-trixie
 FROM ${BASE}
 
 ARG UV_VERSION=0.13.9
@@ -25,4 +25,5 @@ WORKDIR /app
 VOLUME ["/tmp"]
 EXPOSE 8080
 USER app
+HEALTHCHECK --interval=30s --timeout=5s --start-period=300s --retries=3 CMD ["container-init", "health"]
 CMD ["container-init"]

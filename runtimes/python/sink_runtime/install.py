@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 
 from sink_runtime.layout import Layout, Refusal, read_layout, run, say
-from sink_runtime.procfile import read_procfile
+from sink_runtime.procfile import PROCESSES, read_procfile
 
 LOCK = "requirements.lock"
 
@@ -61,7 +61,9 @@ def install_dependencies(layout: Layout) -> int:
 
 def prepare_app(layout: Layout) -> int:
     """See that the app can start: a Procfile, sources that this Python compiles."""
-    read_procfile(layout.app / "Procfile")
+    for name in sorted(read_procfile(layout.app / "Procfile").keys() - PROCESSES):
+        # Allowed, for whoever runs it otherwise; of a misspelt `release` it would be the only sign.
+        say(f"Procfile: {name!r} is run by no task; container-init runs {', '.join(PROCESSES)}.")
     if not layout.src.is_dir():
         raise Refusal(f"{layout.src} is missing: the app's packages are expected there.")
     python = layout.venv / "bin" / "python"

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from sink_runtime.layout import Refusal
 
+PROCESSES = ("check", "release", "web")
+"""What container-init runs; further process types may stand beside it."""
+
 _LINE = re.compile(r"(?P<name>[a-z][a-z0-9_-]*):\s*(?P<command>\S.*)")
 
 
