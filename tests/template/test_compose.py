@@ -76,5 +76,9 @@ def test_its_database_is_that_of_the_stack(service: Path, compose: dict[str, Any
     assert list(compose["volumes"]) == ["database"]
 
 
+def test_it_is_healthy_when_the_runtimes_own_probe_says_so(compose: dict[str, Any]) -> None:
+    assert compose["services"]["app"]["healthcheck"]["test"] == ["CMD", "container-init", "health"]
+
+
 def test_it_is_no_part_of_a_release(service: Path) -> None:
     assert "compose.yaml export-ignore" in (service / ".gitattributes").read_text().splitlines()
