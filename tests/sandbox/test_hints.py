@@ -37,7 +37,14 @@ def connection(sandbox: lifecycle.Sandbox, monkeypatch: pytest.MonkeyPatch) -> A
 
 def names(env: str = "stage") -> Any:
     return SimpleNamespace(
-        app="shop", env=env, pipeline="ship", cluster="c", service="s", container="app", app_stack="shop"
+        app="shop",
+        env=env,
+        pipeline="ship",
+        cluster="c",
+        service="s",
+        container="app",
+        app_stack="shop",
+        secret="shop-secret",
     )
 
 

@@ -16,7 +16,7 @@ from the_sink.aws.session import Aws, Target, connect
 from the_sink.deploy.causes import explain
 from the_sink.deploy.follow import follow
 from the_sink.deploy.pace import Pace
-from the_sink.models import Clock, Event, Release, Said
+from the_sink.models import Clock, Event, Release, Said, TargetsHealth
 from the_sink.sandbox import lifecycle
 
 from .helpers import Pipelines, action, stage
@@ -28,7 +28,14 @@ ELSEWHERE = SERVER.replace('int(os.environ["PORT"])', "0")
 MUTE = SERVER.replace("int(behaviour) if", "time.sleep(30) if")
 """Has accepted the request, and says nothing."""
 NAMES: Any = SimpleNamespace(
-    app="shop", env="stage", pipeline="ship", cluster="c", service="s", container="app", app_stack="shop"
+    app="shop",
+    env="stage",
+    pipeline="ship",
+    cluster="c",
+    service="s",
+    container="app",
+    app_stack="shop",
+    secret="shop-secret",
 )
 RELEASE = Release("shop", "a" * 40, "Listen elsewhere")
 
@@ -64,17 +71,18 @@ def patient_template() -> dict[str, Any]:
 def told(connection: Aws, execution_id: str) -> tuple[list[str], str]:
     """Follow a run that fails: what is said meanwhile, and the last sentence."""
     said: list[Event] = []
-
-    def drain(events: Any) -> Any:
-        while True:
-            try:
-                said.append(next(events))
-            except StopIteration as end:
-                return end.value
-
-    followed = drain(follow(connection, NAMES, execution_id, Pace(connection.clock, 60, "The run")))
-    error = drain(explain(connection, NAMES, RELEASE, followed))
+    followed = drain(follow(connection, NAMES, execution_id, Pace(connection.clock, 60, "The run")), said)
+    error = drain(explain(connection, NAMES, RELEASE, followed), said)
     return [event.text for event in said if isinstance(event, Said)], error.message
+
+
+def drain(events: Any, said: list[Event]) -> Any:
+    """Take every event, and return what they end with."""
+    while True:
+        try:
+            said.append(next(events))
+        except StopIteration as end:
+            return end.value
 
 
 @pytest.mark.parametrize(
@@ -100,6 +108,23 @@ def test_a_release_that_is_not_taken(shop: Shop, connection: Aws, image: dict[st
     assert f" on port 8080 for /health: {reason};" in message
     assert "Task failed ELB health checks in" in message
     assert shop.get()[1].startswith("one")
+
+
+def test_a_target_that_has_recovered_is_no_cause_any_more(shop: Shop, connection: Aws) -> None:
+    """It is told while it fails; a later failure of the same run has another reason."""
+    waking = "time.monotonic() < until and 503 or int(behaviour) if"
+    server = SERVER.replace("int(behaviour) if", waking).replace(
+        "class H", "until = time.monotonic() + 2\nclass H", 1
+    )
+    shop.push("next", version="two", files={"app/serve.py": server})
+
+    said: list[Event] = []
+    following = follow(connection, NAMES, shop.release("next"), Pace(connection.clock, 60, "The run"))
+    followed = drain(following, said)
+
+    assert followed.execution.is_success
+    assert [event for event in said if isinstance(event, Said) and "target is unhealthy" in event.text]
+    assert followed.unhealthy is None
 
 
 def test_a_first_release_that_is_not_taken(
@@ -166,5 +191,5 @@ def test_a_role_that_may_not_ask_is_told_the_cause_all_the_same(shop: Shop, conn
 def test_a_target_group_that_is_gone_has_no_targets(connection: Aws) -> None:
     arn = "arn:aws:elasticloadbalancing:eu-west-1:000000000000:targetgroup/gone/0123456789abcdef"
 
-    assert connection.target_groups.unhealthy(arn) == ()
+    assert connection.target_groups.health(arn) == TargetsHealth()
     assert connection.target_groups.check(arn) is None

@@ -150,4 +150,5 @@ def _task(task: Any, container: str) -> Task:
         container_reason=ours.get("reason", ""),
         stopped_at=task.get("stoppedAt"),
         has_failed_checks=task.get("stoppedReason", "").startswith(_FAILED_CHECKS),
+        stop_code=task.get("stopCode", ""),
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from the_sink.aws.target import Target
 from the_sink.aws.translation import error_code, translated
-from the_sink.models import UnhealthyTarget
+from the_sink.models import TargetsHealth, UnhealthyTarget
 
 if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
@@ -24,8 +24,8 @@ class TargetGroups:
         self._client = client
         self._target = target
 
-    def unhealthy(self, arn: str) -> tuple[UnhealthyTarget, ...]:
-        """Return the targets that fail the group's checks now; none where there is no such group.
+    def health(self, arn: str) -> TargetsHealth:
+        """Return which targets pass and which fail the group's checks now; none where there is no group.
 
         A target that was not asked often enough yet, or is leaving, is no unhealthy one:
         https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetHealth.html
@@ -34,15 +34,13 @@ class TargetGroups:
             told = self._client.describe_target_health(TargetGroupArn=arn)
         except ClientError as error:
             if error_code(error) in _MISSING:
-                return ()
+                return TargetsHealth()
             raise
-        found = [
-            each
-            for each in told.get("TargetHealthDescriptions", [])
-            if each.get("TargetHealth", {}).get("State") == "unhealthy"
-        ]
-        asked = self.check(arn) if found else None
-        return tuple(
+        by_state: dict[str, list[Any]] = {"healthy": [], "unhealthy": []}
+        for each in told.get("TargetHealthDescriptions", []):
+            by_state.setdefault(each.get("TargetHealth", {}).get("State", ""), []).append(each)
+        asked = self.check(arn) if by_state["unhealthy"] else None
+        unhealthy = tuple(
             UnhealthyTarget(
                 address=each["Target"]["Id"],
                 port=int(each.get("HealthCheckPort") or each["Target"].get("Port", 0)),
@@ -50,8 +48,9 @@ class TargetGroups:
                 reason=each["TargetHealth"].get("Reason", ""),
                 description=each["TargetHealth"].get("Description", ""),
             )
-            for each in found
+            for each in by_state["unhealthy"]
         )
+        return TargetsHealth(unhealthy, frozenset(each["Target"]["Id"] for each in by_state["healthy"]))
 
     def check(self, arn: str) -> tuple[int, str] | None:
         """Return the port and the path that a group asks its targets for; None if there is no such group."""

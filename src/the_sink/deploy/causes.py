@@ -13,10 +13,12 @@ from the_sink.aws.session import Aws
 from the_sink.deploy.build_log import find_evidence, find_missing_runtime, shorten_message
 from the_sink.deploy.failed_tasks import LOG_LINES, FailedTask, find_failed_task, say_more
 from the_sink.deploy.follow import Followed, explain_superseded
-from the_sink.deploy.hints import hint_for_stack, hint_for_task
+from the_sink.deploy.hints import hint_for_build, hint_for_stack, hint_for_task
+from the_sink.deploy.runtime_words import find_runtime_sentence
 from the_sink.deploy.stacks import StackFollower, describe_cause, find_cause
+from the_sink.deploy.task_ends import describe_end
 from the_sink.errors import AccessError, DeployFailed
-from the_sink.models import ActionRun, Event, Evidence, Release, Service, Task, UnhealthyTarget
+from the_sink.models import ActionRun, Event, Evidence, Release, Service, UnhealthyTarget
 from the_sink.naming import Names
 
 _BUILD_LOG_LINES = 2000
@@ -76,7 +78,7 @@ def _explain_action(
 ) -> Generator[Event, None, tuple[str, str]]:
     match run.provider:
         case "CodeBuild":
-            return (yield from _explain_build(aws, run))
+            return (yield from _explain_build(aws, names, run))
         case "CloudFormation":
             return (yield from _explain_stack(aws, names, run, unhealthy, failed_task))
         case "ECS":
@@ -98,16 +100,18 @@ def _explain_approval(aws: Aws, names: Names, run: ActionRun) -> tuple[str, str]
     return f"{run.updated_by or 'someone'} rejected it{said}.", "Nothing changed there; talk to them."
 
 
-def _explain_build(aws: Aws, run: ActionRun) -> Generator[Event, None, tuple[str, str]]:
+def _explain_build(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, None, tuple[str, str]]:
     build = aws.builds.describe(run.external_id) if run.external_id else None
-    hint = "Mend it, commit, deploy again."
-    if build is None:
-        return _said(run), hint
     log: tuple[str, ...] = ()
-    if build.log_group and build.log_stream:
+    fault = ""
+    if build is not None and build.log_group and build.log_stream:
         log = aws.logs.last_lines(build.log_group, build.log_stream, _BUILD_LOG_LINES)
         if shown := find_evidence(log, LOG_LINES):
             yield Evidence(f"What the build said last ({build.log_group})", shown)
+        fault = find_runtime_sentence(shown)
+    hint = f"{hint_for_build(fault, names.secret)}, deploy again."
+    if build is None:
+        return _said(run), hint
     if version := find_missing_runtime(log):
         return (
             f"the platform has no runtime image for Python {version}.",
@@ -117,7 +121,8 @@ def _explain_build(aws: Aws, run: ActionRun) -> Generator[Event, None, tuple[str
     phase = next((each for each in build.phases if each.status not in {"", "SUCCEEDED"}), None)
     if phase is None:
         return _said(run), hint
-    return f"phase {phase.name}: {shorten_message(phase.message) or _said(run).rstrip('.')}.", hint
+    said = f"; the runtime said: {fault}" if fault else ""
+    return f"phase {phase.name}: {shorten_message(phase.message) or _said(run).rstrip('.')}{said}.", hint
 
 
 def _explain_stack(
@@ -134,12 +139,10 @@ def _explain_stack(
     sentence = describe_cause(follower.seen) or _said(run)
     mend = hint_for_stack(cause, names.env, aws.target.flags)
     if cause is not None and cause.resource_type == "AWS::ECS::Service":
-        task, log = yield from _show_tasks(aws, names, since, failed_task)
-        if task is not None:
-            sentence = f"{sentence.rstrip('.')}; task {task.task_id} {_why_stopped(task)}."
-        mend = hint_for_task(log)
-        if unhealthy is not None and (task is None or not task.has_ended_itself):
-            sentence = f"{sentence.rstrip('.')}; {unhealthy}."
+        failed = yield from _show_task(aws, names, since, failed_task)
+        told = "; ".join([sentence.rstrip("."), *_tell_task(failed, unhealthy)])
+        sentence = f"{told}."
+        mend = _mend_task(names, failed)
     stack = aws.stacks.describe(names.app_stack)
     hint = f"The stack is as it was before. {mend}, then deploy again."
     if stack is not None and stack.status.must_be_deleted:
@@ -159,23 +162,39 @@ def _explain_service(
     aws: Aws, names: Names, run: ActionRun, unhealthy: UnhealthyTarget | None
 ) -> Generator[Event, None, tuple[str, str]]:
     since = run.started_at - _CLOCK_SKEW if run.started_at else None
-    task, log = yield from _show_tasks(aws, names, since)
+    failed = yield from _show_task(aws, names, since)
     deployments = aws.services.deployments(names.cluster, names.service)
     service = aws.services.describe(names.cluster, names.service)
-    parts = [f"task {task.task_id} {_why_stopped(task)}"] if task else []
-    if unhealthy is None and task is not None and task.has_failed_checks:
+    if unhealthy is None and failed is not None and failed.task.has_failed_checks:
         unhealthy = _find_unhealthy(aws, service)
-    if unhealthy is not None and (task is None or not task.has_ended_itself):
-        parts.append(str(unhealthy))
+    parts = _tell_task(failed, unhealthy)
     if deployments and deployments[0].is_rolled_back:
         reason = " ".join(deployments[0].reason.split()).rstrip(".")
         parts.append(f"the service went back to the version before{f' ({reason})' if reason else ''}")
     elif not parts and service is not None and service.events:
         parts.append(service.events[0].rstrip("."))
+    before = "The version before serves on. " if service else ""
     return (
         f"{'; '.join(parts) or _said(run).rstrip('.')}.",
-        f"{'The version before serves on. ' if service else ''}{hint_for_task(log)}, then deploy again.",
+        f"{before}{_mend_task(names, failed)}, then deploy again.",
     )
+
+
+def _tell_task(failed: FailedTask | None, unhealthy: UnhealthyTarget | None) -> list[str]:
+    """Return what became of the task that failed, in parts of one sentence."""
+    parts = []
+    if failed is not None:
+        parts.append(f"task {failed.task.task_id} {describe_end(failed.task)}")
+        if failed.fault:
+            parts.append(f"its container-init said: {failed.fault}")
+    if unhealthy is not None and (failed is None or not failed.task.has_ended_itself):
+        parts.append(str(unhealthy))
+    return parts
+
+
+def _mend_task(names: Names, failed: FailedTask | None) -> str:
+    task, fault = (failed.task, failed.fault) if failed else (None, "")
+    return hint_for_task(task, fault, names.env, names.secret)
 
 
 def _find_unhealthy(aws: Aws, service: Service | None) -> UnhealthyTarget | None:
@@ -191,22 +210,14 @@ def _find_unhealthy(aws: Aws, service: Service | None) -> UnhealthyTarget | None
     return None
 
 
-def _show_tasks(
+def _show_task(
     aws: Aws, names: Names, since: datetime | None, kept: FailedTask | None = None
-) -> Generator[Event, None, tuple[Task | None, tuple[str, ...]]]:
-    """Show the last lines of the task that failed, and return it with them."""
+) -> Generator[Event, None, FailedTask | None]:
+    """Show the last lines of the task that failed, and return it."""
     failed = say_more(find_failed_task(aws, names, since), kept)
-    if failed is None:
-        return None, ()
-    if failed.log:
+    if failed is not None and failed.log:
         yield Evidence(f"The last lines of task {failed.task.task_id} ({failed.log_group})", failed.log)
-    return failed.task, failed.log
-
-
-def _why_stopped(task: Task) -> str:
-    reason = " ".join((task.container_reason or task.stopped_reason or "stopped").split()).rstrip(".")
-    code = f" with exit code {task.exit_code}" if task.exit_code is not None else ""
-    return f"ended{code}: {reason}"
+    return failed
 
 
 def _said(run: ActionRun) -> str:

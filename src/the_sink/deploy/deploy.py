@@ -10,7 +10,7 @@ deploys the release once more.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
 from the_sink.archive import Archive
@@ -25,13 +25,15 @@ from the_sink.deploy import stacks
 from the_sink.deploy.archives import commit_of, describe_archive, encode_summary, put_archive, summary_of
 from the_sink.deploy.causes import describe_failure, explain
 from the_sink.deploy.channels import check_channel
+from the_sink.deploy.failed_tasks import find_stopped_tasks
 from the_sink.deploy.follow import Awaited, find_execution, follow
 from the_sink.deploy.pace import Pace
 from the_sink.deploy.platform import describe_platform
 from the_sink.deploy.progress import Progress
 from the_sink.deploy.serving import describe_release_image, describe_serving, find_problem
+from the_sink.deploy.task_ends import describe_end
 from the_sink.errors import ConfigError, DeployFailed, NotFound, SinkError
-from the_sink.models import ActionRun, Deployed, Event, Execution, Release, Said, Serving, Stack
+from the_sink.models import ActionRun, Deployed, Event, Execution, Release, Said, Serving, Stack, Warned
 from the_sink.naming import Names, tag_key
 from the_sink.plan import (
     DeleteStack,
@@ -212,6 +214,7 @@ def apply(aws: Aws, planned: DeployPlan) -> Generator[Event, None, Deployed]:
                     progress.looking()
                     execution_id, actions = _find_success(aws, names, release)
                 serving = yield from _verify(aws, planned, actions)
+                yield from _tell_deaf_tasks(aws, names, actions if was_started else ())
                 deployed = Deployed(
                     names.env, release, serving, execution_id, pace.elapsed_s, not was_started
                 )
@@ -332,3 +335,19 @@ def _verify(aws: Aws, planned: DeployPlan, actions: tuple[ActionRun, ...]) -> Ge
             yield Said(f"Waiting for the service: {problem}.")
             said = True
         aws.clock.sleep(1.0)
+
+
+def _tell_deaf_tasks(aws: Aws, names: Names, actions: tuple[ActionRun, ...]) -> Iterator[Event]:
+    """Yield which tasks of the release before had to be killed while this one took over, as far as it shows.
+
+    ECS may still be stopping others; a task that ends when it is told to never shows here.
+    """
+    began = min((run.started_at for run in actions if run.started_at), default=None)
+    if began is None:
+        return
+    for task in find_stopped_tasks(aws, names, began):
+        if task.was_killed_while_stopping:
+            yield Warned(
+                f"Task {task.task_id} of the release before {describe_end(task)}. What it was answering then "
+                "is lost; let `web:` end when it receives SIGTERM."
+            )

@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from the_sink.aws.session import Aws
+from the_sink.deploy.runtime_words import find_runtime_sentence
 from the_sink.models import Task
 from the_sink.naming import Names
 
 LOG_LINES = 20
 """How many lines of its log are kept and shown."""
+
+_READ_LINES = 1000
+"""How many are read: an app that talks a lot hides what its start script said before."""
 
 
 @dataclass(frozen=True)
@@ -25,27 +29,40 @@ class FailedTask:
         task: As ECS tells of it.
         log_group: Where its log is, or was.
         log: Its last lines, none where there is no log (yet, or any more).
+        fault: What container-init said of it last, without a full stop; "" where it named no fault.
     """
 
     task: Task
     log_group: str = ""
     log: tuple[str, ...] = ()
+    fault: str = ""
 
 
 def find_failed_task(aws: Aws, names: Names, since: datetime | None) -> FailedTask | None:
     """Return the task that says most about a failure since a moment: one that ended by itself, if any."""
-    stopped = [
+    stopped = find_stopped_tasks(aws, names, since)
+    if not stopped:
+        return None
+    task = max(stopped, key=_telling)
+    group, prefix = aws.services.log_streams(task.task_definition, names.container)
+    if not group or not prefix:
+        return FailedTask(task)
+    lines = aws.logs.last_lines(group, f"{prefix}{task.task_id}", _READ_LINES)
+    return FailedTask(task, group, lines[-LOG_LINES:], find_runtime_sentence(lines))
+
+
+def find_stopped_tasks(aws: Aws, names: Names, since: datetime | None) -> list[Task]:
+    """Return the service's tasks that have stopped since a moment."""
+    return [
         task
         for task in aws.services.tasks(names.cluster, names.service, names.container, "STOPPED")
         if since is None or task.stopped_at is None or task.stopped_at >= since
     ]
-    if not stopped:
-        return None
-    task = max(stopped, key=lambda task: (task.has_ended_itself, task.arn))
-    group, prefix = aws.services.log_streams(task.task_definition, names.container)
-    if not group or not prefix:
-        return FailedTask(task)
-    return FailedTask(task, group, aws.logs.last_lines(group, f"{prefix}{task.task_id}", LOG_LINES))
+
+
+def _telling(task: Task) -> tuple[int, str]:
+    """A task that failed tells more than one that the load balancer refused, and that more than any other."""
+    return 2 * (task.has_ended_itself or task.has_failed_to_start) + task.has_failed_checks, task.arn
 
 
 def say_more(found: FailedTask | None, kept: FailedTask | None) -> FailedTask | None:

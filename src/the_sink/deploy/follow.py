@@ -59,8 +59,8 @@ class Followed:
     Attributes:
         execution: As it ended.
         actions: Its actions, oldest first.
-        unhealthy: The target that the load balancer turned down last. A stack that rolls back takes its
-            load balancer along, so this cannot be asked for afterwards.
+        unhealthy: The target that the load balancer turned down last, unless it has taken it since. A stack
+            that rolls back takes its load balancer along, so this cannot be asked for afterwards.
         failed_task: The task that failed while the stack was made or changed, for the same reason.
     """
 
@@ -257,11 +257,13 @@ class _Watcher:
             return
         for arn in service.target_groups:
             try:
-                found = self.aws.target_groups.unhealthy(arn)
+                found = self.aws.target_groups.health(arn)
             except AccessError as error:  # a role that is older than this question
                 yield from self._once(f"    what the load balancer says is not shown: {error.message}")
                 return
-            for target in found:
+            if self.unhealthy is not None and self.unhealthy.address in found.healthy:
+                self.unhealthy = None  # it has recovered: what fails later fails for another reason
+            for target in found.unhealthy:
                 self.unhealthy = target
                 patience = f" (a task has {service.grace_s} s to become healthy)" if service.grace_s else ""
                 yield from self._once(f"    target is unhealthy: {target}{patience}.")

@@ -29,7 +29,7 @@ from the_sink.models.pipelines import (
     WaitingRelease,
 )
 from the_sink.models.releases import Deployed, EnvironmentStatus, Release, Serving
-from the_sink.models.services import Service, ServiceDeployment, Task, UnhealthyTarget
+from the_sink.models.services import Service, ServiceDeployment, TargetsHealth, Task, UnhealthyTarget
 from the_sink.models.stacks import ChangeSet, ResourceChange, Stack, StackApplied, StackEvent, StackStatus
 from the_sink.models.storage import Image, Secret, StoredObject
 from the_sink.models.versions import Version, parse_version
@@ -64,6 +64,7 @@ __all__ = [
     "StackEvent",
     "StackStatus",
     "StoredObject",
+    "TargetsHealth",
     "Task",
     "TasksChanged",
     "UnhealthyTarget",

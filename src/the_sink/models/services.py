@@ -77,6 +77,19 @@ class UnhealthyTarget:
 
 
 @dataclass(frozen=True)
+class TargetsHealth:
+    """What a load balancer thinks of the tasks in one of its groups.
+
+    Attributes:
+        unhealthy: Those that fail its checks.
+        healthy: The addresses of those that pass them.
+    """
+
+    unhealthy: tuple[UnhealthyTarget, ...] = ()
+    healthy: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Task:
     """One ECS task: one running (or stopped) copy of the app."""
 
@@ -92,11 +105,38 @@ class Task:
     stopped_at: datetime | None = None
     has_failed_checks: bool = False
     """Whether it was stopped because the load balancer did not take it."""
+    stop_code: str = ""
+    """Who or what ended it, in the word of ECS; "" where that is not known (any more)."""
 
     @property
     def has_ended_itself(self) -> bool:
-        """Whether its process failed, and was not told to stop (143 is SIGTERM)."""
-        return self.exit_code not in {None, 0, 143} and not self.has_failed_checks
+        """Whether its process ended, with whatever code, and was not told to stop.
+
+        https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
+        """
+        if self.has_failed_checks:
+            return False
+        if self.stop_code:
+            return self.stop_code == "EssentialContainerExited"
+        return self.exit_code not in {None, 0, 143}  # 143 is SIGTERM
+
+    @property
+    def has_failed_to_start(self) -> bool:
+        """Whether nothing of it ever ran: no image, no secret, no network."""
+        return self.stop_code == "TaskFailedToStart"
+
+    @property
+    def is_out_of_memory(self) -> bool:
+        """Whether it was killed for its memory.
+
+        https://repost.aws/knowledge-center/ecs-resolve-outofmemory-errors
+        """
+        return self.container_reason.startswith("OutOfMemory")
+
+    @property
+    def was_killed_while_stopping(self) -> bool:
+        """Whether it was told to stop and did not: 137 is SIGKILL, which follows SIGTERM."""
+        return self.exit_code == 137 and not self.has_ended_itself and not self.is_out_of_memory
 
     @property
     def task_id(self) -> str:

@@ -5,6 +5,7 @@ https://docker-py.readthedocs.io/en/stable/containers.html
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,14 @@ def read_log(
     with log:
         lines = log.read().splitlines(keepends=True)
     return b"".join(lines if tail == "all" else lines[-int(tail) :] if int(tail) else [])
+
+
+def deaf_line(timeout_s: float, number: int) -> str:
+    """Return the line that goes to the log of a task that must be killed."""
+    return (
+        f"[sandbox] {signal.Signals(number).name} has not ended the task within {timeout_s:g} s: it is "
+        "killed (SIGKILL, exit code 137), with all that it was answering.\n"
+    )
 
 
 def _lines(log: IO[bytes], ended: threading.Event, follow: bool) -> Iterator[bytes]:

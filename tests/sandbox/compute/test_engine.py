@@ -154,6 +154,10 @@ def test_process_that_ignores_sigterm_is_killed_with_what_it_started(
     container.stop(timeout=0.2)
 
     assert container.wait()["StatusCode"] == 128 + signal.SIGKILL
+    assert container.logs(tail=1) == (
+        b"[sandbox] SIGTERM has not ended the task within 0.2 s: it is killed (SIGKILL, exit code 137), "
+        b"with all that it was answering.\n"
+    )
     assert not is_alive(main)
     if Path("/proc/self").exists():
         assert not is_alive(helper)

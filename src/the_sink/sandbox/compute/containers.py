@@ -6,6 +6,7 @@ docker-py's meanings (https://docker-py.readthedocs.io/en/stable/containers.html
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import threading
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from the_sink.sandbox.compute.supervise import Supervised
-from the_sink.sandbox.container_log import read_log
+from the_sink.sandbox.container_log import deaf_line, read_log
 
 NETWORK = "the-sink"
 _NEVER = "0001-01-01T00:00:00Z"
@@ -128,6 +129,8 @@ class ProcessContainer:
         """
         self._process.send_signal(self.facts.stop_signal)
         if not self._exited.wait(timeout):
+            with contextlib.suppress(OSError), (self.facts.folder / "log").open("a") as log:
+                log.write(deaf_line(timeout, self.facts.stop_signal))
             self._process.kill()
             self._exited.wait(_KILL_TIMEOUT_S)
 

@@ -225,7 +225,11 @@ def entry_command(image: Image, entrypoint: list[str] | None, command: list[str]
 
 def stop_signal(image: Image) -> int:
     """Return the signal that asks a container of this image to end."""
-    name = str(image.settings.get("StopSignal") or "SIGTERM")
+    return signal_number(str(image.settings.get("StopSignal") or "SIGTERM"))
+
+
+def signal_number(name: str) -> int:
+    """Return the number of a signal as an image names it: SIGTERM, TERM or 15."""
     if name.isdigit():
         return int(name)
     return int(signal.Signals["SIG" + name.upper().removeprefix("SIG")])

@@ -18,7 +18,8 @@ from typing import Any
 from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
 
-from the_sink.sandbox.container_log import read_log
+from the_sink.sandbox.compute.rootfs import signal_number
+from the_sink.sandbox.container_log import deaf_line, read_log
 
 _ASK_AGAIN_S = 1.0
 _AFTER_STOP_S = 10.0
@@ -99,10 +100,15 @@ class DockerContainer:
         return {"StatusCode": self._exit_code, "Error": None}
 
     def stop(self, timeout: float = 10) -> None:
-        """Ask process 1 to end, and kill it after ``timeout`` seconds."""
+        """Ask process 1 to end; after ``timeout`` seconds say so in its log, and kill it."""
         with contextlib.suppress(*_TROUBLE):
-            self._container.stop(timeout=int(timeout))
-            self._exited.wait(_AFTER_STOP_S)
+            asked = self._container.attrs["Config"].get("StopSignal") or "SIGTERM"
+            self._container.kill(signal=asked)
+            if not self._exited.wait(timeout):
+                with self._log.open("a") as log:
+                    log.write(deaf_line(timeout, signal_number(asked)))
+                self._container.kill(signal="SIGKILL")
+                self._exited.wait(_AFTER_STOP_S)
 
     def kill(self, number: int | str | None = None) -> None:
         """Send a signal, SIGKILL by default, to process 1."""

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from docker.errors import DockerException
 from ministack.core.concurrency import spawn_background
 from ministack.core.responses import new_uuid, now_iso, request_scope
 from ministack.services import alb, ecs
@@ -257,7 +258,10 @@ class TaskSupervisor:
             while self._balancers.in_flight(address) and time.monotonic() < deadline:
                 if self._ended.wait(0.05):
                     break
-        self._original_cleanup(task, client or self._engine, extra_container)
+        engine = client or self._engine
+        running = [_container_of(engine, container_id) for container_id in task.get("_docker_ids") or []]
+        self._original_cleanup(task, engine, extra_container)
+        _note_exit_codes(task, [each for each in running if each is not None])
 
     def _deregistration_delay_s(self, task: dict[str, Any]) -> float:
         cluster = task.get("clusterArn", "").rpartition("/")[2]
@@ -269,6 +273,21 @@ class TaskSupervisor:
             if attribute["Key"] == "deregistration_delay.timeout_seconds"
         ]
         return max(delays, default=0.0)
+
+
+def _container_of(engine: Any, container_id: str) -> Any:
+    try:
+        return engine.containers.get(container_id)
+    except DockerException:
+        return None
+
+
+def _note_exit_codes(task: dict[str, Any], ended: list[Any]) -> None:
+    """Tell how containers ended that were stopped; the emulator knows it of those that end by themselves."""
+    for container in task.get("containers", []):
+        for each in ended:
+            if each.id.startswith(container.get("runtimeId") or "-") and container.get("exitCode") is None:
+                container["exitCode"] = each.attrs["State"]["ExitCode"]
 
 
 def _state(reason: str) -> str:

@@ -1,0 +1,46 @@
+"""What the runtime's own programs, app-init and container-init, said last about why they failed (pure).
+
+They begin each line with their name; a build by an engine puts its own step and time before it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_SAID = re.compile(r"(?:^|\s)(?:app-init|container-init): (?P<text>\S.*)")
+_NO_FAULT = re.compile(
+    r"(?:release|web): "  # the command that begins
+    r"|\S+ is not written \("  # a read-only root
+    r"|Procfile: "  # a process type that nobody runs
+)
+_MENDED = re.compile(r"web listens on port \d+ now\b")
+_RELEASE_FAILED = re.compile(r"release ended with exit code \d+; web is not started\b")
+_NOT_HEARD = re.compile(r"nothing listens on port |web listens on port ")
+_SECRET = re.compile(r"The secret(?:'s| )")
+
+
+def find_runtime_sentence(lines: Sequence[str]) -> str:
+    """Return the last fault that they named, without its full stop; "" for none, or one that has passed."""
+    fault = ""
+    for line in lines:
+        found = _SAID.search(line)
+        if found is None or _NO_FAULT.match(found["text"]):
+            continue
+        fault = "" if _MENDED.match(found["text"]) else found["text"].strip().rstrip(".")
+    return fault
+
+
+def is_release_failure(sentence: str) -> bool:
+    """Whether `release:` of the Procfile failed."""
+    return bool(_RELEASE_FAILED.match(sentence))
+
+
+def is_not_heard(sentence: str) -> bool:
+    """Whether `web:` of the Procfile does not listen where it is asked."""
+    return bool(_NOT_HEARD.match(sentence))
+
+
+def is_about_secret(sentence: str) -> bool:
+    """Whether the environment's secret cannot be an environment."""
+    return bool(_SECRET.match(sentence))

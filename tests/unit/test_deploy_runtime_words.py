@@ -1,0 +1,65 @@
+"""What the runtime's programs said last is told from what anybody else did, and from what has passed."""
+
+from __future__ import annotations
+
+import pytest
+
+from the_sink.deploy.hints import hint_for_build, hint_for_task
+from the_sink.deploy.runtime_words import find_runtime_sentence
+from the_sink.models import Task
+
+SILENT = "nothing listens on port 8080 ($PORT) 10 s after the start of web"
+RELEASE = "release ended with exit code 1; web is not started"
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        ([], ""),
+        (["container-init: web: python3 -m shop", "ValueError: container"], ""),
+        (["container-init: .env is not written (Read-only file system); the settings are in …"], ""),
+        (["container-init: The secret is a list; …"], "The secret is a list; …"),
+        (["#12 0.345 app-init: /app/Procfile line 2 is not …."], "/app/Procfile line 2 is not …"),
+        ([f"container-init: {SILENT}.", "INFO still warming up"], SILENT),
+        ([f"container-init: {SILENT}.", "container-init: web listens on port 8080 now, 12 s …"], ""),
+        (["container-init: release: false", f"container-init: {RELEASE}."], RELEASE),
+        (["app-init: Procfile: worker is run by nobody here; tasks run release and web."], ""),
+    ],
+)
+def test_the_last_fault_is_found(lines: list[str], fault: str) -> None:
+    assert find_runtime_sentence(lines) == fault
+
+
+@pytest.mark.parametrize(
+    ("task", "fault", "hint"),
+    [
+        (None, "", "Mend the cause, commit"),
+        (None, "The secret's key 'a b' …", "Mend the secret shop-secret; nothing needs to be committed"),
+        (
+            None,
+            RELEASE,
+            "The `release:` command of the Procfile failed, before anything was served: see above what the "
+            "migration said, mend it, commit",
+        ),
+        (None, SILENT, "Let the `web:` command of the Procfile listen on $HOST and $PORT, commit"),
+        (
+            Task("arn", "STOPPED", "app:1", exit_code=0, stop_code="EssentialContainerExited"),
+            "",
+            "Let the `web:` command of the Procfile stay in the foreground, commit",
+        ),
+        (
+            Task("arn", "STOPPED", "app:1", exit_code=137, container_reason="OutOfMemoryError: killed"),
+            "",
+            "Give it more in aws/cfn-template-configuration-uat.json (TaskMemory), or mend the leak, commit",
+        ),
+    ],
+)
+def test_the_next_step_is_that_of_the_fault(task: Task | None, fault: str, hint: str) -> None:
+    assert hint_for_task(task, fault, "uat", "shop-secret") == hint
+
+
+def test_the_next_step_of_a_build_is_the_secret_where_that_is_the_fault() -> None:
+    assert hint_for_build("The secret is null; it must be …", "s") == (
+        "Mend the secret s; nothing needs to be committed"
+    )
+    assert hint_for_build("check ended with exit code 1", "s") == "Mend it, commit"
