@@ -22,6 +22,12 @@ SUITES = {"3.11": "bookworm", "3.13": "trixie"}
 os.environ["THE_SINK_BASE_IMAGE"] = "local/python:{version}"
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what is in this folder, so that it can be chosen together with the long tests."""
+    if HERE in item.path.parents:
+        item.add_marker("docker")
+
+
 @pytest.fixture(autouse=True)
 def base_for_all(isolated_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The default tests' environment, with an engine and the local base images."""

@@ -20,6 +20,8 @@ from the_sink.naming import Names
 from the_sink.sandbox import lifecycle
 from the_sink.tasks.journey import APP, Journey, fetch
 
+pytestmark = pytest.mark.long
+
 SANDBOX = "e2e-database"
 NAMES = Names(APP, "stage")
 PLANTED = "planted-93ad-in-the-secret"

@@ -9,6 +9,7 @@ from the_sink.local.template_locks import FOLDER, resolve_template_locks
 from .conftest import CHECKOUT, VARIANTS
 
 
+@pytest.mark.long
 def test_the_locks_of_the_template_are_resolved_as_an_app_resolves_its_own(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

@@ -12,17 +12,24 @@ from the_sink.tasks.decorator import task
 
 
 @task
-def test(_c: Context, only: str = "", docker: bool = False) -> None:
+def test(_c: Context, only: str = "", docker: bool = False, long: bool = False) -> None:
     """Run the platform's tests.
 
     Args:
         docker: Those that need a Docker Engine, and no others.
+        long: Those that .ci/run runs beside the default ones, because they take long, and no others.
         only: A folder or file of tests, or one test as pytest writes it (default: all).
     """
+    if only:
+        raise Exit(code=_tool("pytest", "-m", "", only))
+    chosen = [name for name, is_chosen in (("docker", docker), ("long", long)) if is_chosen]
+    # pyproject.toml keeps tests/docker out of what lies below tests.
+    folders = ["tests/docker"] if chosen == ["docker"] else ["tests"]
+    if docker and long:
+        folders = ["--override-ini", "norecursedirs=.*", "tests"]
     # A module's tests stay in one process: they share its sandbox, and a journey's steps their order.
-    spread = ["-n", "2", "--dist", "loadscope"] if not only else []
-    only = only or ("tests/docker" if docker else "")
-    raise Exit(code=_tool("pytest", *spread, *([only] if only else [])))
+    spread = ["-n", "2", "--dist", "loadscope"]
+    raise Exit(code=_tool("pytest", *spread, "-m", " or ".join(chosen) or "not long", *folders))
 
 
 @task
