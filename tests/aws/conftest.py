@@ -100,7 +100,8 @@ artifacts:
 """
 
 
-def _configuration(env: str, tag: str) -> str:
+def configuration(env: str, tag: str) -> str:
+    """Return an environment's configuration file."""
     parameters = {
         "PlatformName": "the-sink",
         "AppName": "my-app",
@@ -115,8 +116,8 @@ APP_FILES = {
     "sink.toml": _SETTINGS,
     "aws/buildspec.yaml": _BUILDSPEC,
     "aws/cfn-template.yml": _APP_TEMPLATE,
-    "aws/cfn-template-configuration-stage.json": _configuration("stage", "latest"),
-    "aws/cfn-template-configuration-uat.json": _configuration("uat", "uat"),
+    "aws/cfn-template-configuration-stage.json": configuration("stage", "latest"),
+    "aws/cfn-template-configuration-uat.json": configuration("uat", "uat"),
 }
 
 

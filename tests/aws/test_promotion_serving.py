@@ -15,7 +15,8 @@ import pytest
 
 from the_sink.sandbox.lifecycle import Sandbox
 
-from .conftest import SMALL_PLATFORM, commit
+from .conftest import SMALL_PLATFORM, commit, configuration
+from .test_approval import until
 from .test_promotion import put_archive
 
 IMAGES = Path(__file__).parents[1] / "sandbox" / "images.py"
@@ -177,6 +178,69 @@ def test_an_older_release_goes_back_on_a_yes_only(
     assert agreed.out.startswith(f"my-app uat serves {first[:8]} ")
     returned = walk.deploy("stage", "--commit", first, "--yes")
     assert returned.out.startswith(f"my-app stage serves {first[:8]} ")
+
+
+def test_two_environments_that_follow_one_tag_share_the_archive_and_no_image(
+    walk: Walk, aws: Any, platform_bucket: str
+) -> None:
+    """One copy starts both pipelines. Each has its own approval, repository and image, and its own turn."""
+    settings = walk.folder / "sink.toml"
+    settings.write_text(settings.read_text() + PROD_FOLLOWS_UAT)
+    (walk.folder / "aws/cfn-template-configuration-prod.json").write_text(configuration("prod", "uat"))
+    sha = walk.commit("Prod follows uat")
+    bootstrapped = walk.run(walk.folder, "bootstrap", "--env", "prod", "--sandbox")
+    assert bootstrapped.code == 0, bootstrapped.err
+    for tag in (f"{sha}-12345678", "uat"):
+        push_image(walk.endpoint_url, "my-app-prod", tag, version=f"{sha} as prod built it")
+    assert walk.deploy("stage").code == 0
+
+    in_uat = walk.deploy("uat")
+    assert in_uat.code == 0, in_uat.err
+    until(lambda: "waits for approval" in walk.run(walk.folder, "status", "--env", "prod", "--sandbox").out)
+    unapproved = walk.run(walk.folder, "status", "--env", "prod", "--sandbox", "--json")
+    approved = walk.run(walk.folder, "approve", "--env", "prod", "--sandbox")
+    in_prod = walk.deploy("prod")
+
+    assert json.loads(unapproved.out)["environments"][0]["serving"] is None
+    assert approved.out.startswith(f"Approved {sha[:8]} 'Prod follows uat' for prod")
+    # It followed the run that was there: nothing was released a second time, in neither of them.
+    assert in_prod.code == 0, in_prod.err
+    assert "Released as" not in in_prod.err
+    assert in_prod.out.startswith(f"my-app prod serves {sha[:8]} ")
+    versions = aws("s3").list_object_versions(Bucket=platform_bucket, Prefix="my-app/uat.zip")["Versions"]
+    runs = {env: releases_of(aws, f"my-app-{env}-pipeline") for env in ("uat", "prod")}
+    assert runs == {env: [versions[0]["VersionId"]] for env in runs}
+    assert len(versions) == 1
+    images = {env: image_of(aws, env) for env in ("uat", "prod")}
+    assert [uri.partition(".com/")[2] for uri, _ in images.values()] == [
+        f"my-app-uat:{sha}-12345678",
+        f"my-app-prod:{sha}-12345678",
+    ]
+    assert images["uat"][1] != images["prod"][1]
+
+
+def releases_of(aws: Any, pipeline: str) -> list[str]:
+    """The archive version of each run of a pipeline that a release started."""
+    runs = aws("codepipeline").list_pipeline_executions(pipelineName=pipeline)["pipelineExecutionSummaries"]
+    return [
+        run["sourceRevisions"][0]["revisionId"]
+        for run in runs
+        if run["trigger"]["triggerType"] != "CreatePipeline"
+    ]
+
+
+def image_of(aws: Any, env: str) -> tuple[str, str]:
+    """The image that an environment's task was started from, and its digest."""
+    ecs, cluster = aws("ecs"), f"my-app-{env}-ecs-cluster"
+    task = ecs.describe_tasks(cluster=cluster, tasks=ecs.list_tasks(cluster=cluster)["taskArns"])["tasks"][0]
+    return task["containers"][0]["image"], task["containers"][0]["imageDigest"]
+
+
+PROD_FOLLOWS_UAT = """
+[environments.prod]
+region = "eu-west-1"
+tag = "uat"
+"""
 
 
 def test_bytes_go_through_this_machine_where_the_buckets_differ(

@@ -32,9 +32,7 @@ def require_none(root: Path) -> None:
     if before is None or (now is not None and before.commit == now.commit):
         return
     changed = git.changed_files(root)
-    unmerged = git.checked(
-        root, "-c", "core.quotePath=false", "diff", "--name-only", "--relative", "--diff-filter=U", "-z"
-    )
+    unmerged = git.checked(root, "diff", "--name-only", "--relative", "--diff-filter=U", "-z")
     conflicts = sorted(filter(None, unmerged.output.decode("utf-8", "replace").split("\0")))
     if now is None and answers.FILE not in conflicts:
         return
