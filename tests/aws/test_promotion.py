@@ -195,7 +195,8 @@ def test_a_release_that_is_ahead_of_the_environments_platform(
     aws("s3").put_object(
         Bucket=bucket,
         Key=key,
-        Body=b"Parameters: {AppName: {Type: String}, EcrTag: {Type: String}, SecretsDelivery: {Type: String}}",
+        Body=b"Parameters: {AppName: {Type: String}, EcrTag: {Type: String}, "
+        b"SecretsDelivery: {Type: String}}",
     )
     behind = invoke(app, *deploy)
 

@@ -128,9 +128,8 @@ def check_environment_file(
     if has_lost_runtime:
         message = f"3.10 stands in {RUNTIME} without quotes, YAML reads it as 3.1, and {file} needs it."
         problems.append(Problem(TEMPLATE_FILE, message, QUOTE_VERSIONS))
-    for check in (check_task_size, check_instances):
-        if reason := check(effective):
-            problems.append(Problem(file, reason))
+    reasons = (check(effective) for check in (check_task_size, check_instances))
+    problems.extend(Problem(file, reason) for reason in reasons if reason)
     retired = RETIRED_RUNTIMES.get(runtime)
     if retired:
         message = f"{RUNTIME} {runtime} is past its end of life ({retired})."
