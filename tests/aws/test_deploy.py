@@ -52,8 +52,9 @@ def stage(invoke: Any, app: Path, platform_bucket: str) -> str:
 
 
 def versions(aws: Any, bucket: str) -> dict[str, int]:
+    """How often each archive of the app was written."""
     found: dict[str, int] = {}
-    for each in aws("s3").list_object_versions(Bucket=bucket).get("Versions", []):
+    for each in aws("s3").list_object_versions(Bucket=bucket, Prefix="my-app/").get("Versions", []):
         found[each["Key"]] = found.get(each["Key"], 0) + 1
     return found
 
