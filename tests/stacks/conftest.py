@@ -19,6 +19,7 @@ import jinja2
 import pytest
 from jinja2_ansible_filters.core_filters import to_json
 
+from the_sink.config.conditions import holds
 from the_sink.config.stack_template import parse_template
 from the_sink.resources import resource_path
 
@@ -62,7 +63,7 @@ class Stack:
 
     def has(self, condition: str) -> bool:
         """Whether a condition of the template holds."""
-        return bool(self._test(self.template["Conditions"][condition]))
+        return holds(condition, self.template, self.parameters)
 
     @property
     def resources(self) -> dict[str, dict[str, Any]]:
@@ -88,22 +89,6 @@ class Stack:
             for name, body in self.template[section].items()
             if "Condition" not in body or self.has(body["Condition"])
         }
-
-    def _test(self, expression: Any) -> bool:
-        ((function, operands),) = expression.items()
-        match function:
-            case "Condition":
-                return self.has(operands)
-            case "Fn::Equals":
-                left, right = map(self._value, operands)
-                return bool(left == right)
-            case "Fn::Not":
-                return not self._test(operands[0])
-            case "Fn::And":
-                return all(self._test(operand) for operand in operands)
-            case "Fn::Or":
-                return any(self._test(operand) for operand in operands)
-        raise AssertionError(f"unknown condition {function}")
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, list):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from the_sink import naming
 from the_sink.naming import Names
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 SECTIONS = ["Description", "Metadata", "Parameters", "Mappings", "Conditions", "Resources", "Outputs"]
 
 CONTRACT: dict[str, dict[str, Any]] = {
@@ -301,3 +303,20 @@ def test_every_runtime_has_a_moving_tag(stack: Callable[..., Any]) -> None:
 
     assert tuple(f["ImageTagMutabilityExclusionFilterValue"] for f in filters) == naming.PYTHON_RUNTIMES
     assert len(filters) <= 5
+
+
+@pytest.mark.parametrize("name", ["platform", "python", "pipeline"])
+def test_every_resource_has_its_reason_and_its_cost(name: str, stack: Callable[..., Any]) -> None:
+    page = (REPOSITORY / "docs" / "resources.md").read_text()
+
+    assert [i for i in stack(name).template["Resources"] if f"`{i}`" not in page] == []
+
+
+def test_only_resources_that_are_there_are_explained(stack: Callable[..., Any]) -> None:
+    page = (REPOSITORY / "docs" / "resources.md").read_text()
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", page, flags=re.MULTILINE)
+    explained = {i for row in rows for i in re.findall(r"`(\w+)`", row)}
+
+    assert explained == {
+        i for name in ("platform", "python", "pipeline") for i in stack(name).template["Resources"]
+    }

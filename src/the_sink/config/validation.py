@@ -106,6 +106,34 @@ def load_parameters(settings: Settings, env: str) -> Mapping[str, str]:
     return {**values, "EcrTag": tag.value if tag else PLATFORM_DEFAULTS["EcrTag"]}
 
 
+def platform_parameters(settings: Settings, env: str, shipped: Mapping[str, Parameter]) -> Mapping[str, str]:
+    """Return what each parameter of the platform's stack comes to in an environment.
+
+    Args:
+        settings: The app's.
+        env: The environment's name.
+        shipped: The parameters of that stack; their defaults count where the app passes nothing.
+
+    Returns:
+        A value for each of them that has one; nothing where the app's template does not nest that stack.
+
+    Raises:
+        ConfigError: as ``load_parameters``.
+    """
+    load_parameters(settings, env)
+    files = Folder(settings.root)
+    template = _read_template(files)
+    content, _ = _check_environment(files, env, template, settings)
+    if not platform_stacks(template.document):
+        return {}
+    found = {name: effective(name, env, template.document, template.declared, content) for name in shipped}
+    values = {
+        name: value.value if (value := found[name]) else parameter.default
+        for name, parameter in shipped.items()
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def has_database(settings: Settings, env: str) -> bool:
     """Return whether an environment has a database, by the values that its stack will have.
 

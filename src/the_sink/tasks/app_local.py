@@ -25,14 +25,21 @@ FIRST = "stage"
 
 
 @task
-def validate(_c: Context, json: bool = False) -> None:
-    """Check the app's files and list every problem in them: sink.toml, aws/, Procfile, the platform's pin."""
+def validate(_c: Context, json: bool = False, timing: bool = False) -> None:
+    """Check the app's files and list every problem in them: sink.toml, aws/, Procfile, the platform's pin.
+
+    Args:
+        json: Print what was found for a script to read.
+        timing: Show too how long a rollout takes on AWS with each environment's settings, modelled.
+    """
     from pathlib import Path
 
-    from the_sink.config import find_app
+    from the_sink.config import find_app, load_app
     from the_sink.config.validation import check_app
     from the_sink.local import checks
+    from the_sink.local.timing import model_environments
     from the_sink.report import lines
+    from the_sink.report.timing import render_timings, timings_as_data
 
     root = find_app(Path.cwd())
     problems = checks.check_markers(root) + check_app(root)
@@ -41,6 +48,8 @@ def validate(_c: Context, json: bool = False) -> None:
     if cfn_lint is not None:
         problems += checks.lint_template(root, cfn_lint)
     errors = [problem for problem in problems if not problem.is_warning]
+    # What cannot be deployed takes no time.
+    timings = model_environments(load_app(root)) if timing and not errors else {}
     if json:
         found = [
             {
@@ -51,7 +60,8 @@ def validate(_c: Context, json: bool = False) -> None:
             }
             for problem in problems
         ]
-        lines.data_as_json({"valid": not errors, "cfn_lint": cfn_lint is not None, "problems": found})
+        answer = {"valid": not errors, "cfn_lint": cfn_lint is not None, "problems": found}
+        lines.data_as_json({**answer, "timing": timings_as_data(timings)} if timing else answer)
     else:
         for problem in problems:
             lines.data(
@@ -61,6 +71,10 @@ def validate(_c: Context, json: bool = False) -> None:
             lines.say("cfn-lint is not installed: aws/cfn-template.yml was read, not linted.")
         if not errors:
             lines.data("The app's files are in order.")
+        if timings:
+            lines.data(f"\n{render_timings(timings)}")
+        elif timing and not errors:
+            lines.data("aws/cfn-template.yml does not nest the platform's stack: there is nothing to model.")
     if errors:
         counted = "1 problem" if len(errors) == 1 else f"{len(errors)} problems"
         raise Exit("" if json else f"{counted}; nothing was changed.", code=ConfigError.exit_code)
