@@ -9,7 +9,8 @@ RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ig
  && useradd --uid 1000 --gid app --create-home --shell /usr/sbin/nologin app \
  && useradd --uid 1000 --gid app --non-unique --no-create-home --home-dir /home/app \
       --shell /usr/sbin/nologin smartlabuser \
- && install --directory --owner=app --group=app /app /opt/venv
+ && install --directory --owner=app --group=app /app /opt/venv \
+ && ln -s /app /home/smartlabuser
 
 COPY sink_runtime/ /usr/local/lib/sink_runtime/
 COPY app-init container-init /usr/local/bin/

@@ -4,7 +4,8 @@
     app-init app            the Procfile can be read, every source compiles
     app-init                both
 
-The app itself is not installed: container-init puts its `src/` on PYTHONPATH.
+The app itself is not installed: container-init puts its `src/` on PYTHONPATH. An app of the earlier
+platform is installed in its own way: sink_runtime/earlier.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 
+from sink_runtime.earlier import install as earlier
+from sink_runtime.earlier.layout import find_earlier
 from sink_runtime.layout import Layout, Refusal, read_layout, run, say
 from sink_runtime.procfile import PROCESSES, read_procfile
 
@@ -28,13 +32,13 @@ def main(arguments: Sequence[str]) -> int:
 
 def _main(arguments: Sequence[str]) -> int:
     layout = read_layout(os.environ)
-    if list(arguments) == ["dependencies"]:
-        return install_dependencies(layout)
-    if list(arguments) == ["app"]:
-        return prepare_app(layout)
-    if arguments:
+    if list(arguments) not in ([], ["dependencies"], ["app"]):
         raise Refusal(f"{' '.join(arguments)!r} is not understood: write app-init [dependencies|app].")
-    return install_dependencies(layout) or prepare_app(layout)
+    app = find_earlier(layout)
+    install = partial(earlier.install_dependencies, app) if app else partial(install_dependencies, layout)
+    prepare = partial(earlier.prepare, app) if app else partial(prepare_app, layout)
+    steps = {"dependencies": install, "app": prepare}
+    return steps[arguments[0]]() if arguments else install() or prepare()
 
 
 def install_dependencies(layout: Layout) -> int:

@@ -16,15 +16,15 @@ from the_sink.sandbox.compute.locks import exclusive
 VENV_LABEL = "the-sink.sandbox.venv"
 """Set by the sandbox's ``docker build`` on an image whose dependencies are installed: the key."""
 
-# What app-init may install from: the lock file, or without one the files of older apps.
-_LOCK = "requirements.lock"
-_OTHERS = ("requirements.txt", "pyproject.toml", "setup.cfg", "setup.py")
+# What app-init may install from: the lock file, or what apps of the earlier platform have.
+_EARLIER = ("requirements.lock", "pyproject.toml", "requirements.txt")
+_SOURCES = ("requirements.lock", *(f"app/server/{name}" for name in _EARLIER))
 
 
 def environment_key(python_version: str, app: Path) -> str:
     """Return the key of the virtual environment that the app in this folder needs."""
     seal = hashlib.sha256(python_version.encode())
-    for name in [_LOCK] if (app / _LOCK).is_file() else _OTHERS:
+    for name in _SOURCES:
         if (app / name).is_file():
             seal.update(b"\0" + name.encode() + b"\0" + (app / name).read_bytes())
     return seal.hexdigest()[:32]

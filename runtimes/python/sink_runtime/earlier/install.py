@@ -1,0 +1,92 @@
+"""app-init for an app of the earlier platform.
+
+Its dependencies are what `pip install app/server` would install, or what a requirements.lock beside its
+pyproject.toml says; as elsewhere the app itself is not installed, because its files belong to root while
+app-init runs as the app's user.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from sink_runtime.earlier.layout import EarlierApp
+from sink_runtime.layout import Refusal, say
+
+# Runs the programs of aws/services/supervisor/conf; an app's own choice of version stays.
+SUPERVISOR = (
+    "supervisor==4.3.0 --hash=sha256:0bcb763fddafba410f35cbde226aa7f8514b9fb82eb05a0c85f6588d1c13f8db"
+)
+
+
+LOCK = "requirements.lock"
+
+
+def optimized(environ: dict[str, str]) -> dict[str, str]:
+    """Return an environment in which Python leaves assertions out, unless it says otherwise.
+
+    That is how such apps run, from their dependencies' compiled files on.
+    """
+    return {"PYTHONOPTIMIZE": "1", **environ}
+
+
+def install_dependencies(app: EarlierApp) -> int:
+    """Make the virtual environment anew with what the app's server names, and see that it can be served."""
+    declared = _declared(app.server)
+    uv = shutil.which("uv")
+    if uv is None:
+        raise Refusal("uv is not on the PATH: the runtime image brings it.")
+    python = app.venv / "bin" / "python"
+    environment = optimized(dict(os.environ))
+    install = [uv, "pip", "install", "--python", str(python)]
+    if app.is_image:
+        # Nobody reads the cache of a layer again, and a task must not compile at every start.
+        install += ["--no-cache", "--compile-bytecode"]
+    make = [uv, "venv", "--quiet", "--clear", "--no-python-downloads", "--python", sys.executable]
+    exactly = ["--require-hashes"] if declared.name == LOCK else []
+    for command in ([*make, str(app.venv)], [*install, *exactly, "--requirement", str(declared)]):
+        code = subprocess.run(command, env=environment, check=False).returncode
+        if code:
+            return _failed(declared.name, code)
+    for program in ("gunicorn", "flask"):
+        if not (app.venv / "bin" / program).exists():
+            raise Refusal(f"{declared} does not name {program}, with which the service is served: add it.")
+    if (app.venv / "bin" / "supervisord").exists():
+        return 0
+    add = [*install, "--quiet", "--require-hashes", "--requirement", "-"]
+    code = subprocess.run(add, env=environment, input=SUPERVISOR.encode(), check=False).returncode
+    return _failed("supervisor", code) if code else 0
+
+
+def prepare(app: EarlierApp) -> int:
+    """See that every source compiles; the files are root's, so nothing is written beside them."""
+    with tempfile.TemporaryDirectory() as cache:
+        python = [str(app.venv / "bin" / "python"), "-X", f"pycache_prefix={cache}"]
+        compile_all = [*python, "-m", "compileall", "-q", "-j", "0", str(app.sources)]
+        if subprocess.run(compile_all, check=False).returncode:
+            say("The sources do not compile; the file and the line are above.")
+            return 1
+    return 0
+
+
+def _failed(what: str, code: int) -> int:
+    say(f"{what} could not be installed: uv ended with exit code {code}, its reason is above.")
+    return 1
+
+
+def _declared(server: Path) -> Path:
+    """Return the file that names the dependencies."""
+    if (server / LOCK).is_file():
+        return server / LOCK
+    project, requirements = server / "pyproject.toml", server / "requirements.txt"
+    text = project.read_text("utf-8", "replace") if project.is_file() else ""
+    if re.search(r"^\s*\[project\]", text, re.MULTILINE):  # Python 3.10 has no reader of TOML
+        return project
+    if requirements.is_file():
+        return requirements
+    raise Refusal(f"{server} has neither a pyproject.toml with [project] nor a requirements.txt.")
