@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from the_sink.sandbox.builds.aws_command import AwsCommand
+from the_sink.sandbox.builds.jq_command import install_jq_command
 from the_sink.sandbox.builds.runner import Workshop
 from the_sink.sandbox.builds.service import Builds
 from the_sink.sandbox.clients import Clients
@@ -46,10 +47,10 @@ class Services:
         clients = Clients(endpoint_url)
         self._aws_command = AwsCommand(home)
         docker_folder = cache(compute.install_docker_command)
+        jq_folder = cache(partial(install_jq_command, home))
 
         def command_folders() -> list[Path]:
-            aws_folder = self._aws_command.folder()
-            return [docker_folder(), *([aws_folder] if aws_folder else [])]
+            return [docker_folder(), *filter(None, (self._aws_command.folder(), jq_folder()))]
 
         lint = TemplateLint(home / "lint")
 
