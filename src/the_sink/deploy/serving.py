@@ -9,7 +9,7 @@ import zipfile
 from the_sink.aws.session import Aws
 from the_sink.errors import SinkError
 from the_sink.models import ActionRun, Serving, Stack
-from the_sink.naming import Names
+from the_sink.naming import Names, commit_of_image_tag
 
 BUILD_ARTIFACT = "BuildOutput"
 IMAGE_DEFINITIONS = "imagedefinitions.json"
@@ -81,15 +81,24 @@ def describe_release_image(aws: Aws, names: Names, actions: tuple[ActionRun, ...
     Build names it in ``imagedefinitions.json``, which UpdateService deploys; the registry knows its digest.
 
     Raises:
-        SinkError: the run's artifact or its image no longer exists.
+        SinkError: the run's artifact or its image no longer exists, or the image's tag, in a buildspec of
+            the earlier platform the same for every commit, was moved by a later build.
     """
-    uri = next((named for run in actions if (named := _image_of(aws, names, run))), "")
+    named = ((image, run) for run in actions if (image := _image_of(aws, names, run)))
+    uri, build = next(named, ("", None))
     repository, _, tag = uri.rpartition(":")
     image = aws.registry.image(repository.rpartition("/")[2], tag=tag) if tag else None
     if image is None:
         raise SinkError(
             f"The image that the run built ({uri or 'unknown'}) is not in the registry {names.repository}.",
             "Build it again: commit, then deploy.",
+        )
+    is_moving = build and build.updated_at and image.pushed_at and not commit_of_image_tag(tag)
+    if is_moving and image.pushed_at > build.updated_at:
+        raise SinkError(
+            f"The tag {tag} of {names.repository} was moved by a later build: which image this run's was "
+            "cannot be told.",
+            f"Look at what runs: invoke status --env {names.env}{aws.target.flags}",
         )
     return image.digest
 
