@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from the_sink.config import answers, platform_pin, procfile
+from the_sink.config import answers, earlier, platform_pin, procfile
 from the_sink.config.effective import (
     PLATFORM_DEFAULTS,
     check_environment_name,
@@ -48,7 +48,8 @@ def check_app(root: Path) -> list[Problem]:
         problems += _check_environment(files, env, template, settings)[1]
     problems += _check_buildspec(files)
     problems += _check_dockerfile(files)
-    problems += _check_procfile(files)
+    if not earlier.is_earlier(files):
+        problems += _check_procfile(files)
     problems += _check_origin(files)
     return problems
 
@@ -207,7 +208,7 @@ def _check_buildspec(files: Files) -> list[Problem]:
         problems.append(Problem(BUILDSPEC_FILE, f"version is {document.get('version')!r}; expected: 0.2."))
     if not isinstance(document.get("phases"), dict):
         problems.append(Problem(BUILDSPEC_FILE, "phases is missing: the build would do nothing."))
-    return problems
+    return [*problems, *earlier.check_buildspec(text, BUILDSPEC_FILE)]
 
 
 def _check_dockerfile(files: Files) -> list[Problem]:
@@ -226,6 +227,8 @@ def _check_origin(files: Files) -> list[Problem]:
     text, problems = files.read(answers.FILE)
     if not problems:
         problems = answers.check_answers(text)
+    elif earlier.is_earlier(files) and not files.has(answers.FILE):
+        problems = []  # no template made it
     found = answers.parse_answers(text)
     pin, missing = files.read(platform_pin.FILE)
     return [*problems, *(missing or platform_pin.check_pin(pin, found.commit if found else ""))]

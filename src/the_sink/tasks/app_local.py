@@ -13,6 +13,7 @@ from invoke.exceptions import Exit
 from the_sink.errors import ConfigError, InputError, SinkError
 from the_sink.tasks import flags
 from the_sink.tasks.decorator import task
+from the_sink.tasks.own_layout import load_own_app
 
 if TYPE_CHECKING:
     from the_sink.config import Settings
@@ -97,14 +98,13 @@ def serve(_c: Context, port: str = "", db_port: str = "", no_reload: bool = Fals
     import os
     import sys
 
-    from the_sink.config import load_app
     from the_sink.config.validation import has_database
     from the_sink.local import app_database
     from the_sink.local import app_environment as local
     from the_sink.local.serving import container_init, require_free, serving_variables
     from the_sink.report import lines
 
-    settings = load_app()
+    settings = load_own_app("serve")
     number = flags.port(port, default=DEFAULT_PORT) or DEFAULT_PORT
     database_port = flags.port(db_port, flag="--db-port")
     needs_database = has_database(settings, FIRST)
@@ -143,14 +143,13 @@ def test(c: Context) -> None:
     import os
     from contextlib import ExitStack
 
-    from the_sink.config import load_app
     from the_sink.config.validation import has_database
     from the_sink.local import app_database
     from the_sink.local import app_environment as local
     from the_sink.local.process import show
     from the_sink.report import lines
 
-    settings = load_app()
+    settings = load_own_app("test")
     environment = local.prepare(settings.root, _runtime(settings), lines.say)
     command = [str(environment / "bin" / "python"), "-m", "pytest", *flags.passed_on(c)]
     variables = local.environment_variables(settings.root, environment)
@@ -170,12 +169,11 @@ def lint(_c: Context, fix: bool = False) -> None:
     Args:
         fix: Repair and format instead, as far as ruff can.
     """
-    from the_sink.config import load_app
     from the_sink.local import app_environment as local
     from the_sink.local.process import show
     from the_sink.report import lines
 
-    settings = load_app()
+    settings = load_own_app("lint")
     environment = local.prepare(settings.root, _runtime(settings), lines.say)
     variables = local.environment_variables(settings.root, environment)
     ruff = str(environment / "bin" / "ruff")
@@ -199,11 +197,10 @@ def lock(_c: Context, upgrade: bool = False, dry_run: bool = False) -> None:
         upgrade: Take the newest versions that app/pyproject.toml allows, not those that are locked.
         dry_run: Show what would change, and write nothing.
     """
-    from the_sink.config import load_app
     from the_sink.local.uv import resolve_lock
     from the_sink.report import lines
 
-    project = load_app().root / "app"
+    project = load_own_app("lock").root / "app"
     production = resolve_lock(project, "requirements.lock", upgrade=upgrade)
     # What is tested is what is deployed: the same version wherever both name a package.
     development = resolve_lock(

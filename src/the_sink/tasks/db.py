@@ -11,6 +11,7 @@ from invoke.context import Context
 
 from the_sink.errors import InputError, SinkError
 from the_sink.tasks.decorator import task
+from the_sink.tasks.own_layout import load_own_app
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,14 +33,13 @@ def migration(_c: Context, message: str = "") -> None:
     """
     import shlex
 
-    from the_sink.config import load_app
     from the_sink.config.validation import load_parameters
     from the_sink.local import app_database
     from the_sink.local import app_environment as local
     from the_sink.local.process import run
     from the_sink.report import lines
 
-    settings = load_app()
+    settings = load_own_app("db.migration")
     if not message.strip():
         raise InputError(
             "What changes is missing.", 'Say it in a few words: --message "Notes have a colour".'

@@ -253,7 +253,8 @@ def fetch(address: str) -> str:
     parts = urlsplit(address)
     connection = http.client.HTTPConnection("127.0.0.1", parts.port or 80, timeout=10)
     try:
-        connection.request("GET", parts.path or "/", headers={"Host": parts.netloc})
+        target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+        connection.request("GET", target, headers={"Host": parts.netloc})
         response = connection.getresponse()
         body = response.read().decode()
     except OSError as error:

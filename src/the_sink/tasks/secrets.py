@@ -10,6 +10,7 @@ from invoke.context import Context
 from the_sink.errors import InputError, NotFound
 from the_sink.tasks import flags
 from the_sink.tasks.decorator import task
+from the_sink.tasks.own_layout import load_own_app
 
 
 @task
@@ -21,14 +22,13 @@ def pull(_c: Context, env: str = "", sandbox: bool = False, yes: bool = False) -
         sandbox: Take them from the sandbox of this machine instead of AWS.
         yes: Overwrite an app/.env that differs without asking; take prod's values.
     """
-    from the_sink.config import load_app
     from the_sink.local import env_file
     from the_sink.naming import Names
     from the_sink.report import lines
     from the_sink.tasks.asking import confirm
     from the_sink.tasks.connection import connect_to
 
-    settings = load_app()
+    settings = load_own_app("secrets.pull")
     environment = settings.environment(flags.required_env(env, settings.environment_names))
     if environment.name == "prod" and not yes:
         raise InputError(

@@ -10,12 +10,14 @@ import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
-from the_sink.config import answers, platform_pin
+from the_sink.config import answers, earlier, platform_pin
+from the_sink.config.files import Folder
 from the_sink.config.nested import check_passed
 from the_sink.config.problems import Problem, refusal
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
 from the_sink.config.stack_template import parse_template, read_parameters
 from the_sink.config.validation import check_app
+from the_sink.errors import InputError
 from the_sink.local import checks, git, unfinished_update
 from the_sink.local.scratch import make_scratch
 from the_sink.local.template_source import TemplateSource, open_source, without_credentials
@@ -53,6 +55,12 @@ def update(root: Path, wanted: str = "", *, is_dry_run: bool = False) -> Generat
     head = git.resolve_commit(root).sha
     inside = git.checked(root, "rev-parse", "--show-prefix").text
     done = git.call(top, "show", f"{head}:{inside}{answers.FILE}")
+    if done.code and earlier.is_earlier(Folder(root)):
+        raise InputError(
+            "No template made this app, so there is nothing to update in its files.",
+            f"Its platform's version is the commit in {platform_pin.FILE}: write a newer one there, install "
+            "it, then invoke bootstrap for each environment.",
+        )
     found = read_answers(None if done.code else done.output.decode("utf-8", "replace"))
     # After an interruption a git that copier had started may still write there: no reason for a traceback.
     with tempfile.TemporaryDirectory(prefix="the-sink-update-", ignore_cleanup_errors=True) as folder:

@@ -8,21 +8,28 @@ from pathlib import Path
 
 import pytest
 
+from the_sink.config.earlier import require_own_layout
+from the_sink.config.files import Folder
 from the_sink.config.validation import check_app
+from the_sink.errors import InputError
 from the_sink.local import checks
 
-EARLIER = Path(__file__).parent / "earlier_app"
+EARLIER = Path(__file__).resolve().parents[2] / "fixtures" / "earlier_app"
 CONFIGURATION = "aws/cfn-template-configuration-stage.json"
 TEMPLATE = "aws/cfn-template.yml"
 
 
 @pytest.fixture
-def earlier(app: Path) -> Path:
-    """Such an app: its own aws/ folder, in a repository of this platform's."""
-    shutil.copytree(EARLIER, app, dirs_exist_ok=True)
-    settings = app / "sink.toml"
-    settings.write_text(settings.read_text().replace("[platform]", 'secrets_delivery = "image"\n[platform]'))
-    return app
+def earlier(tmp_path: Path) -> Path:
+    """Such an app with the files that it is given here, and no others: no Procfile, no answers."""
+    root = tmp_path / "tide-gauge"
+    shutil.copytree(EARLIER, root)
+    (root / "requirements-platform.txt").write_text(f"the-sink[sandbox] @ git+https://x/y.git@{'a' * 40}\n")
+    (root / "sink.toml").write_text(
+        '[app]\nname = "tide-gauge"\nsecrets_delivery = "image"\n[platform]\nname = "the-sink"\n'
+        '[environments.stage]\nregion = "eu-west-1"\n'
+    )
+    return root
 
 
 def errors(app: Path) -> list[str]:
@@ -35,13 +42,15 @@ def warnings(app: Path) -> list[str]:
 
 def set_runtime(app: Path, version: str) -> None:
     path = app / CONFIGURATION
-    path.write_text(path.read_text().replace('"3.12"', json.dumps(version)))
+    path.write_text(path.read_text().replace('"3.11"', json.dumps(version)))
 
 
 def test_versions_without_quotes_are_worth_a_warning(earlier):
     assert errors(earlier) == []
     assert warnings(earlier) == [
-        f"{TEMPLATE}: RuntimeVersion has versions without quotes: YAML reads 3.10 as the number 3.1."
+        f"{TEMPLATE}: RuntimeVersion has versions without quotes: YAML reads 3.10 as the number 3.1.",
+        "aws/buildspec.yaml: it pushes the tag $ECR_TAG and deploys it: after a deploy that failed, a task "
+        "that ECS starts anew runs the new image all the same.",
     ]
     assert checks.check_nested(earlier) == []
 
@@ -76,7 +85,7 @@ def test_the_lost_version_in_the_configuration_is_named_too(earlier):
 def test_a_lost_default_counts_where_nothing_else_is_said(earlier):
     template, path = earlier / TEMPLATE, earlier / CONFIGURATION
     template.write_text(template.read_text().replace("AllowedValues: [3.10, 3.11, 3.12]", "Default: 3.10", 1))
-    path.write_text(path.read_text().replace('    "RuntimeVersion": "3.12",\n', ""))
+    path.write_text(path.read_text().replace('    "RuntimeVersion": "3.11",\n', ""))
 
     assert errors(earlier) == [
         f"{TEMPLATE}: 3.10 stands in RuntimeVersion without quotes, YAML reads it as 3.1, "
@@ -97,6 +106,23 @@ def test_its_secrets_are_in_the_image_and_the_pipeline_must_know(earlier):
     settings.write_text(settings.read_text().replace('"image"', '"task"'))
 
     assert errors(earlier) == [
-        f'{TEMPLATE}: SecretsDelivery is "image" because Defaults does not pass it, and app.secrets_delivery '
-        'of sink.toml is "task": both stacks need the same.'
+        f'{TEMPLATE}: SecretsDelivery is "image" because StackPython does not pass it, and '
+        'app.secrets_delivery of sink.toml is "task": both stacks need the same.'
     ]
+
+
+def test_a_file_that_only_generated_apps_have_is_missed_where_there_is_no_server(earlier):
+    shutil.rmtree(earlier / "app/server")
+
+    assert errors(earlier) == ["app/Procfile: it is missing.", ".copier-answers.yml: it is missing."]
+
+
+@pytest.mark.parametrize("task", ["serve", "test", "lint", "lock"])
+def test_a_task_for_the_layout_of_generated_apps_says_so(earlier, task):
+    with pytest.raises(InputError) as caught:
+        require_own_layout(Folder(earlier), task)
+
+    assert caught.value.message == (
+        f"invoke {task} knows the layout of generated apps; this one has the earlier platform's "
+        "(app/server, no app/Procfile)."
+    )
