@@ -13,13 +13,15 @@ import pytest
 from the_sink.aws.session import Aws
 from the_sink.deploy.platform import Platform, describe_platform
 from the_sink.deploy.runtimes import (
+    BASE_DIGEST,
+    BASE_NAME,
     Runtime,
     apply_publish,
     dated_tag,
     describe_runtimes,
     find_dated_tag,
 )
-from the_sink.local.docker import Docker
+from the_sink.local.docker import Docker, find_digest
 from the_sink.models import Image
 from the_sink.sandbox.compute import install_docker_command
 from the_sink.sandbox.lifecycle import Sandbox
@@ -28,6 +30,7 @@ from the_sink.tasks import platform_namespace
 from .test_platform import run
 
 DIGEST = "sha256:0a1b2c3d" + "e" * 56
+OTHER = "sha256:" + "f" * 64
 
 
 def test_a_dated_tag_names_the_day_in_utc_and_the_image() -> None:
@@ -86,6 +89,22 @@ class TestPublishing:
         assert second.tag == f"3.13-20261122-{second.digest[7:15]}"
         assert sorted(self.tags(aws)) == [["3.13", second.tag], [first.tag]]
 
+    def test_what_an_image_was_built_on_can_be_read_from_the_registry(
+        self, connection: Aws, platform: Platform, docker: Docker, tmp_path: Path
+    ) -> None:
+        """The stand-in knows of no base: the labels are those that a build with an engine gives."""
+        (tmp_path / "Dockerfile").write_text("FROM python:3.13\nCOPY Dockerfile /\n")
+        name = f"{platform.runtime_uri}:3.13"
+        labels = {BASE_NAME: "gallery.example.com/python:3.13.15", BASE_DIGEST: DIGEST}
+        docker.build(tmp_path, tmp_path / "Dockerfile", name, labels, [])
+        grant = connection.registry.sign_in()
+        docker.sign_in(name.partition("/")[0], grant.user, grant.password)
+        docker.push(name)
+
+        [published] = [each for each in describe_runtimes(connection, platform) if each.digest]
+
+        assert published.base == f"gallery.example.com/python:3.13.15@{DIGEST}"
+
     def test_the_list_shows_the_tag_that_stays(
         self, platform: Platform, invoke: Any, tmp_path: Path, aws: Any
     ) -> None:
@@ -98,3 +117,20 @@ class TestPublishing:
 
         line = next(line for line in ended.out.splitlines() if line.startswith("3.13"))
         assert line.split()[-2:] == ["3.13-20261123-0a1b2c3d", DIGEST]
+
+
+@pytest.mark.parametrize(
+    ("image", "digest"),
+    [
+        ("gallery.example.com/python:3.13", DIGEST),
+        ("gallery.example.com/python", DIGEST),
+        (f"gallery.example.com/python@{OTHER}", OTHER),
+        ("localhost:5000/python", OTHER),
+        ("localhost:5000/python:3.13", OTHER),
+        ("local/python:3.13", ""),
+    ],
+)
+def test_the_digest_of_a_base_is_that_of_the_registry_in_its_name(image: str, digest: str) -> None:
+    known = [f"gallery.example.com/python@{DIGEST}", f"localhost:5000/python@{OTHER}"]
+
+    assert find_digest(image, known) == digest

@@ -96,7 +96,11 @@ FUNCTIONS = {
         "_revoke_sg_egress": ["p"],
         "_revoke_sg_ingress": ["p"],
     },
-    "ministack.services.ecr": {"get_state": [], "reset": []},
+    "ministack.services.ecr": {
+        "get_state": [],
+        "reset": [],
+        "_get_download_url_for_layer": ["data"],
+    },
     "ministack.services.ecs": {
         "_build_run_kwargs": None,
         "_circuit_breaker_threshold": ["svc"],

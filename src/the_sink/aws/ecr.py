@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
+import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,12 @@ from the_sink.models import Image
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
+
+_MANIFESTS = [
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+]
+_DOWNLOAD_S = 30
 
 _MISSING = frozenset({"ImageNotFoundException", "RepositoryNotFoundException"})
 
@@ -68,6 +77,26 @@ class Registry:
             if error_code(error) in _MISSING:
                 return ()
             raise
+
+    def labels(self, repository: str, digest: str) -> Mapping[str, str]:
+        """Return an image's labels, none if there is no such image, or it is an index of several.
+
+        They are in its configuration, which ECR hands out as it does layers:
+        https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetDownloadUrlForLayer.html
+        """
+        found = self._client.batch_get_image(
+            repositoryName=repository, imageIds=[{"imageDigest": digest}], acceptedMediaTypes=_MANIFESTS
+        )
+        manifest = json.loads(found["images"][0]["imageManifest"]) if found.get("images") else {}
+        configuration = manifest.get("config", {}).get("digest", "")
+        if not configuration:
+            return {}
+        granted = self._client.get_download_url_for_layer(
+            repositoryName=repository, layerDigest=configuration
+        )
+        with urllib.request.urlopen(granted["downloadUrl"], timeout=_DOWNLOAD_S) as answer:  # noqa: S310 - ECR's
+            content = json.load(answer)
+        return dict(content.get("config", {}).get("Labels") or {})
 
     def add_tag(self, repository: str, digest: str, tag: str) -> None:
         """Give an image one more tag; no layer travels for that.

@@ -8,7 +8,7 @@ untagged images expire.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,10 @@ from the_sink.resources import resource_path
 
 FOLDER = "runtimes/python"
 
+BASE_NAME = "org.opencontainers.image.base.name"
+BASE_DIGEST = "org.opencontainers.image.base.digest"
+"""https://github.com/opencontainers/image-spec/blob/main/annotations.md"""
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -36,6 +40,8 @@ class Runtime:
     pushed_at: datetime | None = None
     tag: str = ""
     """The tag that this image keeps when the version's own moves on, "" if it has none."""
+    base: str = ""
+    """The image that it was built on: by digest where that came from a registry, "" where it is not known."""
 
 
 def choose_runtimes(wanted: Sequence[str]) -> tuple[str, ...]:
@@ -56,15 +62,23 @@ def choose_runtimes(wanted: Sequence[str]) -> tuple[str, ...]:
 
 def describe_runtimes(aws: Aws, platform: Platform) -> tuple[Runtime, ...]:
     """Return every runtime with what the registry holds of it."""
-    tagged = {tag: image for image in aws.registry.images(platform.runtime_repository) for tag in image.tags}
-    return tuple(_describe(version, tagged.get(version)) for version in PYTHON_RUNTIMES)
+    repository = platform.runtime_repository
+    tagged = {tag: image for image in aws.registry.images(repository) for tag in image.tags}
+    return tuple(_describe(aws, repository, version, tagged.get(version)) for version in PYTHON_RUNTIMES)
 
 
-def _describe(version: str, image: Image | None) -> Runtime:
+def _describe(aws: Aws, repository: str, version: str, image: Image | None) -> Runtime:
     retired = RETIRED_RUNTIMES.get(version, "")
     if image is None:
         return Runtime(version, retired)
-    return Runtime(version, retired, image.digest, image.pushed_at, find_dated_tag(version, image))
+    base = describe_base(aws.registry.labels(repository, image.digest))
+    return Runtime(version, retired, image.digest, image.pushed_at, find_dated_tag(version, image), base)
+
+
+def describe_base(labels: Mapping[str, str]) -> str:
+    """Return what an image was built on, as `--build-arg BASE=` takes it; "" if its labels do not say."""
+    name, digest = labels.get(BASE_NAME, ""), labels.get(BASE_DIGEST, "")
+    return f"{name.partition('@')[0]}@{digest}" if name and digest else name
 
 
 def dated_tag(version: str, digest: str, published_at: datetime) -> str:
@@ -120,8 +134,10 @@ def apply_build(
         dockerfile = folder / f"{version}.Dockerfile"
         base = base_image(version, dockerfile.read_text(), arguments)
         yield Said(f"Building {image} on {base}" if docker.has_engine else f"Building {image}")
-        docker.require_base(base, version)
+        digest = docker.require_base(base, version)
         labels = {"the-sink.runtime": version, "the-sink.template-version": platform_version}
+        if docker.has_engine:
+            labels |= {BASE_NAME: base} | ({BASE_DIGEST: digest} if digest else {})
         given = [*arguments, f"BASE={base}"] if docker.has_engine else arguments
         docker.build(folder, dockerfile, image, labels, given)
         docker.require_python(image, version)

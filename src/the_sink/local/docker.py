@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -44,14 +45,24 @@ class Docker:
         elif self.has_engine and self._run("version").code:
             raise InputError("The sandbox's Docker Engine does not answer.", "Look: invoke sandbox.status")
 
-    def require_base(self, image: str, version: str) -> None:
+    def require_base(self, image: str, version: str) -> str:
         """Have the image that a runtime is built on, pulled where the engine does not have it.
+
+        Returns:
+            Its digest in the registry that it is named by; "" for one that comes from none.
 
         Raises:
             InputError: it cannot be pulled; what a person may do instead.
         """
-        if not self.has_engine or self._run("image", "inspect", image).code == 0:
-            return
+        if not self.has_engine:
+            return ""
+        if self._run("image", "inspect", image).code:
+            self._pull_base(image, version)
+        answer = self._run("image", "inspect", "--format", "{{json .RepoDigests}}", image)
+        self._expect(answer, f"The base image {image} cannot be looked at")
+        return find_digest(image, json.loads(answer.text) or [])
+
+    def _pull_base(self, image: str, version: str) -> None:
         answer = self._run("pull", image)
         if answer.code:
             last = (answer.error_text.splitlines() or [f"exit code {answer.code}"])[-1]
@@ -150,3 +161,18 @@ class Docker:
         if answer.code:
             last = answer.error_text.splitlines()[-1:] or [f"exit code {answer.code}"]
             raise SinkError(f"{failure}: {last[0].rstrip('.')}.")
+
+
+def find_digest(image: str, known: Sequence[str]) -> str:
+    """Return the digest that an image has in the registry of its name, "" for none.
+
+    Args:
+        image: As a person names it, by tag or by digest.
+        known: What the engine says of it: name@digest, once for each registry that it came from or went to.
+    """
+    name, _, digest = image.partition("@")
+    if digest:
+        return digest
+    repository = name if "/" in name.rpartition(":")[2] else name.rpartition(":")[0] or name
+    found = [each.partition("@") for each in known]
+    return next((digest for named, _, digest in found if named == repository), "")

@@ -65,7 +65,7 @@ class Services:
         )
         engine = compute.engine
         self._compute = compute
-        self.registry: Any = registry.Registry(home)
+        self.registry: Any = registry.Registry(home, port)
         self.registry.install()
         self.balancers: Any = Balancers(port, engine.resolve_target)
         self._tasks = TaskSupervisor(engine, self.balancers)

@@ -38,7 +38,7 @@ def list_(_c: Context, sandbox: bool = False, json: bool = False) -> None:
         return
     lines.data(
         tables.render_table(
-            ("Python", "support", "published", "tag that stays", "digest"),
+            ("Python", "support", "published", "tag that stays", "digest", "built on"),
             [
                 (
                     each.version,
@@ -46,6 +46,7 @@ def list_(_c: Context, sandbox: bool = False, json: bool = False) -> None:
                     wording.format_time(each.pushed_at) if each.pushed_at else "yes" if each.digest else "no",
                     each.tag,
                     each.digest,
+                    each.base,
                 )
                 for each in found
             ],

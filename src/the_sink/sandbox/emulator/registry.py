@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from ministack import app as ministack_app
-from ministack.core.responses import AccountRegionScopedDict
+from ministack.core.responses import (
+    AccountRegionScopedDict,
+    error_response_json,
+    get_account_id,
+    get_region,
+    json_response,
+)
 from ministack.services import ecr
 
 from the_sink.sandbox.docker_engine.names import sandbox_id
@@ -32,12 +38,14 @@ _MOUNT = re.compile(r"(?<=from=)sink-[0-9a-f]{8}(?:%2F|/)\d{12}(?:%2F|/)[a-z0-9-
 class Registry:
     """The data plane of ECR for one sandbox."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, port: int) -> None:
         self._id = sandbox_id(home)
+        self._port = port
         self._blobs = Blobs(home / FOLDER)
 
     def install(self) -> None:
-        """Keep layers on disk."""
+        """Keep layers on disk, and hand them out where this sandbox is."""
+        ecr._get_download_url_for_layer = self._download_url
         get_state, reset = ecr.get_state, ecr.reset
         layers = ecr._layer_blobs = Layers(self._blobs)
 
@@ -55,6 +63,16 @@ class Registry:
 
         ecr.get_state = get_state_without_bytes
         ecr.reset = reset_with_blobs
+
+    def _download_url(self, data: dict[str, Any]) -> Any:
+        """GetDownloadUrlForLayer; the emulator's own address is one of AWS."""
+        name, digest = data.get("repositoryName", ""), data.get("layerDigest", "")
+        if digest not in ecr._layer_blobs.get(name, {}):
+            return error_response_json(
+                "LayersNotFoundException", f"The layer with digest '{digest}' does not exist", 400
+            )
+        path = f"/v2/sink-{self._id}/{get_account_id()}/{get_region()}/{name}/blobs/{digest}"
+        return json_response({"downloadUrl": f"http://127.0.0.1:{self._port}{path}", "layerDigest": digest})
 
     def serves(self, scope: dict[str, Any]) -> bool:
         """Whether a request comes from an engine that names account and region in the path."""
