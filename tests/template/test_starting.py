@@ -162,7 +162,7 @@ def environment(variant: str, make_service: Callable[..., Service], tmp_path: Pa
         yield made
 
 
-@pytest.mark.parametrize("variant", ["fastapi-postgres", "flask-postgres"])
+@pytest.mark.parametrize("variant", ["fastapi-postgres", pytest.param("flask-postgres", marks=pytest.mark.long)])
 def test_a_task_of_two_processors_migrates_once_and_drains(environment: Environment) -> None:
     """Two processes serve; what they answer when SIGTERM comes is answered to its end."""
     main = environment.app / "src/hello_sink/main.py"
@@ -217,7 +217,7 @@ else:
 @pytest.fixture
 def variant() -> str:
     """Migrations are the same text whatever the framework."""
-    return "flask-postgres"
+    return "fastapi-postgres"
 
 
 @pytest.fixture
