@@ -164,6 +164,7 @@ FUNCTIONS = {
         ],
     },
     "ministack.services.cloudformation.changesets": {
+        "_evaluate_conditions": ["template", "params"],
         "_diff_resources": None,
         "_resolve_parameters": ["template", "provided_params", "previous_params"],
         "_resolve_props_for_diff": ["template", "params", "stack_name", "stack_id"],
@@ -185,6 +186,7 @@ FUNCTIONS = {
         "_validate_template_statics": ["template"],
     },
     "ministack.services.cloudformation.handlers": {
+        "_evaluate_conditions": ["template", "params"],
         "_capabilities_enforced": [],
         "_resolve_parameters": ["template", "provided_params", "previous_params"],
         "_resolve_stack": ["stack_name"],
@@ -222,6 +224,7 @@ FUNCTIONS = {
         ],
     },
     "ministack.services.cloudformation.stacks": {
+        "_evaluate_conditions": ["template", "params"],
         "_add_event": [
             "stack_id",
             "stack_name",
@@ -261,7 +264,7 @@ DATA = {
 }
 
 STORES = {
-    "ministack.services.alb": ["_lbs", "_targets", "_tg_attrs", "_tgs"],
+    "ministack.services.alb": ["_lbs", "_listeners", "_targets", "_tg_attrs", "_tgs"],
     "ministack.services.cloudformation": ["_stacks"],
     "ministack.services.cloudwatch_logs": ["_log_groups"],
     "ministack.services.codebuild": ["_builds", "_projects"],
@@ -342,6 +345,7 @@ def test_a_store_behaves_like_a_dictionary(module: str, name: str) -> None:
 def test_regional_stores_can_be_read_across_regions() -> None:
     for module, name in (
         ("ministack.services.alb", "_lbs"),
+        ("ministack.services.alb", "_listeners"),
         ("ministack.services.cloudformation", "_stacks"),
         ("ministack.services.ecs", "_services"),
         ("ministack.services.ecs", "_task_defs"),

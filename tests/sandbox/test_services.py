@@ -372,6 +372,44 @@ def test_scaling_starts_and_stops_processes_and_deleting_ends_them(shop: Shop) -
     assert shop.get()[0] == 404
 
 
+def test_with_a_certificate_the_address_still_opens_and_it_is_said_that_tls_is_not_played(
+    shop: Shop,
+) -> None:
+    """On AWS the listener of port 80 leads to HTTPS; here nobody would answer there."""
+    shop.push("live", version="one")
+    secure = template("live", 1)
+    secure["Resources"]["Secure"] = {
+        "Type": "AWS::ElasticLoadBalancingV2::Listener",
+        "Properties": {
+            "LoadBalancerArn": {"Ref": "Balancer"},
+            "Port": 443,
+            "Protocol": "HTTPS",
+            "Certificates": [{"CertificateArn": "arn:aws:acm:eu-west-1:000000000000:certificate/1"}],
+            "DefaultActions": [{"Type": "forward", "TargetGroupArn": {"Ref": "Group"}}],
+        },
+    }
+    secure["Resources"]["Redirect"] = {
+        "Type": "AWS::ElasticLoadBalancingV2::ListenerRule",
+        "Properties": {
+            "ListenerArn": {"Ref": "Listener"},
+            "Priority": 1,
+            "Conditions": [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["*"]}}],
+            "Actions": [
+                {
+                    "Type": "redirect",
+                    "RedirectConfig": {"Port": "443", "Protocol": "HTTPS", "StatusCode": "HTTP_301"},
+                }
+            ],
+        },
+    }
+
+    shop.pipelines.stack("shop", secure)
+
+    assert shop.get() == (200, f"one {HOST}:{shop.sandbox.port}")
+    note = "AWS::ElasticLoadBalancingV2::Listener*: HTTPS is answered at the HTTP address, without TLS"
+    assert note in lifecycle.status("default")["simulated"]
+
+
 def test_autoscaling_keeps_a_service_within_its_limits(shop: Shop) -> None:
     """An update of the stack leaves its count alone, as on AWS, where the template names none."""
     shop.push("live", version="one")

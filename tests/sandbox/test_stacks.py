@@ -230,6 +230,23 @@ class TestNested:
         assert begun["Child"].startswith("arn:aws:cloudformation:")
 
 
+@pytest.mark.parametrize(("given", "logs"), [("", []), ("a", ["/joined"]), ("a,b", ["/joined"])])
+def test_a_condition_tells_an_empty_list(given: str, logs: list[str], pipelines: Pipelines) -> None:
+    joined = {"Fn::Join": [",", {"Ref": "Names"}]}
+    template = {
+        "Parameters": {"Names": {"Type": "CommaDelimitedList", "Default": given}},
+        "Conditions": {"HasNames": {"Fn::Not": [{"Fn::Equals": [joined, ""]}]}},
+        "Resources": {
+            "Log": {**log_group("/joined"), "Condition": "HasNames"},
+            "Always": log_group("/always"),
+        },
+    }
+
+    pipelines.stack("joined", template)
+
+    assert log_names(pipelines) == ["/always", *logs]
+
+
 def test_a_change_set_sees_a_condition_flip(pipelines: Pipelines) -> None:
     template = {
         "Parameters": {"Extra": {"Type": "String", "Default": "no"}},

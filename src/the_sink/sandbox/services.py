@@ -27,6 +27,7 @@ class Services:
         from the_sink.sandbox.emulator import (
             autoscaling,
             codebuild,
+            conditions,
             containers,
             ecs_history,
             ecs_resources,
@@ -80,6 +81,7 @@ class Services:
         ecs_stopping.install()
         fargate.install()
         stacks.install()
+        conditions.install()
         nested.install()
         resource_types.install()
         autoscaling.install()
@@ -92,7 +94,7 @@ class Services:
     def simulated(self) -> list[str]:
         """Return one sentence for each kind of resource that is not, or not wholly, what it is on AWS."""
         read_only = self._read_only_roots() if self._compute.kind == "processes" else []
-        return self._effectless() + read_only + self._databases.notes()
+        return self._effectless() + read_only + self.balancers.notes() + self._databases.notes()
 
     def start(self, state_dir: Path) -> None:
         """Take up what was saved."""

@@ -41,6 +41,14 @@ class Balancers:
         """Whether a request is for a load balancer."""
         return _host(scope).partition(":")[0].endswith(SUFFIX)
 
+    def notes(self) -> list[str]:
+        """Return a sentence where a load balancer would speak TLS."""
+        if any(listener.get("Protocol") == "HTTPS" for _, listener in alb._listeners.all_items()):
+            return [
+                "AWS::ElasticLoadBalancingV2::Listener*: HTTPS is answered at the HTTP address, without TLS"
+            ]
+        return []
+
     def in_flight(self, address: str) -> int:
         """Return how many requests a target is answering."""
         with self._lock:
@@ -65,7 +73,8 @@ class Balancers:
             return
         query = scope.get("query_string", b"").decode("latin-1")
         with request_scope(account, region):
-            # The address stands for the listener on port 80, whatever port the sandbox has.
+            # The address stands for the listener that serves, whatever port the sandbox has: where there is
+            # one for HTTPS, that on port 80 would only lead to an address that nobody answers here.
             answer = await alb.dispatch_request(
                 load_balancer,
                 scope["method"],
@@ -73,7 +82,7 @@ class Balancers:
                 headers,
                 body,
                 parse_qs(query, keep_blank_values=True),
-                80,
+                443 if _has_https(load_balancer["LoadBalancerArn"]) else 80,
                 client_ip=(scope.get("client") or ("127.0.0.1",))[0],
                 raw_query_string=query,
                 raw_path=scope["raw_path"].decode("ascii") if scope.get("raw_path") else None,
@@ -112,7 +121,9 @@ class Balancers:
         proxy, target_headers = alb._proxy_http_target, alb._target_headers
 
         def headers_with_port(*arguments: Any) -> dict[str, str]:
-            return {**target_headers(*arguments), "x-forwarded-port": str(self._port)}
+            # As its visitor came: on the sandbox's port, without TLS.
+            came = {"x-forwarded-port": str(self._port), "x-forwarded-proto": "http"}
+            return {**target_headers(*arguments), **came}
 
         async def proxy_to_process(target: dict[str, Any], group: dict[str, Any], *rest: Any) -> Any:
             address = str(target["Id"])
@@ -149,6 +160,13 @@ class Balancers:
             self._busy[address] -= 1
             if self._busy[address] <= 0:
                 del self._busy[address]
+
+
+def _has_https(load_balancer_arn: str) -> bool:
+    return any(
+        listener["LoadBalancerArn"] == load_balancer_arn and listener.get("Protocol") == "HTTPS"
+        for listener in list(alb._listeners.values())
+    )
 
 
 def _host(scope: dict[str, Any]) -> str:
