@@ -13,14 +13,16 @@ import pytest
 
 from the_sink.aws.session import Aws, Target, connect
 from the_sink.deploy.causes import explain
+from the_sink.deploy.failed_tasks import find_deaf_tasks
 from the_sink.deploy.follow import follow
 from the_sink.deploy.pace import Pace
+from the_sink.deploy.task_ends import describe_end
 from the_sink.errors import DeployFailed
 from the_sink.models import Clock, Release
 from the_sink.resources import resource_path
 from the_sink.sandbox import lifecycle
 
-from .helpers import BUCKET, Pipelines, action, approval, stage
+from .helpers import BUCKET, Pipelines, action, approval, stage, wait_for
 from .images import SERVER
 from .test_services import Shop
 
@@ -68,8 +70,8 @@ def runtime() -> dict[str, str]:
     """The files of an image that begin it, as the platform's own runtime image has them."""
     source = resource_path("runtimes/python")
     files = {"opt/the-sink/container-init": (source / "container-init").read_text()}
-    for path in (source / "sink_runtime").glob("*.py"):
-        files[f"opt/the-sink/sink_runtime/{path.name}"] = path.read_text()
+    for path in (source / "sink_runtime").rglob("*.py"):
+        files[f"opt/the-sink/{path.relative_to(source)}"] = path.read_text()
     return files
 
 
@@ -108,6 +110,25 @@ def test_a_task_that_fails_without_a_migration(
     error = failure(connection, shop.release("next"))
 
     assert error.hint == "The version before serves on. Mend the cause, commit, then deploy again."
+
+
+def test_a_release_that_goes_on_when_it_is_told_to_end(
+    aws: Callable[[str], Any], sandbox: lifecycle.Sandbox, pipelines: Pipelines, connection: Aws
+) -> None:
+    """It is killed, its log says so, and it is told from one that ended by itself."""
+    shop = Shop(aws, sandbox, pipelines)
+    deaf = SERVER.replace("signal.SIGTERM, leave", "signal.SIGTERM, signal.SIG_IGN")
+    shop.push("live", version="one", files={"app/serve.py": deaf})
+    shop.deploy(threshold=ONCE, StopTimeout=1)
+    began = datetime.now(UTC)
+    shop.push("next", version="two")
+    assert pipelines.ended("ship", shop.release("next")) == "Succeeded"
+
+    [task] = wait_for(lambda: find_deaf_tasks(connection, names(), began), "the kill")
+
+    assert " (killed, because it had not ended within its stop timeout after SIGTERM): " in describe_end(task)
+    said = "[sandbox] SIGTERM has not ended the task within 1 s: it is killed "
+    assert wait_for(lambda: shop.log(said), said)
 
 
 @pytest.mark.parametrize(

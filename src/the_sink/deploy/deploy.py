@@ -25,7 +25,7 @@ from the_sink.deploy import stacks
 from the_sink.deploy.archives import commit_of, describe_archive, encode_summary, put_archive, summary_of
 from the_sink.deploy.causes import describe_failure, explain
 from the_sink.deploy.channels import check_channel
-from the_sink.deploy.failed_tasks import find_stopped_tasks
+from the_sink.deploy.failed_tasks import find_deaf_tasks
 from the_sink.deploy.follow import Awaited, find_execution, follow
 from the_sink.deploy.pace import Pace
 from the_sink.deploy.platform import describe_platform
@@ -338,16 +338,9 @@ def _verify(aws: Aws, planned: DeployPlan, actions: tuple[ActionRun, ...]) -> Ge
 
 
 def _tell_deaf_tasks(aws: Aws, names: Names, actions: tuple[ActionRun, ...]) -> Iterator[Event]:
-    """Yield which tasks of the release before had to be killed while this one took over, as far as it shows.
-
-    ECS may still be stopping others; a task that ends when it is told to never shows here.
-    """
     began = min((run.started_at for run in actions if run.started_at), default=None)
-    if began is None:
-        return
-    for task in find_stopped_tasks(aws, names, began):
-        if task.was_killed_while_stopping:
-            yield Warned(
-                f"Task {task.task_id} of the release before {describe_end(task)}. What it was answering then "
-                "is lost; let `web:` end when it receives SIGTERM."
-            )
+    for task in find_deaf_tasks(aws, names, began) if began else ():
+        yield Warned(
+            f"Task {task.task_id} of the release before {describe_end(task)}. What it was answering then "
+            "is lost; let `web:` end when it receives SIGTERM."
+        )

@@ -40,7 +40,7 @@ class FailedTask:
 
 def find_failed_task(aws: Aws, names: Names, since: datetime | None) -> FailedTask | None:
     """Return the task that says most about a failure since a moment: one that ended by itself, if any."""
-    stopped = find_stopped_tasks(aws, names, since)
+    stopped = _find_stopped_tasks(aws, names, since)
     if not stopped:
         return None
     task = max(stopped, key=_telling)
@@ -51,8 +51,15 @@ def find_failed_task(aws: Aws, names: Names, since: datetime | None) -> FailedTa
     return FailedTask(task, group, lines[-LOG_LINES:], find_runtime_sentence(lines))
 
 
-def find_stopped_tasks(aws: Aws, names: Names, since: datetime | None) -> list[Task]:
-    """Return the service's tasks that have stopped since a moment."""
+def find_deaf_tasks(aws: Aws, names: Names, since: datetime) -> list[Task]:
+    """Return the service's tasks that had to be killed since a moment, for they did not end when told to.
+
+    ECS may still be stopping others.
+    """
+    return [task for task in _find_stopped_tasks(aws, names, since) if task.was_killed_while_stopping]
+
+
+def _find_stopped_tasks(aws: Aws, names: Names, since: datetime | None) -> list[Task]:
     return [
         task
         for task in aws.services.tasks(names.cluster, names.service, names.container, "STOPPED")

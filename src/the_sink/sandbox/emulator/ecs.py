@@ -283,10 +283,10 @@ def _container_of(engine: Any, container_id: str) -> Any:
 
 
 def _note_exit_codes(task: dict[str, Any], ended: list[Any]) -> None:
-    """Tell how containers ended that were stopped; the emulator knows it of those that end by themselves."""
+    """Tell how containers ended that were stopped; of those the emulator says 0 beforehand."""
     for container in task.get("containers", []):
         for each in ended:
-            if each.id.startswith(container.get("runtimeId") or "-") and container.get("exitCode") is None:
+            if each.id.startswith(container.get("runtimeId") or "-"):
                 container["exitCode"] = each.attrs["State"]["ExitCode"]
 
 
