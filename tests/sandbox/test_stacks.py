@@ -269,6 +269,42 @@ def test_a_change_set_sees_a_condition_flip(pipelines: Pipelines) -> None:
     assert changes == [("Add", "Second")]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [("", "arn:one", {"Arn": "arn:one"}), ("arn:one", "arn:two", {"Arn": "arn:two"}), ("arn:one", "", {})],
+)
+def test_a_change_set_sees_outputs_change(
+    before: str, after: str, said: dict[str, str], pipelines: Pipelines
+) -> None:
+    """Without a change of any resource: it is executed, and has none to show."""
+    template = {
+        "Parameters": {"Arn": {"Type": "String", "Default": before}},
+        "Conditions": {"HasArn": {"Fn::Not": [{"Fn::Equals": [{"Ref": "Arn"}, ""]}]}},
+        "Resources": {"Log": LOG},
+        "Outputs": {"Arn": {"Condition": "HasArn", "Value": {"Fn::Sub": "${Arn}"}}},
+    }
+    pipelines.stack("said", template)
+    arguments = {
+        "StackName": "said",
+        "UsePreviousTemplate": True,
+        "Parameters": [{"ParameterKey": "Arn", "ParameterValue": after}],
+    }
+
+    pipelines.stacks.create_change_set(ChangeSetName="change", **arguments)
+    described = pipelines.stacks.describe_change_set(StackName="said", ChangeSetName="change")
+    assert (described["Status"], described["Changes"]) == ("CREATE_COMPLETE", [])
+    pipelines.stacks.execute_change_set(StackName="said", ChangeSetName="change")
+    pipelines.stacks.get_waiter("stack_update_complete").wait(
+        StackName="said", WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
+    )
+
+    (stack,) = pipelines.stacks.describe_stacks(StackName="said")["Stacks"]
+    assert {o["OutputKey"]: o["OutputValue"] for o in stack.get("Outputs", [])} == said
+    pipelines.stacks.create_change_set(ChangeSetName="again", **arguments)
+    again = pipelines.stacks.describe_change_set(StackName="said", ChangeSetName="again")
+    assert again["Status"] == "FAILED"
+
+
 def test_a_secret_is_referred_to_by_its_arn_wherever_it_is_used(pipelines: Pipelines) -> None:
     template = {
         "Resources": {

@@ -7,6 +7,7 @@ that only a condition or a nested stack makes necessary.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -56,6 +57,7 @@ def install() -> None:
     _refuse_by_state()
     _never_overlook_nested_stacks()
     _diff_by_condition()
+    _change_outputs()
     _refer_to_secrets_by_arn()
     _settle_what_was_interrupted()
 
@@ -242,9 +244,41 @@ def _diff_by_condition() -> None:
             for name, definition in (resolved.get("Resources") or {}).items()
             if conditions.get(definition.get("Condition"), True)
         }
-        return {**resolved, "Resources": present}
+        return {**resolved, "Resources": present, "Outputs": _said(template, params, conditions)}
 
     changesets._resolve_props_for_diff = resolve_props
+
+
+def _said(template: dict[str, Any], params: dict[str, Any], conditions: dict[str, bool]) -> dict[str, Any]:
+    """Return the outputs that are there, each with the parameters it hangs on, to be compared."""
+    said = {}
+    for name, body in (template.get("Outputs") or {}).items():
+        if conditions.get(body.get("Condition"), True):
+            text = json.dumps(body, default=str)
+            used = [p for p in params if f'"{p}"' in text or f"${{{p}}}" in text]
+            said[name] = (text, {p: params[p].get("Value") for p in used})
+    return said
+
+
+class _OutputsOnly(list[Any]):
+    """No change of any resource, and a change all the same."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def _change_outputs() -> None:
+    """A change set that changes outputs alone has no changes in it and can be executed.
+
+    Seen in https://github.com/jenkinsci/pipeline-aws-plugin/issues/210.
+    """
+    diff = changesets._diff_resources
+
+    def diff_resources(old: dict[str, Any], new: dict[str, Any], *rest: Any) -> Any:
+        changes = diff(old, new, *rest)
+        return changes or (_OutputsOnly() if old.get("Outputs") != new.get("Outputs") else changes)
+
+    changesets._diff_resources = diff_resources
 
 
 def _refer_to_secrets_by_arn() -> None:
