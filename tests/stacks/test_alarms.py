@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:alarms"
 BYTES_PER_GIB = 2**30
 
@@ -35,6 +38,13 @@ def test_a_topic_hears_of_all_that_can_go_wrong(instance_class: str, stack: Call
         assert alarm["AlarmActions"] == [TOPIC], name
         assert alarm["TreatMissingData"] == "notBreaching", name
         assert alarm["AlarmDescription"], name
+
+
+def test_the_page_about_them_knows_them_all(stack: Callable[..., Any]) -> None:
+    page = (REPOSITORY / "docs" / "how-to" / "be-told-of-trouble.md").read_text()
+
+    told = re.findall(r"`(?:<app>/<env>|…)/([a-z-]+)`", page)
+    assert sorted(told) == sorted(alarms(stack("python", AlarmTopicArn=TOPIC)))
 
 
 def test_what_they_measure_is_the_apps_own(stack: Callable[..., Any]) -> None:
