@@ -42,6 +42,7 @@ ACTIONS: dict[tuple[str, str], set[str]] = {
     ("ecr", "describe_images"): {"ecr:DescribeImages"},
     ("ecr", "describe_repositories"): {"ecr:DescribeRepositories"},
     ("ecr", "get_authorization_token"): {"ecr:GetAuthorizationToken"},
+    ("ecr", "get_download_url_for_layer"): {"ecr:GetDownloadUrlForLayer"},
     ("ecr", "put_image"): {"ecr:PutImage"},
     ("ecs", "describe_service_deployments"): {"ecs:DescribeServiceDeployments"},
     ("ecs", "describe_services"): {"ecs:DescribeServices"},

@@ -84,7 +84,7 @@ def describe_release_image(aws: Aws, names: Names, actions: tuple[ActionRun, ...
         SinkError: the run's artifact or its image no longer exists, or the image's tag, in a buildspec of
             the earlier platform the same for every commit, was moved by a later build.
     """
-    named = ((image, run) for run in actions if (image := _image_of(aws, names, run)))
+    named = ((found, run) for run in actions if (found := _image_of(aws, names, run)))
     uri, build = next(named, ("", None))
     repository, _, tag = uri.rpartition(":")
     image = aws.registry.image(repository.rpartition("/")[2], tag=tag) if tag else None
@@ -93,8 +93,9 @@ def describe_release_image(aws: Aws, names: Names, actions: tuple[ActionRun, ...
             f"The image that the run built ({uri or 'unknown'}) is not in the registry {names.repository}.",
             "Build it again: commit, then deploy.",
         )
-    is_moving = build and build.updated_at and image.pushed_at and not commit_of_image_tag(tag)
-    if is_moving and image.pushed_at > build.updated_at:
+    built_at = build.updated_at if build else None
+    is_moving = not commit_of_image_tag(tag)
+    if is_moving and built_at and image.pushed_at and image.pushed_at > built_at:
         raise SinkError(
             f"The tag {tag} of {names.repository} was moved by a later build: which image this run's was "
             "cannot be told.",
