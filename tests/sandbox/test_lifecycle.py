@@ -95,7 +95,7 @@ def test_a_port_taken_by_another_sandbox_names_it(own: lifecycle.Sandbox) -> Non
     again = "invoke sandbox.start --compute processes"
     stop, _, port = raised.value.hint.rpartition(" --port ")
     assert stop == (
-        f"Stop that one: THE_SINK_SANDBOX=mine invoke sandbox.stop, and then: {again}. "
+        f"Stop that one: THE_SINK_SANDBOX=mine invoke sandbox.stop, and then: {again} --port {own.port}. "
         f"Or let it run and choose another port: {again}"
     )
     with socket.socket() as probe:

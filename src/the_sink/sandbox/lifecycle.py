@@ -270,8 +270,9 @@ def _check_port(name: str, port: int, compute: str) -> None:
             other = sandbox_on(port)
             # One of another state folder has the name too, and no command from here reaches it.
             found = find(other) if other else None
+            same = again + f" --port {port}" * (port != DEFAULT_PORT)
             stop = (
-                f"Stop that one: THE_SINK_SANDBOX={other} invoke sandbox.stop, and then: {again}. Or let it "
+                f"Stop that one: THE_SINK_SANDBOX={other} invoke sandbox.stop, and then: {same}. Or let it "
                 "run and choose another port"
                 if found is not None and found.port == port
                 else "Choose another"
