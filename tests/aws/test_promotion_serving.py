@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import pty
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,14 +122,30 @@ def uat_versions(aws: Any, bucket: str) -> int:
 
 
 def test_what_serves_before_is_taken_on_once(walk: Walk, aws: Any, platform_bucket: str) -> None:
-    """Whatever is checked out, changed or not: a promotion ships what is archived."""
+    """Whatever is checked out, changed or not: a promotion ships what is archived.
+
+    Who does not wait until it was seen to serve is told that it was not; it serves all the same.
+    """
     first = walk.commit("First")
-    assert walk.deploy("stage").code == 0
+    unseen = interrupted_at_the_end(walk, "stage")
     walk.commit("Not deployed")
     (walk.folder / "README.md").write_text("not even committed")
 
     promoted = walk.deploy("uat", "--json")
     again = walk.deploy("uat")
+    looked = interrupted_at_the_end(walk, "uat")
+
+    look = f"invoke deploy --env {{}} --commit {first} --sandbox"
+    assert re.fullmatch(
+        f"The run [0-9a-f-]{{36}} of {first[:8]} succeeded; that every task runs the release was not seen "
+        "yet.",
+        unseen[0],
+    )
+    assert unseen[1] == f"Look at it: {look.format('stage')}"
+    assert looked == [
+        "Interrupted while looking at what serves in uat; nothing was started.",
+        f"Look again: {look.format('uat')}",
+    ]
 
     assert promoted.code == 0, promoted.err
     told = json.loads(promoted.out)
@@ -138,6 +155,20 @@ def test_what_serves_before_is_taken_on_once(walk: Walk, aws: Any, platform_buck
     assert again.code == 0
     assert again.out.startswith(f"my-app uat already serves {first[:8]} (sha256:")
     assert uat_versions(aws, platform_bucket) == 1
+
+
+def interrupted_at_the_end(walk: Walk, env: str) -> list[str]:
+    """Press Ctrl-C while a deploy looks at the service, and return what it says then."""
+
+    def interrupt(*_arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("the_sink.deploy.deploy._verify", interrupt)
+        ended = walk.deploy(env)
+    assert ended.code == 130
+    lines: list[str] = ended.err.splitlines()[-2:]
+    return lines
 
 
 def test_an_older_release_goes_back_on_a_yes_only(
