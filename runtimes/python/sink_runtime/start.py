@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -34,6 +33,7 @@ from sink_runtime.layout import DEFAULTS, Layout, Refusal, read_layout, run, say
 from sink_runtime.procfile import read_procfile
 from sink_runtime.secret import VARIABLE, parse_secret
 from sink_runtime.shell import exec_form
+from sink_runtime.signals import SignalHandling
 from sink_runtime.watch import leave_watching, watching
 
 
@@ -172,22 +172,13 @@ def _await_group(leader: int) -> None:
         time.sleep(0.05)
 
 
-class Forwarding:
+class Forwarding(SignalHandling):
     """SIGTERM and SIGINT reach all of the command that runs; between commands they end this process."""
 
     def __init__(self) -> None:
         self._is_running = False
         self._child: subprocess.Popen[bytes] | None = None
         self._received = 0
-
-    def __enter__(self) -> Forwarding:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._handle)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
 
     def run(self, command: str, folder: Path, environment: Mapping[str, str]) -> int:
         """Run a command to its end and return its exit code; one that was told to stop never counts as 0."""

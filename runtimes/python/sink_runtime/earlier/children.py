@@ -14,6 +14,7 @@ from types import FrameType
 from typing import NoReturn
 
 from sink_runtime.earlier.layout import USER
+from sink_runtime.signals import SignalHandling
 
 
 @dataclass(frozen=True)
@@ -54,21 +55,12 @@ def become(argv: Sequence[str], folder: Path, environ: Mapping[str, str], user: 
     os.execve(argv[0], list(argv), user.environment(environ))  # noqa: S606 - no shell, on purpose
 
 
-class Children:
+class Children(SignalHandling):
     """SIGTERM and SIGINT reach every process that was started here; before the first they end this one."""
 
     def __init__(self) -> None:
         self._running: dict[subprocess.Popen[bytes], bool] = {}
         self.received = 0
-
-    def __enter__(self) -> Children:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._handle)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
 
     def start(
         self,
@@ -113,14 +105,14 @@ class Children:
 
     def wait_together(self, children: Sequence[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
         """Return the one that ended first, once all have: the others are told to end when one has."""
-        # The group of each is its own, so this waits for any child of this process.
         by_id = {child.pid: child for child in children}
         first = None
         while first is None:
-            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
-            first = by_id.get(ended.si_pid) if ended else None
-            if first is None and ended:
-                os.waitpid(ended.si_pid, 0)  # an orphan that process 1 has inherited
+            # Of any child, orphans that process 1 inherits among them; os.waitid, which could leave its
+            # result for Popen, is not on macOS.
+            pid, status = os.waitpid(-1, 0)
+            first = by_id.get(pid)
+        first.returncode = os.waitstatus_to_exitcode(status)
         for child in children:
             if child is not first:
                 self._tell(child, signal.SIGTERM)
