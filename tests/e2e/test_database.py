@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.e2e import test_journey as e2e
+from tests.e2e.logs import read_group
 from the_sink.naming import Names
 from the_sink.sandbox import lifecycle
 from the_sink.tasks.journey import APP, Journey, fetch
@@ -99,13 +100,7 @@ class Walk(e2e.Walk):  # type: ignore[misc]
 
     def group(self, name: str) -> str:
         """All that a log group holds, one stream after the other."""
-        logs = self.client("logs")
-        streams = logs.describe_log_streams(logGroupName=name)["logStreams"]
-        answers = [
-            logs.get_log_events(logGroupName=name, logStreamName=each["logStreamName"], startFromHead=True)
-            for each in streams
-        ]
-        return "\n".join(event["message"] for answer in answers for event in answer["events"])
+        return read_group(self.client("logs"), name)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 import pytest
 
+from tests.e2e.logs import read_group
 from the_sink.naming import Names
 from the_sink.sandbox import lifecycle
 from the_sink.tasks.journey import Journey, fetch
@@ -64,12 +65,20 @@ class Move:
 
     def invoke(self, *words: str) -> str:
         """Run a task in the app and return what it printed; its log is shown if it fails."""
-        command = ["invoke", *words]
-        done = subprocess.run(
-            command, cwd=self.app, env=self.journey.environment, capture_output=True, text=True, check=False
-        )
+        done = self.run(*words)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a task in the app."""
+        return subprocess.run(
+            ["invoke", *words],
+            cwd=self.app,
+            env=self.journey.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def git(self, *words: str) -> str:
         return self.journey.output(["git", *words], cwd=self.app).strip()
@@ -108,15 +117,7 @@ class Move:
 
     def log(self) -> str:
         """All that its tasks have written."""
-        logs = self.client("logs")
-        streams = logs.describe_log_streams(logGroupName=NAMES.log_group)["logStreams"]
-        answers = [
-            logs.get_log_events(
-                logGroupName=NAMES.log_group, logStreamName=each["logStreamName"], startFromHead=True
-            )
-            for each in streams
-        ]
-        return "\n".join(event["message"] for answer in answers for event in answer["events"])
+        return read_group(self.client("logs"), NAMES.log_group)
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +218,22 @@ class TestEarlierApp:
         assert move.stage()["commit"] == move.commits[-1]
         images = move.client("ecr").describe_images(repositoryName=NAMES.repository)["imageDetails"]
         assert [image["imageTags"] for image in images if image.get("imageTags")] == [["latest"]]
+
+    def test_a_release_that_cannot_boot_is_not_taken_for_what_runs(self, move: Move) -> None:
+        """Its build has moved the tag all the same; what serves is the release before, and status says so."""
+        source = move.app / "app/server/src/api/config.py"
+        source.write_text(f"{source.read_text()}\nraise RuntimeError\n")
+        move.commit("Break it")
+
+        failed = move.run("deploy", "--env", "stage", "--sandbox")
+
+        assert failed.returncode == 1, failed.stderr
+        assert "container-init said: app-boot ended with exit code 1; the service is not started" in (
+            failed.stderr
+        )
+        stage = move.stage()
+        assert (stage["commit"], stage["execution"]["status"]) == (move.commits[-2], "Failed")
+        assert move.about()["settings"] == READ
 
     def test_the_release_before_was_asked_to_end(self, move: Move) -> None:
         assert "Handling signal: term" in move.log()
