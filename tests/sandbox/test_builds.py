@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from the_sink.sandbox import lifecycle
+from the_sink.sandbox.builds.runner import Workshop
+from the_sink.sandbox.builds.service import Builds
+from the_sink.sandbox.clients import Clients
 
 from .helpers import archive, wait_for
 
@@ -270,6 +274,35 @@ phases:
     assert build["buildStatus"] == "SUCCEEDED", project.output(build)
     assert project.output(build)[0] == f"{sandbox.endpoint_url} 000000000000 /dev/null"
     assert project.output(build)[-1] == "unset unset unset"
+
+
+def test_what_a_build_leaves_behind_goes_with_it(project: Project) -> None:
+    """A build that fails has no time to tidy up, and what lies about may be a secret."""
+    build = project.run(
+        """
+version: 0.2
+phases:
+  build: {commands: ["LEFT=$(mktemp -d)", "echo KEY=value > $LEFT/.env", "ls $LEFT/.env", "exit 3"]}
+"""
+    )
+
+    (left,) = (line for line in project.output(build) if line.endswith("/.env"))
+    assert not Path(left).exists()
+
+
+def test_what_builds_had_when_the_sandbox_was_killed_goes_at_its_next_start(tmp_path: Path) -> None:
+    """Temporary files, and the environment of the build's shell with the secret it has fetched."""
+    workshop = Workshop(tmp_path, Clients("http://127.0.0.1:1"), list)
+    folder = workshop.folder / "a-build"
+    (folder / "shell").mkdir(parents=True)
+    temporary = workshop.make_temporary(folder)
+    left = [folder / "shell" / "environment", temporary / ".env"]
+    for file in left:
+        file.write_text("export SINK_SECRET_CORE")
+
+    Builds(workshop)
+
+    assert [path for path in (*left, folder, temporary) if path.exists()] == []
 
 
 def test_a_build_can_be_stopped_and_times_out(project: Project) -> None:

@@ -19,7 +19,6 @@ _PASSED_ON = frozenset(
         "LC_ALL",
         "TZ",
         "TERM",
-        "TMPDIR",
         "USER",
         "LOGNAME",
         "SSL_CERT_FILE",
@@ -46,12 +45,18 @@ class UnresolvedVariable(Exception):
 
 
 def machine_environment(
-    command_folders: list[Path], home: Path, host: Mapping[str, str] | None = None
+    command_folders: list[Path], home: Path, temporary: Path, host: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """Return the environment of this machine that a build gets.
 
     ``HOME`` is the build's own, so that no configuration of the user's reaches it; package caches are
     shared, so that a build does not download what this machine has.
+
+    Args:
+        command_folders: What comes first on the PATH.
+        home: The build's home.
+        temporary: Where ``mktemp`` and its like put what the build leaves; it goes with the build.
+        host: This machine's environment (default: this process's).
     """
     host = os.environ if host is None else host
     user_home = Path(host.get("HOME") or Path.home())
@@ -70,6 +75,7 @@ def machine_environment(
             ]
         ),
         "HOME": str(home),
+        "TMPDIR": str(temporary),
         "XDG_CACHE_HOME": host.get("XDG_CACHE_HOME") or str(user_home / ".cache"),
         "XDG_CONFIG_HOME": host.get("XDG_CONFIG_HOME") or str(user_home / ".config"),
         "XDG_DATA_HOME": host.get("XDG_DATA_HOME") or str(user_home / ".local" / "share"),

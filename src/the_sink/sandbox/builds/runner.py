@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ from the_sink.sandbox.clients import Clients
 Result = TypeVar("Result")
 
 
+_TEMPORARY = "tmp"
+"""A link in a build's folder to where its temporary files are."""
+
+
 @dataclass(frozen=True)
 class Workshop:
     """Where builds happen."""
@@ -42,6 +47,34 @@ class Workshop:
     clients: Clients
     command_folders: Callable[[], list[Path]]
     """What comes first on a build's PATH: our ``docker`` and ``aws``."""
+
+    @property
+    def folder(self) -> Path:
+        """Has one folder for each build under way, with all that it writes, secrets among it."""
+        return self.state_dir / "codebuild"
+
+    def make_temporary(self, folder: Path) -> Path:
+        """Make a build's folder for temporary files, which :func:`remove_folder` finds again.
+
+        Not inside the build's own: the path of a socket, which Python's multiprocessing puts there, may have
+        about a hundred characters only (https://man7.org/linux/man-pages/man7/unix.7.html).
+        """
+        temporary = Path(tempfile.mkdtemp(prefix="sink-build-"))
+        (folder / _TEMPORARY).symlink_to(temporary)
+        return temporary
+
+    def clear(self) -> None:
+        """Remove what builds have left that were under way when the sandbox was killed."""
+        for folder in self.folder.glob("*"):
+            remove_folder(folder)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a build's folder, and the one with its temporary files."""
+    temporary = folder / _TEMPORARY
+    if temporary.is_symlink():
+        shutil.rmtree(temporary.readlink(), ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 class BuildFailure(Exception):
@@ -60,7 +93,7 @@ class Build:
         self._job = job
         self._record = record
         self._workshop = workshop
-        self._folder = workshop.state_dir / "codebuild" / job.uuid
+        self._folder = workshop.folder / job.uuid
         self._source = self._folder / "src"
         self._log = BuildLog(workshop.clients.get("logs", job.region), job.log_group, job.log_stream)
         self._shell: Shell | None = None
@@ -92,7 +125,7 @@ class Build:
             if self._shell is not None:
                 self._shell.close()
             self._log.close()
-            shutil.rmtree(self._folder, ignore_errors=True)
+            remove_folder(self._folder)
         self._record.finish(self._ending or status, exported)
 
     def _go_through(self) -> tuple[str, dict[str, str]]:
@@ -165,7 +198,9 @@ class Build:
             folder=self._source,
             scratch=self._folder / "shell",
             environment={
-                **machine_environment(self._workshop.command_folders(), home),
+                **machine_environment(
+                    self._workshop.command_folders(), home, self._workshop.make_temporary(self._folder)
+                ),
                 **sandbox_environment(
                     self._workshop.state_dir, self._workshop.clients.endpoint_url, self._job.region
                 ),

@@ -12,9 +12,13 @@ logger = logging.getLogger(__name__)
 
 
 class Builds:
-    """Runs builds."""
+    """Runs builds.
+
+    Making one removes what the builds of a killed sandbox have left in the same state folder.
+    """
 
     def __init__(self, workshop: Workshop) -> None:
+        workshop.clear()
         self._workshop = workshop
         self._running: dict[str, Build] = {}
         self._lock = threading.Lock()
