@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -31,6 +31,8 @@ def compute(base_image: Any, runtime: str) -> str:
 
 class TestJourneyOnDocker(e2e.TestJourney):  # type: ignore[misc]
     RUNTIME = "3.13"
+
+    where_secrets_are: ClassVar = {"state/secretsmanager.json"}
 
     @pytest.fixture(autouse=True)
     def _have_engine(self, engine: Any) -> None:

@@ -1,31 +1,38 @@
 """A service with a database on the sandbox: what its notes and its migrations live through.
 
 The steps build on one another, like those of ``test_journey.py``, whose walk they use. ``tests/docker``
-takes the same steps with an engine, with the other framework and the other delivery of secrets.
+takes the same steps with an engine, with the other framework and from the other delivery of secrets on: in
+the middle of each walk the delivery changes, which a service that needs a secret setting must live through.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import tarfile
+import tomllib
 import urllib.request
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests.e2e import planted
 from tests.e2e import test_journey as e2e
 from tests.e2e.logs import read_group
 from the_sink.naming import Names
 from the_sink.sandbox import lifecycle
-from the_sink.tasks.journey import APP, Journey, fetch
+from the_sink.tasks.journey import APP, fetch
 
 pytestmark = pytest.mark.long
 
 SANDBOX = "e2e-database"
 NAMES = Names(APP, "stage")
-PLANTED = "planted-93ad-in-the-secret"
+PLANTED = {"stage": planted.Planted(), "uat": planted.Planted()}
+"""What the setting is that the service cannot do without."""
+OTHER = {"task": "image", "image": "task"}
 MIGRATIONS = [" -> 0001", "0001 -> 0002"]
 TEXT = "Kept since the first release"
 
@@ -56,6 +63,33 @@ class Walk(e2e.Walk):  # type: ignore[misc]
 
     note: Mapping[str, Any]
     """The note that everything else happens to."""
+
+    @property
+    def delivery(self) -> str:
+        """How secrets arrive, by the app's settings."""
+        settings = tomllib.loads((self.journey.app / "sink.toml").read_text())
+        return str(settings["app"]["secrets_delivery"])
+
+    def plant(self, env: str) -> None:
+        """Put the environment's secret into Secrets Manager."""
+        self.client("secretsmanager").put_secret_value(
+            SecretId=Names(APP, env).secret, SecretString=json.dumps({"PLANTED": PLANTED[env].value})
+        )
+
+    def layers(self, env: str = "stage") -> tuple[list[bytes], bytes]:
+        """The layers of the image that serves, as they were pushed, and its configuration and history."""
+        (digest,) = self.images(env)
+        image = self.client("ecr").batch_get_image(
+            repositoryName=Names(APP, env).repository, imageIds=[{"imageDigest": digest}]
+        )["images"][0]
+        manifest = json.loads(image["imageManifest"])
+        *layers, configuration = (
+            (
+                lifecycle.require(SANDBOX).state_dir / "registry" / each["digest"].replace(":", "/")
+            ).read_bytes()
+            for each in (*manifest["layers"], manifest["config"])
+        )
+        return layers, configuration
 
     def notes(self, env: str = "stage") -> list[dict[str, Any]]:
         """Every note, through the load balancer."""
@@ -124,22 +158,28 @@ def walk(
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         folder = tmp_path_factory.mktemp("walk") / "demo"
         try:
-            yield Walk(Journey(e2e.CHECKOUT, folder, SANDBOX, print, compute, answers=answers))
+            yield Walk(e2e.Overheard(folder, SANDBOX, compute, answers=answers))
         finally:
             lifecycle.stop(SANDBOX)
 
 
 class TestDatabase:
+    where_secrets_are: ClassVar = {"state/secretsmanager.json", "containers/*/rootfs/app/.env"}
+    where_images_are: ClassVar = {"images/blobs/sha256/*!app/.env", "registry/sha256/*!app/.env"}
+
     def test_the_platform_stands(self, walk: Walk, compute: str, free_port: Any) -> None:
-        """The app is what was answered, and the environment's secret holds a setting."""
+        """The app is what was answered and needs a setting, which the environment's secret holds."""
         # A port of its own: the other journey may be looking for the usual one at this moment.
         lifecycle.start(SANDBOX, port=free_port(), compute=compute)
         walk.journey.publish_platform()
         walk.journey.generate_app()
+        settings = walk.journey.app / "app" / "src" / "hello_sink" / "settings.py"
+        code = settings.read_text()
+        settings.write_text(code.replace("    log_level:", "    planted: str\n    log_level:", 1))
+        walk.journey.commit("Need a setting")
+        walk.journey.environment["PLANTED"] = "on this laptop"
         walk.journey.bootstrap("stage")
-        walk.client("secretsmanager").put_secret_value(
-            SecretId=NAMES.secret, SecretString=json.dumps({"PLANTED": PLANTED})
-        )
+        walk.plant("stage")
 
         given = (walk.journey.app / ".copier-answers.yml").read_text()
         assert all(f"{name}: {value}\n" in given for name, value in walk.journey.answers.items())
@@ -173,10 +213,9 @@ class TestDatabase:
         walk.note = walk.post_note(TEXT)
         assert json.loads(fetch(f"{walk.address}/notes/{walk.note['id']}")) == walk.note
 
-    def test_the_secret_is_in_the_task_and_in_no_log(self, walk: Walk) -> None:
+    def test_the_secret_is_where_its_delivery_says_and_nowhere_else(self, walk: Walk) -> None:
         """However it was delivered, the service can read it and nobody else."""
-        assert self.env_file_of(walk) == (f'PLANTED="{PLANTED}"', "0o400")
-        assert PLANTED not in walk.every_log()
+        self.check_secret(walk)
 
     def test_a_further_migration_rolls_out_under_the_note(self, walk: Walk) -> None:
         """A column is described in the code, its migration written by the task, read and committed."""
@@ -235,12 +274,23 @@ class TestDatabase:
         assert walk.version()["commit"] == walk.commits[1]
         assert walk.is_kept()
 
-    def test_the_mended_commit_serves(self, walk: Walk) -> None:
-        """Nothing has to be cleared away after a migration that failed."""
+    def test_the_mended_commit_serves_and_takes_its_secret_the_other_way(self, walk: Walk) -> None:
+        """After a migration that failed nothing is cleared away; the pipeline must know the delivery."""
+        other = OTHER[walk.delivery]
+        update = ["copier", "update", "--quiet", "--defaults"]
+        walk.journey.run([*update, "--data", f"secrets_delivery={other}"], cwd=walk.journey.app)
+        walk.journey.commit("Take the secret another way")
+
+        refused = walk.invoke("deploy", "--env", "stage", "--sandbox")
+        walk.journey.bootstrap("stage")
         self.deploy(walk)
 
+        assert refused.returncode == 2
+        assert refused.stderr.splitlines()[-1] == "First: invoke bootstrap --env stage --sandbox"
+        assert walk.delivery == other
         assert walk.version()["commit"] == walk.commits[2]
         assert walk.is_kept()
+        self.check_secret(walk)
 
     def test_a_task_that_ends_leaves_the_note(self, walk: Walk) -> None:
         """Another task takes its place and finds nothing to migrate."""
@@ -257,6 +307,7 @@ class TestDatabase:
     def test_uat_has_a_database_of_its_own(self, walk: Walk) -> None:
         """The release of stage serves on tables that were made for it alone."""
         walk.journey.bootstrap("uat")
+        walk.plant("uat")
         walk.journey.deploy("uat")
 
         assert walk.version("uat")["commit"] == walk.commits[2]
@@ -273,24 +324,49 @@ class TestDatabase:
 
         e2e.eventually(walk.is_kept, seconds=30)
         assert walk.notes("uat") == []
-        assert PLANTED not in walk.every_log()
+        said = "\n".join([walk.every_log(), *walk.journey.said]).encode()
+        assert [env for env, secret in PLANTED.items() if secret.is_in(said)] == []
 
     def deploy(self, walk: Walk) -> None:
         """Deploy HEAD to stage, and remember it as one that serves."""
         walk.journey.deploy("stage")
         walk.commits.append(walk.journey.head())
 
-    def env_file_of(self, walk: Walk) -> tuple[str, str]:
+    def check_secret(self, walk: Walk) -> None:
+        """Look for the secret of stage everywhere, and find it where the delivery says."""
+        secret = PLANTED["stage"]
+        text, mode = self.env_file_of(walk)
+        layers, configuration = walk.layers()
+        found = [[place.partition("!")[2] for place in secret.find_in("", layer)] for layer in layers]
+        had_images = "image" in (walk.delivery, walk.journey.answers["secrets_delivery"])
+
+        assert secret.marker in text
+        assert mode == "0o400"
+        assert found == [*([[]] * (len(layers) - 1)), ["app/.env"] * (walk.delivery == "image")]
+        if walk.delivery == "image":
+            with tarfile.open(fileobj=io.BytesIO(layers[-1])) as last:
+                assert oct(last.getmember("app/.env").mode) == "0o400"
+        assert not secret.is_in(configuration)
+        assert walk.places(secret) == self.where_secrets_are | (
+            self.where_images_are if had_images else set()
+        )
+        assert not secret.is_in(walk.every_log().encode())
+
+    def env_file_of(self, walk: Walk, env: str = "stage") -> tuple[str, str]:
         """Text and mode of the running task's .env, which is a file below the sandbox's state."""
         state = lifecycle.require(walk.journey.sandbox).state_dir
-        (file,) = [
-            file
-            for file in e2e.files_below(state)
-            if file.name == ".env" and PLANTED.encode() in file.read_bytes()
-        ]
-        return file.read_text().strip(), oct(file.stat().st_mode & 0o777)
+        (place,) = [place for place in PLANTED[env].find_below(state) if place.endswith("/app/.env")]
+        return (state / place).read_text(), oct((state / place).stat().st_mode & 0o777)
 
     def check_promoted_image(self, walk: Walk) -> None:
-        """No image holds a secret, so uat runs the one that ran in stage."""
-        assert walk.images("stage") == walk.images("uat")
-        assert f"from {NAMES.repository}: nothing is built." in walk.build_log("uat")
+        """Without a secret inside, the image of stage runs in uat too; else uat has one with its own."""
+        log = "\n".join(line for line in walk.build_log("uat").splitlines() if "echo" not in line)
+        assert PLANTED["uat"].marker in self.env_file_of(walk, "uat")[0]
+        if walk.delivery == "task":
+            assert walk.images("stage") == walk.images("uat")
+            assert f"from {NAMES.repository}: nothing is built." in log
+        else:
+            assert walk.images("stage").isdisjoint(walk.images("uat"))
+            assert "nothing is built" not in log
+            layers, _ = walk.layers("uat")
+            assert [list(PLANTED["stage"].find_in("", layer)) for layer in layers] == [[]] * len(layers)

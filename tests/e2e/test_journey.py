@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
+import sys
 import time
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import pytest
 
+from tests.e2e import planted
 from the_sink.errors import SinkError
 from the_sink.naming import Names, platform_export, runtime_repository, stack_template_key
 from the_sink.resources import platform_version
@@ -31,15 +34,38 @@ from the_sink.tasks.platform_change import BUILD_GREETING, NEW_PARAMETER, NEW_VA
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NAMES = Names(APP, "stage")
-PLANTED = "planted-5f1c-in-the-secret"
+PLANTED = planted.Planted()
+
+
+class Overheard(Journey):
+    """A journey that keeps what every command has said, to look through it in the end."""
+
+    def __init__(self, folder: Path, sandbox: str, compute: str, **more: Any) -> None:
+        self.said: list[str] = []
+        super().__init__(CHECKOUT, folder, sandbox, self.hear, compute, **more)
+
+    def hear(self, text: str) -> None:
+        """Keep and show what was said."""
+        self.said.append(text)
+        sys.stdout.write(f"{text}\n")
+
+    def run(self, command: Sequence[str], cwd: Path) -> None:
+        """Run a command as a journey does; its output is kept too."""
+        done = subprocess.run(
+            command, cwd=cwd, env=self.environment, capture_output=True, text=True, check=False
+        )
+        self.hear(f"\n({cwd.name}) $ {' '.join(command)}\n{done.stdout}{done.stderr}")
+        self._require(command, done.returncode)
 
 
 class Walk:
     """A journey and the questions that a person would ask along the way."""
 
-    def __init__(self, journey: Journey) -> None:
+    def __init__(self, journey: Overheard) -> None:
         self.journey = journey
         self.commits: list[str] = []
+        self.arguments: set[bytes] = set()
+        """Every command line of this machine while the second release was built and rolled out."""
 
     def client(self, service: str) -> Any:
         sandbox = lifecycle.require(self.journey.sandbox)
@@ -85,7 +111,7 @@ class Walk:
 
     def invoke(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a task in the app, as its own environment answers."""
-        return subprocess.run(
+        done = subprocess.run(
             [str(self.journey.app / ".venv" / "bin" / "invoke"), *arguments],
             cwd=self.journey.app,
             env=self.journey.environment,
@@ -93,6 +119,13 @@ class Walk:
             text=True,
             check=False,
         )
+        self.journey.said += [done.stdout, done.stderr]
+        return done
+
+    def places(self, secret: Any) -> set[str]:
+        """Every kind of place in the sandbox's state that has a planted secret; ids are ``*``."""
+        state = lifecycle.require(self.journey.sandbox).state_dir
+        return {planted.pattern(place) for place in secret.find_below(state)}
 
     def running_tasks(self, env: str = "stage") -> list[dict[str, Any]]:
         ecs, names = self.client("ecs"), Names(APP, env)
@@ -129,7 +162,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory, compute: str, runtime: str) -
     state = tmp_path_factory.mktemp("state")
     before = os.environ.get("XDG_STATE_HOME")
     os.environ["XDG_STATE_HOME"] = str(state)
-    journey = Journey(CHECKOUT, tmp_path_factory.mktemp("walk") / "demo", "e2e", print, compute, runtime)
+    journey = Overheard(tmp_path_factory.mktemp("walk") / "demo", "e2e", compute, runtime=runtime)
     try:
         yield Walk(journey)
     finally:
@@ -141,6 +174,8 @@ def walk(tmp_path_factory: pytest.TempPathFactory, compute: str, runtime: str) -
 
 
 class TestJourney:
+    where_secrets_are: ClassVar = {"state/secretsmanager.json", "containers/*/rootfs/app/.env"}
+
     def test_the_platform_stands(self, walk: Walk, runtime: str) -> None:
         """The stack is complete, its templates are published, a runtime image is in the registry."""
         walk.journey.start_sandbox()
@@ -188,11 +223,13 @@ class TestJourney:
     def test_a_change_replaces_the_old_release(self, walk: Walk) -> None:
         """The new commit answers every request and no task of the old one is left."""
         walk.client("secretsmanager").put_secret_value(
-            SecretId=NAMES.secret, SecretString=json.dumps({"PLANTED": PLANTED})
+            SecretId=NAMES.secret, SecretString=json.dumps({"PLANTED": PLANTED.value})
         )
         walk.journey.change_app()
         walk.commits.append(walk.journey.head())
-        load = walk.journey.deploy_under_load("stage")
+        with planted.Arguments() as arguments:
+            load = walk.journey.deploy_under_load("stage")
+        walk.arguments = arguments.seen
 
         assert load.failed == 0, load.errors
         assert [json.loads(body)["commit"] for body in load.by_answer] == walk.commits
@@ -203,14 +240,27 @@ class TestJourney:
 
     def test_a_secret_is_in_the_task_and_in_nothing_that_stays(self, walk: Walk) -> None:
         """Its one copy outside Secrets Manager is the running task's .env, for the task's user alone."""
-        sandbox = lifecycle.require(walk.journey.sandbox)
-        found = {file for file in files_below(sandbox.state_dir) if PLANTED.encode() in file.read_bytes()}
+        state = lifecycle.require(walk.journey.sandbox).state_dir
+        found = PLANTED.find_below(state)
 
-        env_files = {file for file in found if file.name == ".env"}
-        assert self.modes_in_tasks(env_files) == ["0o400"]
-        assert {file.name for file in found - env_files} == {"secretsmanager.json"}
-        arguments = subprocess.run(["ps", "-eo", "args="], capture_output=True, text=True, check=True)
-        assert PLANTED not in arguments.stdout
+        assert {planted.pattern(place) for place in found} == self.where_secrets_are
+        assert self.modes_in_tasks({state / place for place in found if place.endswith(".env")}) == ["0o400"]
+        # The search sees what packs and compresses: the commit is in archives, layers, the state and logs.
+        seen = walk.places(planted.Planted(walk.commits[1]))
+        assert {"state/codepipeline.json", "state/cloudwatch_logs.json"} <= seen
+        assert any(re.fullmatch(r"s3/.*\.zip!release\.json", place) for place in seen), seen
+        assert any(re.fullmatch(r"registry/.*!app/release\.json", place) for place in seen), seen
+
+    def test_no_process_was_given_the_secret_as_an_argument(self, walk: Walk) -> None:
+        """While the release was built and rolled out; the moment when a container was given it was seen."""
+        assert [line for line in walk.arguments if b"SINK_SECRET_CORE" in line]
+        assert [line for line in walk.arguments if PLANTED.is_in(line)] == []
+
+    def test_a_plan_does_not_name_the_secret(self, walk: Walk) -> None:
+        """Neither for people nor for scripts; all that was said is looked through in the end."""
+        for form in ([], ["--json"]):
+            plan = walk.invoke("deploy", "--env", "stage", "--sandbox", "--again", "--dry-run", *form)
+            assert plan.returncode == 0, plan.stderr
 
     def test_the_moving_tag_is_the_release_that_deployed_well(self, walk: Walk) -> None:
         """The repository's moving tag names the digest that serves."""
@@ -353,6 +403,15 @@ class TestJourney:
         lifecycle.start("e2e", port=sandbox.port, compute=sandbox.compute)
         eventually(lambda: walk.version()["commit"] == walk.commits[-1], seconds=30)
         assert walk.journey.url("stage") == walk.address
+
+    def test_nothing_that_was_said_holds_the_secret(self, walk: Walk) -> None:
+        """Plans, progress, results as text and as JSON, refusals, a failed build's last lines."""
+        said = "\n".join(walk.journey.said)
+
+        assert all(commit[:8] in said for commit in walk.commits)
+        assert "failed in Build" in said
+        assert '"steps"' in said
+        assert not PLANTED.is_in(said.encode())
 
     def modes_in_tasks(self, env_files: set[Path]) -> list[str]:
         """The modes of the running tasks' .env; where tasks are processes these are files here."""
