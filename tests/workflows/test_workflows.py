@@ -5,68 +5,19 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from the_sink.config.settings import load_app
-from the_sink.local import uv
 from the_sink.tasks import app_namespace, platform_namespace
 from the_sink.tasks.menu import find_mistake, read_menu
 
 from .conftest import CHECKOUT, Render, Workflow, read
 
-HERE = Path(__file__).parent
-
 
 def find(folder: Path, name: str) -> Workflow:
     return next(each for each in read(folder) if each.path.stem == name)
-
-
-@pytest.fixture(scope="session")
-def zizmor(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The scanner, locked, in an environment of its own: its pins are none of this project's."""
-    environment = tmp_path_factory.mktemp("scanners") / ".venv"
-    uv.make_environment(environment, Path(sys.executable))
-    uv.install_locked(environment, HERE / "requirements.lock")
-    return environment / "bin" / "zizmor"
-
-
-def scan(zizmor: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [str(zizmor), "--offline", "--no-progress", "--strict-collection", "--persona", "pedantic"]
-    return subprocess.run(
-        [*command, "--config", str(HERE / "zizmor.yml"), str(folder / ".github")],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-
-
-def test_the_scanner_finds_nothing(zizmor: Path, repository: Path) -> None:
-    done = scan(zizmor, repository)
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "No findings to report" in done.stdout
-    assert done.stderr.count("completed") == len(read(repository))
-
-
-def test_the_scanner_would_find_something(zizmor: Path, tmp_path: Path) -> None:
-    workflow = tmp_path / ".github" / "workflows" / "ci.yml"
-    workflow.parent.mkdir(parents=True)
-    workflow.write_text(
-        "on: issues\njobs:\n  x:\n    runs-on: ubuntu-24.04\n    steps:\n"
-        "      - run: echo ${{ github.event.issue.title }}\n"
-    )
-
-    done = scan(zizmor, tmp_path)
-
-    assert done.returncode != 0
-    assert "template-injection" in done.stdout
-
-
-def test_no_line_is_hidden_from_the_scanner(repository: Path) -> None:
-    assert [each.path.name for each in read(repository) if "zizmor:" in each.text] == []
 
 
 def test_every_action_is_pinned_by_its_commit_everywhere_the_same(service: Path) -> None:

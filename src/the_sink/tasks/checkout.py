@@ -47,6 +47,12 @@ def lint(_c: Context, fix: bool = False) -> None:
 
 
 @task
+def scan(_c: Context) -> None:
+    """Look for what is insecure in templates, Dockerfiles and workflows, an app's among them."""
+    raise Exit(code=_tool("pytest", "tests/scan"))
+
+
+@task
 def bench(_c: Context, only: str = "") -> None:
     """Measure speed, each figure as a ratio against a baseline of the same run.
 
