@@ -55,6 +55,7 @@ def leave_watching(environment: Mapping[str, str]) -> None:
 
 
 def _watch_process(pid: int, environment: Mapping[str, str]) -> None:
+    os.setsid()  # what is meant for the app, such as Ctrl-C in a terminal, does not reach it
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     nowhere = os.open(os.devnull, os.O_RDWR)

@@ -81,7 +81,8 @@ class Docker:
         if not self.has_engine:
             return
         code = "import sys; print('%d.%d' % sys.version_info[:2])"
-        answer = self._run("run", "--rm", "--entrypoint", "/usr/local/bin/python3", image, "-c", code)
+        python = ["--network", "none", "--entrypoint", "/usr/local/bin/python3", image, "-c", code]
+        answer = self._run("run", "--rm", *python)
         self._expect(answer, f"The image {image} cannot be started")
         if answer.text != version:
             raise SinkError(
