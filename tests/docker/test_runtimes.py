@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -54,14 +55,19 @@ server.server_close()
 
 
 @pytest.fixture(scope="module", params=["3.11", "3.13"])
-def runtime(request: pytest.FixtureRequest, base_image: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+def runtime(
+    request: pytest.FixtureRequest, base_image: Any, engine: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """A runtime image of each Python, built as `invoke runtimes.build` does."""
     version = str(request.param)
     base = base_image(version)
-    name = f"the-sink-test-runtime:{version}"
+    name = f"the-sink-test-runtime-{os.getpid()}:{version}"  # another checkout's may be built at this moment
     docker = Docker(tmp_path_factory.mktemp("config"))
-    list(apply_build(docker, {version: name}, "0.0.0", [f"BASE={base}"]))
-    return name
+    try:
+        list(apply_build(docker, {version: name}, "0.0.0", [f"BASE={base}"]))
+        yield name
+    finally:
+        engine.run("image", "rm", "--force", name)
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +84,9 @@ def build_app(
         (folder / "requirements.lock").write_text("# nothing\n")
         (folder / "Procfile").write_text(procfile)
         (folder / "Dockerfile").write_text(DOCKERFILE)
-        name = f"the-sink-test-app:{runtime.rpartition(':')[2]}-{len(built)}"
-        engine.run("build", "--quiet", "-t", name, "--build-arg", f"FROM={runtime}", str(folder))
+        name = f"the-sink-test-app-{os.getpid()}:{runtime.rpartition(':')[2]}-{len(built)}"
+        options = ("--quiet", "--network", "host", "-t", name, "--build-arg", f"FROM={runtime}")
+        engine.run("build", *options, str(folder))
         built.append(name)
         return name
 
@@ -88,13 +95,22 @@ def build_app(
         engine.run("image", "rm", "--force", name)
 
 
+@pytest.fixture(scope="module")
+def network(engine: Any) -> Iterator[str]:
+    """A network of these tests' own, where containers have addresses that this machine reaches."""
+    name = f"the-sink-test-{os.getpid()}"
+    engine.run("network", "create", name)
+    yield name
+    engine.run("network", "rm", name)
+
+
 @pytest.fixture
-def start(engine: Any) -> Iterator[Callable[..., str]]:
+def start(engine: Any, network: str) -> Iterator[Callable[..., str]]:
     """A function that starts a container and returns its id; all are removed afterwards."""
     started: list[str] = []
 
     def run(image: str, *options: str) -> str:
-        started.append(engine.run("run", "--detach", *options, image))
+        started.append(engine.run("run", "--detach", "--network", network, *options, image))
         return started[-1]
 
     yield run
@@ -106,10 +122,10 @@ def inspect(engine: Any, container: str) -> Any:
     return json.loads(engine.run("inspect", container))[0]
 
 
-def await_line(engine: Any, container: str, words: str) -> None:
-    """Wait until the container has said something."""
+def await_line(engine: Any, container: str, words: str, read: Any = None) -> None:
+    """Wait until the container has said something: on standard output, or where ``read`` finds it."""
     deadline = time.monotonic() + 20
-    while words not in (said := engine.run("logs", container)):
+    while words not in (said := (read or engine.run)("logs", container)):
         assert time.monotonic() < deadline, said
         assert inspect(engine, container)["State"]["Running"], said
         time.sleep(0.05)
@@ -125,7 +141,7 @@ WEB = "web: python3 -u src/server.py\n"
 
 def test_the_app_s_server_is_process_1_and_nobody_special(build_app: Any, start: Any, engine: Any) -> None:
     """Nothing stands between it and SIGTERM; it runs as uid 1000."""
-    container = start(build_app(WEB))
+    container = start(build_app(WEB), "-e", "TASK_CPU=2048")
     await_line(engine, container, "serving")
 
     assert engine.run("exec", container, "cat", "/proc/1/cmdline").split("\0")[1:3] == [
@@ -134,6 +150,47 @@ def test_the_app_s_server_is_process_1_and_nobody_special(build_app: Any, start:
     ]
     assert engine.run("exec", container, "id", "-u") == "1000"
     assert inspect(engine, container)["Config"]["User"] == "app"
+    assert "WEB_CONCURRENCY=2" in engine.run("exec", container, "cat", "/proc/1/environ").split("\0")
+
+
+def test_the_probe_asks_from_inside(build_app: Any, start: Any, engine: Any) -> None:
+    """It is the image's health check, and it works for whoever looks into a container."""
+    container = start(build_app(WEB))
+    await_line(engine, container, "serving")
+
+    said = engine.run("exec", container, "container-init", "health")
+    assert said == "http://127.0.0.1:8080/health answers with status 200."
+    check = inspect(engine, container)["Config"]["Healthcheck"]
+    assert check["Test"] == ["CMD", "container-init", "health"]
+    engine.run("exec", "-e", "PORT=1", container, "container-init", "health", code=1)
+
+
+def test_a_server_that_nobody_reaches_is_told(build_app: Any, start: Any, engine: Any) -> None:
+    """On another port after some seconds, on loopback alone at once; a read-only root is no hindrance."""
+    image = build_app('web: PORT="$REAL_PORT" HOST="$REAL_HOST" python3 -u src/server.py\n')
+    read_only = ("--init", "--read-only", "--mount", "type=volume,dst=/tmp")
+    elsewhere = start(image, *read_only, "-e", "REAL_PORT=5000", "-e", "REAL_HOST=0.0.0.0")
+    loopback = start(image, "-e", "REAL_PORT=8080", "-e", "REAL_HOST=127.0.0.1")
+
+    said = "container-init: web listens on port 8080 of 127.0.0.1 alone, where no load balancer reaches it"
+    await_line(engine, loopback, said, engine.errors)
+    assert engine.run("exec", loopback, "container-init", "health").endswith("status 200.")
+    said = "nothing listens on port 8080 ($PORT) 5 s after the start of web, which listens on port 5000."
+    await_line(engine, elsewhere, said, engine.errors)
+    said = engine.run("exec", elsewhere, "container-init", "health", code=1)
+    assert said == "http://127.0.0.1:8080/health does not answer: Connection refused."
+
+
+def test_below_an_init_nothing_is_left_of_who_watched(build_app: Any, start: Any, engine: Any) -> None:
+    container = start(build_app(WEB), "--init")
+    await_line(engine, container, "serving")
+
+    deadline = time.monotonic() + 10
+    while len(names := engine.run("exec", container, "sh", "-c", "cat /proc/[0-9]*/comm").split()) > 4:
+        assert time.monotonic() < deadline, names
+        time.sleep(0.2)
+    # The init, the server, and the two that look.
+    assert sorted(names)[-2:] == ["python3", "sh"], names
 
 
 @pytest.mark.parametrize("options", [(), ("--init",)], ids=["alone", "below an init"])
@@ -147,7 +204,8 @@ def test_sigterm_lets_the_answers_under_way_end(
 ) -> None:
     container = start(build_app(procfile), *options)
     await_line(engine, container, "serving")
-    address = inspect(engine, container)["NetworkSettings"]["IPAddress"]
+    [network] = inspect(engine, container)["NetworkSettings"]["Networks"].values()
+    address = network["IPAddress"]
     answers: list[int] = []
 
     def ask() -> None:
@@ -191,12 +249,13 @@ def test_the_exit_code_is_that_of_what_ran(
 
 def test_the_secret_becomes_env_file_and_environment(build_app: Any, start: Any, engine: Any) -> None:
     """Readable by the app alone, and the variable itself goes away."""
-    container = start(build_app(WEB), "-e", 'SINK_SECRET_CORE={"GREETING": "it\'s \\"$5\\""}')
+    value = 'it\'s "$5" # no comment\nZoë 🚀 ${HOME}\\'
+    container = start(build_app(WEB), "-e", f"SINK_SECRET_CORE={json.dumps({'GREETING': value})}")
     await_line(engine, container, "serving")
 
     assert engine.run("exec", container, "stat", "-c", "%a %U", "/app/.env") == "400 app"
     environment = engine.run("exec", container, "cat", "/proc/1/environ").split("\0")
-    assert 'GREETING=it\'s "$5"' in environment
+    assert f"GREETING={value}" in environment
     assert not [line for line in environment if line.startswith("SINK_SECRET_CORE=")]
 
 
@@ -225,9 +284,8 @@ def test_a_source_that_does_not_compile_fails_the_build(runtime: str, engine: An
     (tmp_path / "Procfile").write_text(WEB)
     (tmp_path / "Dockerfile").write_text(DOCKERFILE)
 
-    said = engine.errors(
-        "build", "-t", "the-sink-test-broken", "--build-arg", f"FROM={runtime}", str(tmp_path), code=1
-    )
+    options = ("--network", "host", "-t", "the-sink-test-broken", "--build-arg", f"FROM={runtime}")
+    said = engine.errors("build", *options, str(tmp_path), code=1)
 
     assert "The sources do not compile" in said
 
