@@ -5,16 +5,21 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from tests.template.conftest import copy_template, git
 from the_sink.deploy.runtimes import apply_build
 from the_sink.errors import InputError, SinkError
+from the_sink.local import postgres
 from the_sink.local.docker import Docker
 
 DOCKERFILE = """\
@@ -109,8 +114,8 @@ def start(engine: Any, network: str) -> Iterator[Callable[..., str]]:
     """A function that starts a container and returns its id; all are removed afterwards."""
     started: list[str] = []
 
-    def run(image: str, *options: str) -> str:
-        started.append(engine.run("run", "--detach", "--network", network, *options, image))
+    def run(image: str, *options: str, on: str = network) -> str:
+        started.append(engine.run("run", "--detach", "--network", on, *options, image))
         return started[-1]
 
     yield run
@@ -308,3 +313,90 @@ def test_a_base_that_cannot_be_pulled_is_one_sentence_with_the_way_out(tmp_path:
     assert caught.value.message.startswith(f"The base image {base} is not here and cannot be pulled: ")
     assert "\n" not in caught.value.message
     assert "--build-arg BASE=<image>" in caught.value.hint
+
+
+SLOW = '''"""What takes very long the first time; the count of tries is what no rollback takes back."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make half of it, then sleep."""
+    op.execute("CREATE TABLE half_made (id int)")
+    op.execute("SELECT pg_sleep(CASE WHEN nextval('tries') = 1 THEN 600 ELSE 0 END)")
+'''
+
+
+@pytest.fixture
+def service(runtime: str, engine: Any, tmp_path: Path) -> Iterator[str]:
+    """The image of a generated service whose second migration is slow."""
+    platform, app = tmp_path / "platform", tmp_path / "hello-sink"
+    platform.mkdir()
+    copy_template(platform)
+    git(platform, "init", "--quiet")
+    git(platform, "add", "--all")
+    git(platform, "commit", "--quiet", "--message", "The platform")
+    answers = ("--data", "app_name=hello-sink", "--data", "database=postgres")
+    copier = [sys.executable, "-m", "copier", "copy", "--quiet", "--defaults", "--vcs-ref", "HEAD", *answers]
+    subprocess.run([*copier, str(platform), str(app)], check=True)
+    (app / "app/migrations/versions/0002_slow.py").write_text(SLOW)
+    name = f"the-sink-test-service-{os.getpid()}"
+    options = ("--quiet", "--network", "host", "-f", str(app / "aws/Dockerfile"), "-t", name)
+    engine.run("build", *options, "--build-arg", f"FROM={runtime}", str(app))
+    yield name
+    engine.run("image", "rm", "--force", name)
+
+
+@pytest.mark.parametrize("runtime", ["3.13"], indirect=True)
+def test_a_task_killed_in_a_migration_leaves_it_to_the_next_which_serves_on_a_read_only_root(
+    service: str, start: Any, engine: Any, tmp_path: Path, free_port: Any
+) -> None:
+    """The database finds out by itself and takes the half back; two processes serve, and SIGTERM ends them."""
+    database = postgres.start(tmp_path / "postgres", throw_away=True)
+    try:
+        port = free_port()
+        found = {**database.variables, "HOST": "127.0.0.1", "PORT": str(port), "TASK_CPU": "2048"}
+        variables = [word for name, value in found.items() for word in ("-e", f"{name}={value}")]
+        names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password"}
+        names["PGDATABASE"] = "dbname"
+        parts: Any = {names[name]: value for name, value in database.variables.items() if name in names}
+        with psycopg.connect(autocommit=True, **parts) as sql:
+            sql.execute("CREATE SEQUENCE tries")
+            killed = start(service, *variables, on="host")
+            sleeping = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+            await_true(lambda: bool(sql.execute(sleeping).fetchall()))
+            engine.run("kill", killed)
+            assert ended(engine, killed) == 137
+
+            read_only = ("--init", "--read-only", "--mount", "type=volume,dst=/tmp")
+            container = start(service, *read_only, *variables, on="host")
+            await_true(lambda: probe(engine, container) == 0)
+
+            assert sql.execute("TABLE alembic_version").fetchall() == [("0002",)]
+            assert sql.execute("TABLE half_made").fetchall() == []
+            assert sql.execute(sleeping).fetchall() == []
+        commands = engine.run("exec", container, "sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+        assert commands.count("multiprocessing.spawn") == 2
+        engine.run("stop", "--time", "20", container)
+        assert ended(engine, container) == 0
+    finally:
+        database.stop()
+
+
+def probe(engine: Any, container: str) -> int:
+    """The exit code of the image's health check."""
+    command = [engine.found.command, "exec", container, "container-init", "health"]
+    env = {**os.environ, "DOCKER_HOST": engine.found.host}
+    return subprocess.run(command, env=env, check=False, capture_output=True).returncode
+
+
+def await_true(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
