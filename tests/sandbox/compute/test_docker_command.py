@@ -125,6 +125,19 @@ def test_image_delivery_adds_a_layer_to_an_image_that_is_not_pushed(
     assert after[:-1] == before
 
 
+@pytest.mark.parametrize("form", ["{}", "type=registry,ref={}"])
+def test_a_cache_image_may_be_named_and_changes_nothing(
+    docker: Docker, runtime: str, app_tree: Path, repository: str, form: str
+) -> None:
+    """Layers are found by what they are made of, whatever image a build for an engine would look into."""
+    build = ("build", "--build-arg", f"FROM={runtime}", "-t", f"{repository}:with", str(app_tree))
+    cache = form.format(f"{repository}:cache-0123456789abcdef")
+
+    with_cache = docker.ok(*build, "--quiet", "--build-arg", "BUILDKIT_INLINE_CACHE=1", "--cache-from", cache)
+
+    assert with_cache == docker.ok(*build, "--quiet")
+
+
 def test_failure_of_the_registry_is_said_in_docker_s_words(
     docker: Docker, emulator: Emulator, app: str, repository: str
 ) -> None:
@@ -169,6 +182,9 @@ def test_login_is_needed_and_forgotten(fresh_docker: Docker, app: str) -> None:
         ([], "`docker ` is not understood"),
         (["build", "--secret", "id=x", "."], "docker build: the flag --secret is not understood"),
         (["build", "--provenance=true", "."], "the sandbox makes no provenance attestation"),
+        (["build", "--cache-from", "type=gha", "."], "--cache-from type=gha is not understood without"),
+        (["build", "--cache-from", "type=registry,ref=No", "."], "'No' is not an image reference"),
+        (["build", "--cache-to", "type=inline", "."], "docker build: the flag --cache-to is not understood"),
         (["build", "--platform", "windows/amd64", "."], "--platform windows/amd64 is not linux/amd64"),
         (["build", "nowhere"], "the context nowhere is not a folder"),
         (["build"], "docker build takes at least 1 argument(s), not 0."),

@@ -83,8 +83,8 @@ def build(session: Session, words: list[str]) -> int:
     dockerfile = Path(found.last("file")) if found.options.get("file") else context / "Dockerfile"
     is_quiet = "quiet" in found.switches
     tell = quiet if is_quiet else say_aside
-    if found.options.get("cache-from"):
-        tell("--cache-from: the sandbox's own layer cache is used instead")
+    for source in found.options.get("cache-from", []):
+        tell(f"--cache-from {_cache_image(source)}: the sandbox's own layer cache is used instead")
     request = BuildRequest(
         context=context.resolve(),
         dockerfile=dockerfile.resolve(),
@@ -204,6 +204,24 @@ def describe_image(session: Session, image: Image, asked: str) -> Mapping[str, A
         "Size": sum(layer["size"] for layer in image.layers),
         "RootFS": {"Type": "layers", "Layers": config.get("rootfs", {}).get("diff_ids", [])},
     }
+
+
+def _cache_image(source: str) -> str:
+    """Return the image that ``--cache-from`` names, as it is or as ``type=registry,ref=…``.
+
+    Raises:
+        InputError: it names another kind of cache, or no image.
+    """
+    if "=" not in source:
+        return parse_reference(source).canonical
+    fields = dict(part.partition("=")[::2] for part in source.split(","))
+    unknown = fields.keys() - {"type", "ref"}
+    if fields.get("type") != "registry" or unknown or not fields.get("ref"):
+        raise InputError(
+            f"docker build: --cache-from {source} is not understood without a Docker Engine.",
+            "It understands an image, as such or as type=registry,ref=<image>.",
+        )
+    return parse_reference(fields["ref"]).canonical
 
 
 def _pair(text: str, *, from_environment: bool = False) -> tuple[str, str]:

@@ -23,6 +23,8 @@ _BUILDX_ONLY = {
     "--sbom": "a bill of materials",
     "--attest": "an attestation",
 }
+_CACHES = ("--cache-from", "--cache-to")
+"""Their values are an image's name, or ``type=registry,ref=…`` with one inside."""
 _FROM = re.compile(r"(?im)^(\s*(?:FROM|COPY|ADD|RUN)\b.*)$")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "FTP_PROXY")
 
@@ -77,6 +79,8 @@ def _mapped(command: Command, before: str, word: str) -> str:
     """Map what is the name of an image and nothing else; a label that names one stays as it is."""
     if before == "--label" or word.startswith("--label="):
         return word
+    if before in _CACHES or word.startswith(tuple(f"{flag}=" for flag in _CACHES)):
+        return command.names.to_engine(word)
     flag, equals, value = word.partition("=")
     if word.startswith("--") and equals:
         inner, inner_equals, inner_value = value.partition("=")
