@@ -306,11 +306,29 @@ def test_the_image_that_serves_is_out_of_reach_of_expiry(stack: Callable[..., An
     text = stack("pipeline", EcrTag="moving").properties("Repository")["LifecyclePolicy"][
         "LifecyclePolicyText"
     ]
-    first, second = json.loads(text)["rules"]
+    first, *others = json.loads(text)["rules"]
 
-    assert first["rulePriority"] < second["rulePriority"]
+    assert first["rulePriority"] < min(rule["rulePriority"] for rule in others)
     assert first["selection"]["tagPatternList"] == ["moving"]
     assert first["selection"]["countNumber"] == 1
+
+
+def test_build_caches_expire_among_themselves(stack: Callable[..., Any]) -> None:
+    """They take no release's place, and no release is in reach of their rule."""
+    text = stack("pipeline", EcrTag="moving").properties("Repository")["LifecyclePolicy"][
+        "LifecyclePolicyText"
+    ]
+    _moving, caches, releases = json.loads(text)["rules"]
+    (pattern,) = caches["selection"]["tagPatternList"]
+
+    assert fnmatchcase("cache-0123456789abcdef", pattern)
+    assert not fnmatchcase(f"{'c' * 40}-01234567", pattern)
+    assert caches["selection"]["countNumber"] == 5
+    assert releases["selection"] == {
+        "tagStatus": "any",
+        "countType": "imageCountMoreThan",
+        "countNumber": 100,
+    }
 
 
 def test_runtimes_move_by_version_and_stay_by_build(stack: Callable[..., Any]) -> None:

@@ -89,6 +89,7 @@ def test_what_may_fail_by_the_apps_fault_is_a_command_of_its_own(commands: list[
 
     assert [command.split(" docker build")[0] for command in builds] == [
         'test "$IS_BUILT" = yes || test -n "$PROMOTED" ||',
+        'test "$KEEPS_CACHE" = no ||',
         'test "$SECRETS_DELIVERY" != image || test "$IS_BUILT" = yes ||',
         'test "$LACKS_SETTINGS" = no ||',
     ]
@@ -168,6 +169,7 @@ case "$*" in
   *describe-images*) cat "$CALLS/images" 2> /dev/null || { cat "$CALLS/refusal" >&2; exit 254; } ;;
   *"container-init env"*) printf %s "$SINK_SECRET_CORE" > "$CALLS/handed-on" ;;
   *"login --username"*) cat > /dev/null ;;
+  "push "*:cache-*) if [ -e "$CALLS/frozen" ]; then exit 1; fi ;;
   *the-sink.secrets-delivery*) cat "$CALLS/delivery" ;;
   inspect*) for last; do :; done; echo "base-of-${last##*@}" ;;
 esac
@@ -183,7 +185,7 @@ def play(commands: list[str], tmp_path: Path) -> Play:
         (folder / name).write_text(TOOL)
         (folder / name).chmod(0o755)
     (tmp_path / "release.json").write_text(json.dumps({"commit": "c0ffee", "template_version": "1.2.3"}))
-    (tmp_path / "aws").mkdir()
+    (tmp_path / "aws").mkdir(exist_ok=True)
     for env in ("stage", "uat"):
         (tmp_path / f"aws/cfn-template-configuration-{env}.json").write_text('{"Parameters": {}}')
     (tmp_path / "secret").write_text(SECRET_VALUE)
@@ -334,8 +336,107 @@ class TestCalls:
         assert moving("", "None") == []
         assert moving("", f"{tag}\tlatest") == ["tag", "push"]
 
+    def test_labels_say_what_an_image_is_made_of(self, play: Play) -> None:
+        build = next(call for call in play("task", tag_of(play("task", ""))) if " --label " in call)
+
+        assert re.findall(r"--label (\S+)=(\S+)", build) == [
+            ("org.opencontainers.image.title", "hello-sink"),
+            ("org.opencontainers.image.revision", "c0ffee"),
+            (
+                "org.opencontainers.image.base.name",
+                "aws_account_id.dkr.ecr.aws_region.amazonaws.com/runtime:3.13",
+            ),
+            ("org.opencontainers.image.base.digest", DIGEST),
+            ("the-sink.template-version", "1.2.3"),
+        ]
+
     def test_with_settings_inside_the_tag_names_the_secret_too(self, play: Play) -> None:
         assert tag_of(play("task", "")) != tag_of(play("image", ""))
+
+
+class TestCache:
+    """The layers of the dependencies, kept in the registry for the next host."""
+
+    @pytest.fixture(autouse=True)
+    def sources(self, tmp_path: Path) -> None:
+        """What a build is made of, as far as its cache is concerned."""
+        (tmp_path / "app").mkdir()
+        (tmp_path / "aws").mkdir(exist_ok=True)
+        (tmp_path / "app/requirements.lock").write_text("flask==3.1.0\n")
+        (tmp_path / "aws/Dockerfile").write_text("FROM x\n")
+
+    def cache_of(self, calls: list[str]) -> str:
+        return next(found[1] for call in calls if (found := re.search(r"imageTag=(cache-\w{16})", call)))
+
+    def builds(self, calls: list[str]) -> list[str]:
+        return [call for call in calls if call.startswith("docker build ")]
+
+    def test_a_build_takes_its_layers_from_there_and_writes_none(self, play: Play) -> None:
+        calls = play("task", tag_of(play("task", "")))
+
+        assert len(self.builds(calls)) == 1
+        assert f" --cache-from {STAGE}:{self.cache_of(calls)} " in self.builds(calls)[0]
+        assert not [call for call in calls if "INLINE_CACHE" in call or "push" in call and ":cache-" in call]
+
+    @pytest.mark.parametrize("delivery", ["task", "image"])
+    def test_the_first_build_writes_it_of_the_image_without_settings(self, play: Play, delivery: str) -> None:
+        first = play(delivery, "")
+        tag, cache = tag_of(first), self.cache_of(first)
+
+        calls = play(delivery, f"{tag}\t{cache}")
+
+        release, kept, *settings = self.builds(calls)
+        assert f" -t {STAGE}:{tag} " in release
+        assert "--cache-from" not in release
+        assert kept.startswith("docker build --quiet --provenance=false -f aws/Dockerfile ")
+        assert f" -t {STAGE}:{cache} --build-arg BUILDKIT_INLINE_CACHE=1 " in kept
+        assert kept.endswith("@" + DIGEST + " .")
+        assert len(settings) == (delivery == "image")
+        assert [call for call in calls if " push " in call] == [
+            f"docker push {STAGE}:{tag}",
+            f"docker push {STAGE}:{cache}",
+        ]
+
+    def test_one_that_cannot_be_written_fails_no_build(
+        self, play: Play, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """Two builds may begin at once, and the tag of the one that comes later is there already."""
+        (tmp_path / "frozen").touch()
+        first = play("task", "")
+
+        play("task", f"{tag_of(first)}\t{self.cache_of(first)}")
+
+        assert "was not written; a build that finds none" in capfd.readouterr().out
+
+    @pytest.mark.parametrize("change", ["app/requirements.lock", "aws/Dockerfile", "FROM_DIGEST"])
+    def test_it_is_named_by_what_the_dependencies_are_made_of(
+        self, commands: list[str], tmp_path: Path, change: str
+    ) -> None:
+        command = next(command for command in commands if command.startswith("CACHE_TAG="))
+
+        def name(digest: str = DIGEST) -> str:
+            script = f'set -eu\n{command}\necho "$CACHE_TAG"'
+            done = subprocess.run(
+                ["sh", "-c", script],
+                cwd=tmp_path,
+                env={"PATH": os.environ["PATH"], "FROM_DIGEST": digest},
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            return done.stdout.strip()
+
+        before = name()
+        (tmp_path / "app/main.py").write_text("print()\n")
+        assert name() == before
+        if change != "FROM_DIGEST":
+            (tmp_path / change).write_text("changed\n")
+        assert name("other" if change == "FROM_DIGEST" else DIGEST) != before
+
+    def test_what_is_not_built_writes_none(self, play: Play) -> None:
+        cache = self.cache_of(play("task", ""))
+
+        assert not self.builds(play("task", cache))
 
 
 STAGE = "aws_account_id.dkr.ecr.aws_region.amazonaws.com/hello-sink-stage"
