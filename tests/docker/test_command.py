@@ -129,6 +129,13 @@ def test_an_image_is_built_pushed_and_described_under_one_name(shell: Shell, con
     assert shell.docker("inspect", "--format", template, name) == described["RepoDigests"][0]
 
 
+def test_a_cache_that_is_not_there_fails_no_build(shell: Shell, context: Path) -> None:
+    """It may be deleted between a build's look for it and its use."""
+    said = build(shell, context, f"{HOST}/app-stage:uncached", "--cache-from", f"{HOST}/app-stage:cache-0")
+
+    assert f"{HOST}/app-stage:cache-0: not found" in said
+
+
 def test_a_build_starts_from_an_image_of_the_registry(shell: Shell, context: Path, tmp_path: Path) -> None:
     """By build argument with a digest, and by a name in the Dockerfile itself, with its own ignored files."""
     name = f"{HOST}/app-stage:base"
