@@ -356,7 +356,7 @@ def service(runtime: str, engine: Any, tmp_path: Path) -> Iterator[str]:
 def test_a_task_killed_in_a_migration_leaves_it_to_the_next_which_serves_on_a_read_only_root(
     service: str, start: Any, engine: Any, tmp_path: Path, free_port: Any
 ) -> None:
-    """The database finds out by itself and takes the half back; two processes serve, and SIGTERM ends them."""
+    """The database finds out by itself and takes the half back; two processes serve until SIGTERM."""
     database = postgres.start(tmp_path / "postgres", throw_away=True)
     try:
         port = free_port()
