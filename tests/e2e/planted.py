@@ -59,7 +59,10 @@ class Planted:
             return
         members = _unpack(content)
         for member, inner in members:
-            yield from self.find_in(f"{name}!{member}" if member else name, inner, depth + 1)
+            place = f"{name}!{member}" if member else name
+            if self.is_in(member.encode()):
+                yield place
+            yield from self.find_in(place, inner, depth + 1)
         if not members and self.is_in(content):
             yield name
 
@@ -154,10 +157,10 @@ def _unpack(content: bytes) -> list[tuple[str, bytes]]:
             return [("", _gunzip(content))]
         if content.startswith(b"PK\x03\x04"):
             with zipfile.ZipFile(io.BytesIO(content)) as packed:
-                return [(name, name.encode() + packed.read(name)) for name in packed.namelist()]
+                return [(name, packed.read(name)) for name in packed.namelist()]
         if content[257:262] == b"ustar":
             with tarfile.open(fileobj=io.BytesIO(content)) as layer:
-                return [(member.name, _read(layer, member)) for member in layer]
+                return [(member.name, _read(layer, member)) for member in layer if member.isfile()]
     except (zlib.error, zipfile.BadZipFile, tarfile.TarError):
         pass  # it only begins like one
     return []
@@ -174,5 +177,5 @@ def _gunzip(content: bytes) -> bytes:
 
 
 def _read(layer: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = layer.extractfile(member) if member.isfile() else None
-    return f"{member.name}{member.linkname}".encode() + (file.read() if file else b"")
+    file = layer.extractfile(member)
+    return file.read() if file else b""
