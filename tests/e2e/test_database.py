@@ -34,6 +34,7 @@ PLANTED = {"stage": planted.Planted(), "uat": planted.Planted()}
 """What the setting is that the service cannot do without."""
 OTHER = {"task": "image", "image": "task"}
 MIGRATIONS = [" -> 0001", "0001 -> 0002"]
+TOPIC = "arn:aws:sns:eu-west-1:000000000000:alarms"
 TEXT = "Kept since the first release"
 
 BROKEN = '''"""A column for a table that nobody made."""
@@ -176,7 +177,11 @@ class TestDatabase:
         settings = walk.journey.app / "app" / "src" / "hello_sink" / "settings.py"
         code = settings.read_text()
         settings.write_text(code.replace("    log_level:", "    planted: str\n    log_level:", 1))
-        walk.journey.commit("Need a setting")
+        configuration = walk.journey.app / "aws" / "cfn-template-configuration-stage.json"
+        document = json.loads(configuration.read_text())
+        document["Parameters"].update(AlarmTopicArn=TOPIC, AlarmRollback="true", InstancesMaximum="3")
+        configuration.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        walk.journey.commit("Need a setting, be told of trouble, scale")
         walk.journey.environment["PLANTED"] = "on this laptop"
         walk.journey.bootstrap("stage")
         walk.plant("stage")
@@ -212,6 +217,23 @@ class TestDatabase:
         assert walk.notes() == []
         walk.note = walk.post_note(TEXT)
         assert json.loads(fetch(f"{walk.address}/notes/{walk.note['id']}")) == walk.note
+
+    def test_alarms_and_autoscaling_are_there_and_said_to_do_nothing_here(self, walk: Walk) -> None:
+        """All that the platform's stack can make for a service, in one that serves."""
+        alarms = walk.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        (service,) = walk.client("ecs").describe_services(cluster=NAMES.cluster, services=[NAMES.service])[
+            "services"
+        ]
+        simulated = " ".join(lifecycle.status(SANDBOX)["simulated"])
+
+        names = "errors load-balancer-errors unhealthy-hosts cpu memory database-storage database-connections"
+        assert {a["AlarmName"] for a in alarms} == {f"{NAMES.alarms}/{name}" for name in names.split()}
+        assert {tuple(a["AlarmActions"]) for a in alarms} == {(TOPIC,)}
+        watched = service["deploymentConfiguration"]["alarms"]
+        assert watched == {"alarmNames": [f"{NAMES.alarms}/errors"], "enable": True, "rollback": True}
+        assert service["desiredCount"] == 1
+        assert "AWS::CloudWatch::*: alarms are recorded" in simulated
+        assert "AWS::ApplicationAutoScaling::*: a service is kept within its limits" in simulated
 
     def test_the_secret_is_where_its_delivery_says_and_nowhere_else(self, walk: Walk) -> None:
         """However it was delivered, the service can read it and nobody else."""
