@@ -130,6 +130,13 @@ def check_environment_file(
         problems.append(Problem(TEMPLATE_FILE, message, QUOTE_VERSIONS))
     reasons = (check(effective) for check in (check_task_size, check_instances))
     problems.extend(Problem(file, reason) for reason in reasons if reason)
+    has_certificate = effective.get("UsePlatformCertificate") == "true" or effective.get(
+        "UniqueDomainNameCertificateArn"
+    )
+    if has_certificate and not effective.get("UniqueDomainName"):
+        message = "a certificate without a UniqueDomainName: none is for the load balancer's own address."
+        hint = 'Write "UniqueDomainName": "…", or browsers will refuse it.'
+        problems.append(Problem(file, message, hint, is_warning=True))
     retired = RETIRED_RUNTIMES.get(runtime)
     if retired:
         message = f"{RUNTIME} {runtime} is past its end of life ({retired})."

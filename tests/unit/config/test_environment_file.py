@@ -31,6 +31,7 @@ VALUES = {
     "RDSEngineVersion": "16.3",
     "UniqueDomainName": "",
     "UniqueDomainNameCertificateArn": "",
+    "UsePlatformCertificate": "false",
     "InstancesMaximum": "0",
     "HealthCheckGracePeriod": "auto",
     "AlarmTopicArn": "",
@@ -110,7 +111,7 @@ def test_what_codepipeline_cannot_read_is_named(text, message):
         ({"RDSAllocatedStorage": "10"}, 'RDSAllocatedStorage is "10"; expected: a whole number from 20 to 65536.'),
         ({"RDSEngineVersion": "new"}, 'RDSEngineVersion is "new"; expected: a PostgreSQL version such as 16.3.'),
         ({"UniqueDomainName": "a_b"}, 'UniqueDomainName is "a_b"; expected: empty, or a domain name.'),
-        ({"UniqueDomainNameCertificateArn": "arn"}, 'UniqueDomainNameCertificateArn is "arn"; expected: empty, or the ARN of a certificate.'),
+        ({"UniqueDomainName": "my.example.org", "UniqueDomainNameCertificateArn": "arn"}, 'UniqueDomainNameCertificateArn is "arn"; expected: empty, or the ARN of a certificate.'),
         ({"InstancesCount": "3", "InstancesMaximum": "2"}, "InstancesMaximum 2 is less than InstancesCount 3, which autoscaling starts from; 0 stands for no autoscaling."),
         ({"InstancesMaximum": "many"}, 'InstancesMaximum is "many"; expected: a whole number of at least 0.'),
         ({"HealthCheckGracePeriod": "5m"}, 'HealthCheckGracePeriod is "5m"; expected: auto, or 0 to 600 seconds.'),
@@ -123,6 +124,25 @@ def test_what_codepipeline_cannot_read_is_named(text, message):
 )  # fmt: skip
 def test_a_value_that_would_fail_the_deploy_is_named(changed, message):
     assert problems_of(with_values(**changed)) == [f"{FILE}: {message}"]
+
+
+@pytest.mark.parametrize(
+    "certificate",
+    [
+        {"UsePlatformCertificate": "true"},
+        {"UniqueDomainNameCertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/1"},
+    ],
+)
+def test_a_certificate_needs_a_name_that_it_is_for(certificate):
+    content, _ = parse_environment_file(with_values(**certificate), FILE)
+    named, _ = parse_environment_file(with_values(**certificate, UniqueDomainName="my.example.org"), FILE)
+
+    (problem,) = check_environment_file(content, FILE, DECLARED)
+    assert problem.is_warning
+    assert str(problem) == (
+        f"{FILE}: a certificate without a UniqueDomainName: none is for the load balancer's own address."
+    )
+    assert check_environment_file(named, FILE, DECLARED) == []
 
 
 @pytest.mark.parametrize("written", ["3.1", "3.10"])
@@ -164,7 +184,10 @@ def test_a_retired_runtime_is_a_warning():
         {"TaskCpu": "4096", "TaskMemory": "30720"},
         {"TaskCpu": "16384", "TaskMemory": "122880"},
         {"UniqueDomainName": "my-app.example.com"},
-        {"UniqueDomainNameCertificateArn": "arn:aws:acm:eu-west-1:012345678901:certificate/a-b"},
+        {
+            "UniqueDomainName": "my-app.example.com",
+            "UniqueDomainNameCertificateArn": "arn:aws:acm:eu-west-1:012345678901:certificate/a-b",
+        },
         {"RDSInstanceClass": "db.t4g.micro", "RDSEngineVersion": "17"},
         {"InstancesCount": "0"},
     ],
