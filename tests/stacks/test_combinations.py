@@ -208,7 +208,7 @@ def test_a_mistake_in_a_rare_combination_is_found(stack: Callable[..., Any]) -> 
         if body["Type"] == "AWS::ECS::Service"
         and not body["Properties"]["EnableExecuteCommand"]
         and "DesiredCount" not in body["Properties"]
-        and "Alarms" in body["Properties"]["DeploymentConfiguration"]
+        and body["Properties"]["DeploymentConfiguration"]["Alarms"]["Enable"]
         and body["Properties"]["HealthCheckGracePeriodSeconds"] == 90
     ]
     template["Resources"][rare]["Properties"]["PropagateTags"] = "NOBODY"

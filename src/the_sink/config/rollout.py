@@ -134,7 +134,7 @@ def model_rollout(
             Term("it is stopped", int(container["StopTimeout"]), "TaskDefinition StopTimeout"),
         ),
         pipeline_waits_s=60 * _deployment_timeout_minutes(pipeline),
-        has_alarm_rollback="Alarms" in deployment,
+        has_alarm_rollback=bool(deployment["Alarms"]["Enable"]),
     )
 
 
