@@ -7,6 +7,7 @@ with everybody who builds here, and emptying that would be felt by all of them.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -25,6 +26,8 @@ def why_not() -> str:
     """Return why no second engine can be started here, or ""."""
     if shutil.which("dockerd") is None:
         return "there is no dockerd on the PATH"
+    if shutil.which("ip") is None:
+        return "there is no ip (iproute2) on the PATH"
     return "" if os.geteuid() == 0 else "dockerd needs root"
 
 
@@ -32,9 +35,12 @@ def why_not() -> str:
 def fresh_engine(first: FoundEngine) -> Iterator[FoundEngine]:
     """Start an engine, yield it with the same ``docker`` command as the machine's own, and remove it whole.
 
-    It has no bridge: builds use this machine's network, containers have none.
+    Builds use this machine's network. It has a bridge of its own, which nothing uses: an engine that is told
+    to have none removes ``docker0``, and that is the machine's own engine's.
     """
     folder = Path(tempfile.mkdtemp(prefix="sink-host-"))
+    bridge = f"sink{secrets.token_hex(4)}"  # an interface's name ends at 15 characters
+    subprocess.run(["ip", "link", "add", bridge, "type", "bridge"], check=True)
     host = f"unix://{folder}/docker.sock"
     (folder / "daemon.json").write_text("{}")
     command = [
@@ -43,7 +49,7 @@ def fresh_engine(first: FoundEngine) -> Iterator[FoundEngine]:
         *("--pidfile", str(folder / "pid")),
         # Where the system's containerd runs it would be shared, so nothing in it may have the same name.
         *("--containerd-namespace", folder.name, "--containerd-plugins-namespace", f"{folder.name}-plugins"),
-        *("--bridge", "none", "--iptables=false", "--ip6tables=false"),
+        *("--bridge", bridge, "--iptables=false", "--ip6tables=false"),
     ]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -56,6 +62,7 @@ def fresh_engine(first: FoundEngine) -> Iterator[FoundEngine]:
         for mount in reversed(Path("/proc/mounts").read_text().splitlines()):
             if mount.split()[1].startswith(f"{folder}/"):
                 subprocess.run(["umount", mount.split()[1]], check=True)
+        subprocess.run(["ip", "link", "delete", bridge], check=True)
         shutil.rmtree(folder)
 
 
