@@ -91,6 +91,13 @@ SCHEDULER = {"stop_code": "ServiceSchedulerInitiated", "stopped_reason": "Scalin
             "ended with exit code 137 (killed, because it had not ended within its stop timeout after "
             "SIGTERM): Scaling activity initiated",
         ),
+        (
+            {
+                **FAILED_CHECKS,
+                "stopped_reason": "Task failed ELB health checks in (target-group arn:aws:…:a/b)",
+            },
+            "ended: Task failed ELB health checks",
+        ),
         ({"exit_code": 0, **SCHEDULER}, "ended with exit code 0: Scaling activity initiated"),
         ({**SCHEDULER}, "ended: Scaling activity initiated"),
         (

@@ -5,7 +5,12 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-c
 
 from __future__ import annotations
 
+import re
+
 from the_sink.models import Task
+
+_TARGET_GROUP = re.compile(r" in \(target-group [^)]*\)")
+"""An ARN in the middle of a sentence; a service of ours has one target group."""
 
 _SIGNAL = 128
 _MEANINGS = {
@@ -20,6 +25,7 @@ _MEANINGS = {
 def describe_end(task: Task) -> str:
     """Return what became of a task, as the end of "task 0a1b …", without a full stop."""
     reason = " ".join((task.container_reason or task.stopped_reason or "stopped").split()).rstrip(".")
+    reason = _TARGET_GROUP.sub("", reason)
     if task.has_failed_to_start:
         return f"did not start: {reason}"
     if task.exit_code is None:
