@@ -11,6 +11,8 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+from the_sink.resources import resource_path
+
 # Answers /health with the status in BEHAVIOUR ("dies": it exits at once), everything else with VERSION;
 # /write and /read share a file through the file system at /mnt/shared.
 SERVER = """\
@@ -112,6 +114,19 @@ def push_image(
         "application/vnd.oci.image.manifest.v1+json",
     )
     return _digest(manifest)
+
+
+CONTAINER_INIT = ("python3", "/opt/the-sink/container-init")
+"""The entry point of an image with the files below."""
+
+
+def runtime_files() -> dict[str, str]:
+    """Return the files of an image that begin it, as the platform's own runtime image has them."""
+    source = resource_path("runtimes/python")
+    files = {"opt/the-sink/container-init": (source / "container-init").read_text()}
+    for path in (source / "sink_runtime").rglob("*.py"):
+        files[f"opt/the-sink/{path.relative_to(source)}"] = path.read_text()
+    return files
 
 
 def _layer(files: dict[str, str]) -> bytes:

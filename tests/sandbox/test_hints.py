@@ -19,11 +19,10 @@ from the_sink.deploy.pace import Pace
 from the_sink.deploy.task_ends import describe_end
 from the_sink.errors import DeployFailed
 from the_sink.models import Clock, Release
-from the_sink.resources import resource_path
 from the_sink.sandbox import lifecycle
 
 from .helpers import BUCKET, Pipelines, action, approval, stage, wait_for
-from .images import SERVER
+from .images import CONTAINER_INIT, SERVER, runtime_files
 from .test_services import Shop
 
 RELEASE = Release("shop", "a" * 40, "Change the schema")
@@ -66,15 +65,6 @@ def failure(connection: Aws, execution_id: str, env: str = "stage") -> DeployFai
     return found
 
 
-def runtime() -> dict[str, str]:
-    """The files of an image that begin it, as the platform's own runtime image has them."""
-    source = resource_path("runtimes/python")
-    files = {"opt/the-sink/container-init": (source / "container-init").read_text()}
-    for path in (source / "sink_runtime").rglob("*.py"):
-        files[f"opt/the-sink/{path.relative_to(source)}"] = path.read_text()
-    return files
-
-
 def test_a_migration_that_fails(
     aws: Callable[[str], Any], sandbox: lifecycle.Sandbox, pipelines: Pipelines, connection: Aws
 ) -> None:
@@ -86,8 +76,7 @@ def test_a_migration_that_fails(
         "app/migrate.py": "raise SystemExit('column exists already')\n",
         "app/serve.py": SERVER,
     }
-    entrypoint: Any = ("python3", "/opt/the-sink/container-init")
-    shop.push("next", version="two", files={**runtime(), **migration}, entrypoint=entrypoint)
+    shop.push("next", version="two", files={**runtime_files(), **migration}, entrypoint=CONTAINER_INIT)
 
     error = failure(connection, shop.release("next"))
 

@@ -29,7 +29,7 @@ class Shop:
         self.ecs = aws("ecs")
         aws("ecr").create_repository(repositoryName="app")
 
-    def push(self, tag: str, **more: str) -> str:
+    def push(self, tag: str, **more: Any) -> str:
         return push_image(self.sandbox.endpoint_url, "app", tag, **more)
 
     def deploy(self, tag: str = "live", count: int = 1, **more: Any) -> dict[str, Any]:

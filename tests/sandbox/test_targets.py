@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,11 +21,16 @@ from the_sink.models import Clock, Event, Release, Said, TargetsHealth
 from the_sink.sandbox import lifecycle
 
 from .helpers import Pipelines, action, stage
-from .images import SERVER
+from .images import CONTAINER_INIT, SERVER, runtime_files
 from .test_services import Shop, template
 
 ONCE = {"Type": "COUNT", "Value": 1}
 ELSEWHERE = SERVER.replace('int(os.environ["PORT"])', "0")
+BY_CONTAINER_INIT = {
+    "files": {**runtime_files(), "app/Procfile": "web: python3 serve.py\n", "app/serve.py": ELSEWHERE},
+    "entrypoint": CONTAINER_INIT,
+}
+SAID = r"nothing listens on port \d+ \(\$PORT\) \d+ s after the start of web, which listens on port \d+"
 MUTE = SERVER.replace("int(behaviour) if", "time.sleep(30) if")
 """Has accepted the request, and says nothing."""
 NAMES: Any = SimpleNamespace(
@@ -88,7 +94,7 @@ def drain(events: Any, said: list[Event]) -> Any:
 @pytest.mark.parametrize(
     ("image", "reason"),
     [
-        ({"files": {"app/serve.py": ELSEWHERE}}, "Target.FailedHealthChecks, Health checks failed"),
+        (BY_CONTAINER_INIT, "Target.FailedHealthChecks, Health checks failed"),
         ({"files": {"app/serve.py": MUTE}}, "Target.Timeout, Request timed out"),
         (
             {"behaviour": "500"},
@@ -107,6 +113,10 @@ def test_a_release_that_is_not_taken(shop: Shop, connection: Aws, image: dict[st
     assert line.endswith(f" on port 8080 for /health: {reason} (a task has 12 s to become healthy).")
     assert f" on port 8080 for /health: {reason};" in message
     assert "Task failed ELB health checks" in message
+    says = [line for line in lines if re.fullmatch(rf"    task [0-9a-f-]+ says: {SAID}\.", line)]
+    is_elsewhere = image is BY_CONTAINER_INIT
+    assert bool(says) == is_elsewhere
+    assert bool(re.search(f"; its container-init said: {SAID}; ", message)) == is_elsewhere
     assert shop.get()[1].startswith("one")
 
 

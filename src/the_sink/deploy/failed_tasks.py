@@ -23,7 +23,7 @@ _READ_LINES = 1000
 
 @dataclass(frozen=True)
 class FailedTask:
-    """A task that has stopped.
+    """A task that has stopped, or that the load balancer does not take.
 
     Attributes:
         task: As ECS tells of it.
@@ -43,7 +43,11 @@ def find_failed_task(aws: Aws, names: Names, since: datetime | None) -> FailedTa
     stopped = _find_stopped_tasks(aws, names, since)
     if not stopped:
         return None
-    task = max(stopped, key=_telling)
+    return describe_log(aws, names, max(stopped, key=_telling))
+
+
+def describe_log(aws: Aws, names: Names, task: Task) -> FailedTask:
+    """Return a task, which may still run, with what it and its container-init said last."""
     group, prefix = aws.services.log_streams(task.task_definition, names.container)
     if not group or not prefix:
         return FailedTask(task)

@@ -14,7 +14,7 @@ from datetime import UTC, timedelta
 from the_sink.aws.session import Aws
 from the_sink.deploy.archives import commit_of, subject_of, summary_of
 from the_sink.deploy.build_log import shorten_message
-from the_sink.deploy.failed_tasks import FailedTask, find_failed_task, say_more
+from the_sink.deploy.failed_tasks import FailedTask, describe_log, find_failed_task, say_more
 from the_sink.deploy.pace import Pace
 from the_sink.deploy.stacks import StackFollower, resource_events
 from the_sink.errors import AccessError, DeployFailed, SinkError
@@ -267,6 +267,18 @@ class _Watcher:
                 self.unhealthy = target
                 patience = f" (a task has {service.grace_s} s to become healthy)" if service.grace_s else ""
                 yield from self._once(f"    target is unhealthy: {target}{patience}.")
+            if found.unhealthy:
+                yield from self._look_at_faults(service)
+
+    def _look_at_faults(self, service: Service) -> Iterator[Event]:
+        """Yield what the runtime in the new tasks knows of the reason."""
+        cluster, container = self.names.cluster, self.names.container
+        with suppress(SinkError):  # nobody has asked
+            for task in self.aws.services.tasks(cluster, self.names.service, container):
+                if task.task_definition == service.task_definition:
+                    fault = describe_log(self.aws, self.names, task).fault
+                    if fault:
+                        yield from self._once(f"    task {task.task_id} says: {fault}.")
 
     def _service(self) -> Service | None:
         return self.aws.services.describe(self.names.cluster, self.names.service)
