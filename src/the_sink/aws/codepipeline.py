@@ -152,6 +152,8 @@ def _source(revisions: list[Any], key: str) -> Any:
 def _action(detail: Any) -> ActionRun:
     result = detail.get("output", {}).get("executionResult", {})
     error = result.get("errorDetails", {})
+    # arn:aws:logs:<region>:<account>:log-group:<group>:log-stream:<stream>
+    group, _, stream = result.get("logStreamARN", "").partition(":log-stream:")
     return ActionRun(
         run_id=detail.get("actionExecutionId", ""),
         stage=detail.get("stageName", ""),
@@ -161,6 +163,8 @@ def _action(detail: Any) -> ActionRun:
         error=error.get("message", ""),
         external_id=result.get("externalExecutionId", ""),
         provider=detail.get("input", {}).get("actionTypeId", {}).get("provider", ""),
+        log_group=group.partition(":log-group:")[2],
+        log_stream=stream,
         started_at=detail.get("startTime"),
         updated_at=detail.get("lastUpdateTime"),
         updated_by=detail.get("updatedBy", ""),

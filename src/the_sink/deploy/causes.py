@@ -14,6 +14,7 @@ from the_sink.deploy.build_log import find_evidence, find_missing_runtime, short
 from the_sink.deploy.failed_tasks import LOG_LINES, FailedTask, find_failed_task, say_more
 from the_sink.deploy.follow import Followed, explain_superseded
 from the_sink.deploy.hints import hint_for_build, hint_for_stack, hint_for_task
+from the_sink.deploy.refusals import find_refusal
 from the_sink.deploy.runtime_words import find_runtime_sentence
 from the_sink.deploy.stacks import StackFollower, describe_cause, find_cause
 from the_sink.deploy.task_ends import describe_end
@@ -23,6 +24,9 @@ from the_sink.naming import Names
 
 _BUILD_LOG_LINES = 2000
 """How many lines of a build's log are read: the failure stands before whatever the build did after it."""
+
+_LAST_WORDS = 5
+"""How many of the last lines of a failed command may tell why it failed."""
 
 _CLOCK_SKEW = timedelta(seconds=2)
 
@@ -76,9 +80,43 @@ def _explain_action(
     unhealthy: UnhealthyTarget | None = None,
     failed_task: FailedTask | None = None,
 ) -> Generator[Event, None, tuple[str, str]]:
+    sentence, hint = yield from _explain_by_provider(aws, names, run, unhealthy, failed_task)
+    refusal = find_refusal([*_last_words(aws, run), sentence, run.error])
+    if refusal is None:
+        return sentence, hint
+    return str(refusal), f"{refusal.hint(names.env, aws.target.flags)}, then deploy again."
+
+
+def _last_words(aws: Aws, run: ActionRun) -> tuple[str, ...]:
+    """Return what a failed command said, where a role is refused something by a command of its own."""
+    group, stream = run.log_group, run.log_stream
+    if run.provider == "CodeBuild" and run.external_id:
+        build = aws.builds.describe(run.external_id)
+        group, stream = (build.log_group, build.log_stream) if build else ("", "")
+    return find_evidence(_read_log(aws, group, stream), _LAST_WORDS)
+
+
+def _read_log(aws: Aws, group: str, stream: str) -> tuple[str, ...]:
+    if not group or not stream:
+        return ()
+    try:
+        return aws.logs.last_lines(group, stream, _BUILD_LOG_LINES)
+    except AccessError:  # a role that is older than this question: the rest of the cause is known
+        return ()
+
+
+def _explain_by_provider(
+    aws: Aws,
+    names: Names,
+    run: ActionRun,
+    unhealthy: UnhealthyTarget | None,
+    failed_task: FailedTask | None,
+) -> Generator[Event, None, tuple[str, str]]:
     match run.provider:
         case "CodeBuild":
             return (yield from _explain_build(aws, names, run))
+        case "Commands":
+            return (yield from _explain_commands(aws, run))
         case "CloudFormation":
             return (yield from _explain_stack(aws, names, run, unhealthy, failed_task))
         case "ECS":
@@ -123,6 +161,12 @@ def _explain_build(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, N
         return _said(run), hint
     said = f"; the runtime said: {fault}" if fault else ""
     return f"phase {phase.name}: {shorten_message(phase.message) or _said(run).rstrip('.')}{said}.", hint
+
+
+def _explain_commands(aws: Aws, run: ActionRun) -> Generator[Event, None, tuple[str, str]]:
+    if shown := find_evidence(_read_log(aws, run.log_group, run.log_stream), LOG_LINES):
+        yield Evidence(f"What the commands said last ({run.log_group})", shown)
+    return f"{shorten_message(_said(run))}.", "Mend the cause, then deploy again."
 
 
 def _explain_stack(

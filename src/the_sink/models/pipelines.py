@@ -55,6 +55,9 @@ class ActionRun:
     external_id: str = ""
     """What the action's provider calls its work: a build id, a stack ARN, a deployment id."""
     provider: str = ""
+    log_group: str = ""
+    """Of an action that CodePipeline itself runs commands for; of others their providers know."""
+    log_stream: str = ""
     started_at: datetime | None = None
     updated_at: datetime | None = None
     updated_by: str = ""
