@@ -12,6 +12,11 @@ from typing import Any
 BUCKET = "sources"
 ARTIFACTS = "artifacts"
 ROLE = "arn:aws:iam::000000000000:role/any"
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+SERVICES = tuple(
+    f"{service}.amazonaws.com"
+    for service in ("cloudformation", "codebuild", "codepipeline", "ecs-tasks", "events")
+)
 
 
 def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = 60) -> Any:
@@ -38,6 +43,22 @@ def archive(files: dict[str, str]) -> bytes:
     return buffer.getvalue()
 
 
+def make_role(
+    aws: Callable[[str], Any],
+    name: str,
+    policy: dict[str, Any] = EVERYTHING,
+    services: tuple[str, ...] = SERVICES,
+) -> str:
+    """A role that the services may assume and that may do what the policy says; returns its ARN."""
+    iam = aws("iam")
+    trust = {"Effect": "Allow", "Principal": {"Service": list(services)}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(
+        RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )["Role"]
+    iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=json.dumps(policy))
+    return str(role["Arn"])
+
+
 class Pipelines:
     """A source bucket, an artifact bucket and pipelines on them."""
 
@@ -46,6 +67,7 @@ class Pipelines:
         self.s3 = aws("s3")
         self.api = aws("codepipeline")
         self.stacks = aws("cloudformation")
+        make_role(aws, "any")
         location = {"LocationConstraint": "eu-west-1"}
         for name in (BUCKET, ARTIFACTS):
             self.s3.create_bucket(Bucket=name, CreateBucketConfiguration=location)
@@ -62,7 +84,7 @@ class Pipelines:
             )["VersionId"]
         )
 
-    def create(self, name: str, stages: list[dict[str, Any]], **properties: Any) -> None:
+    def create(self, name: str, stages: list[dict[str, Any]], role: str = ROLE, **properties: Any) -> None:
         """Create a pipeline through a stack, and wait until its own first execution has ended."""
         source = stage(
             "Source",
@@ -74,7 +96,7 @@ class Pipelines:
                     "Type": "AWS::CodePipeline::Pipeline",
                     "Properties": {
                         "Name": name,
-                        "RoleArn": ROLE,
+                        "RoleArn": role,
                         "PipelineType": "V2",
                         "ArtifactStore": {"Type": "S3", "Location": ARTIFACTS},
                         "Stages": [source, *stages],

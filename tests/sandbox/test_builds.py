@@ -12,11 +12,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from the_sink.sandbox import lifecycle
+from the_sink.sandbox.access import AccessLog
 from the_sink.sandbox.builds.runner import Workshop
 from the_sink.sandbox.builds.service import Builds
 from the_sink.sandbox.clients import Clients
+from the_sink.sandbox.emulator.roles import ServiceRoles
 
-from .helpers import archive, wait_for
+from .helpers import archive, make_role, wait_for
 
 
 class Project:
@@ -45,7 +47,7 @@ class Project:
                 "environmentVariables": [{"name": "FROM_PROJECT", "value": "project"}],
             },
             logsConfig={"cloudWatchLogs": {"status": "ENABLED", "groupName": "/builds"}},
-            serviceRole="arn:aws:iam::000000000000:role/build",
+            serviceRole=make_role(aws, "build"),
         )
 
     def start(self, buildspec: str, files: dict[str, str] | None = None, **more: Any) -> str:
@@ -262,7 +264,7 @@ version: 0.2
 phases:
   build:
     commands:
-      - echo $AWS_ENDPOINT_URL $AWS_ACCESS_KEY_ID $AWS_CONFIG_FILE
+      - echo $AWS_ENDPOINT_URL $AWS_CONFIG_FILE $(aws sts get-caller-identity --query Arn --output text)
       - ls -A "$HOME"
       - aws s3api head-bucket --bucket work
       - docker version > /dev/null
@@ -272,7 +274,9 @@ phases:
     )
 
     assert build["buildStatus"] == "SUCCEEDED", project.output(build)
-    assert project.output(build)[0] == f"{sandbox.endpoint_url} 000000000000 /dev/null"
+    assert project.output(build)[0] == (
+        f"{sandbox.endpoint_url} /dev/null arn:aws:sts::000000000000:assumed-role/build/codebuild"
+    )
     assert project.output(build)[-1] == "unset unset unset"
 
 
@@ -292,7 +296,7 @@ phases:
 
 def test_what_builds_had_when_the_sandbox_was_killed_goes_at_its_next_start(tmp_path: Path) -> None:
     """Temporary files, and the environment of the build's shell with the secret it has fetched."""
-    workshop = Workshop(tmp_path, Clients("http://127.0.0.1:1"), list)
+    workshop = Workshop(tmp_path, Clients("http://127.0.0.1:1"), ServiceRoles(AccessLog()), list)
     folder = workshop.folder / "a-build"
     (folder / "shell").mkdir(parents=True)
     temporary = workshop.make_temporary(folder)

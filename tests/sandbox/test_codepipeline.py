@@ -13,7 +13,7 @@ from botocore.validate import ParamValidator
 
 from the_sink.sandbox import lifecycle
 
-from .helpers import ARTIFACTS, BUCKET, Pipelines, action, approval, commands, stage, wait_for
+from .helpers import ARTIFACTS, BUCKET, ROLE, Pipelines, action, approval, commands, stage, wait_for
 
 
 def pass_gate(pipelines: Pipelines, name: str, execution_id: str, *, approve: bool = True) -> None:
@@ -131,7 +131,7 @@ def test_a_rule_starts_the_pipeline_with_each_version_that_was_uploaded(pipeline
             {
                 "Id": "pipeline",
                 "Arn": "arn:aws:codepipeline:eu-west-1:000000000000:shop",
-                "RoleArn": "arn:aws:iam::000000000000:role/start",
+                "RoleArn": ROLE,
                 "InputTransformer": {
                     "InputPathsMap": {"rev": "$.detail.object.version-id"},
                     "InputTemplate": revisions,
@@ -160,6 +160,9 @@ def test_a_rule_hears_of_executions_that_fail_and_a_topic_of_approvals(pipelines
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     topic = sns.create_topic(Name="approvals")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    told = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
+    policy = {"Version": "2012-10-17", "Statement": [{**told, "Resource": arn}]}
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(policy)})
     pattern = {
         "source": ["aws.codepipeline"],
         "detail-type": ["CodePipeline Pipeline Execution State Change"],

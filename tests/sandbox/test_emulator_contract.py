@@ -29,9 +29,41 @@ FUNCTIONS = {
         "_send_response": ["send", "status", "headers", "body", "head"],
         "_version": [],
         "app": ["scope", "receive", "send"],
+        "pin_request_origin": ["source_ip", "secure_transport"],
     },
     "ministack.core.arn": {"parse_arn": None},
     "ministack.core.concurrency": {"spawn_background": None},
+    "ministack.core.iam_actions": {
+        "access_denied_response": None,
+        "extract_resource_arn": [
+            "service",
+            "method",
+            "path",
+            "headers",
+            "body",
+            "query_params",
+            "region",
+            "account_id",
+        ],
+        "identity_denial_message": ["action", "principal_arn", "resource", "explicit_deny"],
+    },
+    "ministack.core.iam_evaluator": {
+        "AuthError": None,
+        "EvalContext": None,
+        "caller_arn": [],
+        "enforce": [
+            "access_key_id",
+            "iam_action",
+            "service",
+            "region",
+            "resource_arn",
+            "service_context",
+        ],
+        "evaluate": None,
+        "evaluate_resource_policy": None,
+        "parse_policy_document": ["doc"],
+        "pin_request_origin": ["source_ip", "secure_transport"],
+    },
     "ministack.core.persistence": {
         "_json_default": ["obj"],
         "_json_object_hook": ["obj"],
@@ -97,9 +129,15 @@ FUNCTIONS = {
         "_revoke_sg_ingress": ["p"],
     },
     "ministack.services.ecr": {
-        "get_state": [],
-        "reset": [],
+        "_get_authorization_token": ["data"],
         "_get_download_url_for_layer": ["data"],
+        "_parse_v2_path": ["path"],
+        "_registry_error": None,
+        "_repo_arn": ["name"],
+        "_select_registry_request_scope": ["name", "headers", "query_params"],
+        "get_state": [],
+        "handle_registry_request": ["method", "path", "headers", "body", "query_params"],
+        "reset": [],
     },
     "ministack.services.ecs": {
         "_build_run_kwargs": None,
@@ -108,6 +146,7 @@ FUNCTIONS = {
         "_complete_service_deployment": ["cluster_name", "svc_key", "expected_deployment_id"],
         "_create_service": ["data"],
         "_delete_service": ["data"],
+        "_fail_task_start": ["task", "docker_client", "reason"],
         "_docker_binds_from_taskdef": ["td", "cdef"],
         "_make_deployment": ["task_definition", "desired_count", "status"],
         "_mark_task_stopped": ["task_arn", "task", "reason", "stop_code", "exit_code"],
@@ -128,6 +167,7 @@ FUNCTIONS = {
             "region",
             "healthy_task",
         ],
+        "_start_task_worker": ["task", "td", "container_overrides", "docker_client"],
         "_task_ip": ["task"],
         "_task_is_active": ["task_arn", "task"],
         "_ts_to_epoch": ["value"],
@@ -148,6 +188,8 @@ FUNCTIONS = {
         "_rotate_instance_password": ["instance", "old_pass", "new_pass"],
         "_single_instance_response": ["root_tag", "result_tag", "instance"],
     },
+    "ministack.services.secretsmanager": {"_resolve": None},
+    "ministack.services.sts": {"register_session": ["access_key", "session"]},
     "ministack.services.s3": {
         "_fire_s3_event": [
             "bucket_name",
@@ -254,6 +296,7 @@ FUNCTIONS = {
 
 DATA = {
     "ministack.app": {"SERVICE_HANDLERS": dict},
+    "ministack.core.iam_actions": {"SERVICE_TO_IAM_NAMESPACE": dict},
     "ministack.core.router": {"SERVICE_PATTERNS": dict},
     "ministack.core.persistence": {"STATE_DIR": str},
     "ministack.services.ecs": {"_ACTION_MAP": dict, "_ECS_RESTORE_RECONCILE_DELAY": float, "_docker": object},
@@ -270,10 +313,11 @@ STORES = {
     "ministack.services.codebuild": ["_builds", "_projects"],
     "ministack.services.ec2": ["_addresses", "_nat_gateways"],
     "ministack.services.ecs": ["_services", "_tags", "_task_defs", "_tasks"],
-    "ministack.services.iam": ["_oidc_providers"],
+    "ministack.services.iam": ["_oidc_providers", "_roles"],
     "ministack.services.rds": ["_instances"],
     "ministack.services.ecr": ["_layer_blobs"],
     "ministack.services.secretsmanager": ["_secrets"],
+    "ministack.services.sts": ["_sessions"],
 }
 
 HANDLERS = {
@@ -418,6 +462,21 @@ def test_every_internal_that_is_touched_is_named_here() -> None:
     assert {name: where for name, where in touched.items() if name not in known | exceptions} == {}
     for name in exceptions:
         assert issubclass(find("ministack.app", name), Exception)
+
+
+def test_requests_are_authorized_by_what_is_replaced() -> None:
+    """``emulator/authorization.py`` replaces functions that the router imports with each request."""
+    from ministack import app
+
+    source = inspect.getsource(app)
+    for words in (
+        "from ministack.core.iam_evaluator import AuthError, enforce, pin_request_caller",
+        "resource_arn = extract_resource_arn(",
+        "return access_denied_response(",
+        'AUTH = os.environ.get("AUTH", "false").lower() == "true"',
+    ):
+        assert words in source
+    assert "codepipeline" not in find("ministack.core.iam_actions", "SERVICE_TO_IAM_NAMESPACE")
 
 
 def test_layers_are_kept_where_the_registry_puts_and_finds_them() -> None:

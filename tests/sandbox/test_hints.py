@@ -11,29 +11,22 @@ from typing import Any
 
 import pytest
 
-from the_sink.aws.session import Aws, Target, connect
+from the_sink.aws.session import Aws
 from the_sink.deploy.causes import explain
 from the_sink.deploy.failed_tasks import find_deaf_tasks
 from the_sink.deploy.follow import follow
 from the_sink.deploy.pace import Pace
 from the_sink.deploy.task_ends import describe_end
 from the_sink.errors import DeployFailed
-from the_sink.models import Clock, Release
+from the_sink.models import Release
 from the_sink.sandbox import lifecycle
 
-from .helpers import BUCKET, Pipelines, action, approval, stage, wait_for
+from .helpers import BUCKET, ROLE, Pipelines, action, approval, stage, wait_for
 from .images import CONTAINER_INIT, SERVER, runtime_files
 from .test_services import Shop
 
 RELEASE = Release("shop", "a" * 40, "Change the schema")
 ONCE = {"Type": "COUNT", "Value": 1}
-
-
-@pytest.fixture
-def connection(sandbox: lifecycle.Sandbox, monkeypatch: pytest.MonkeyPatch) -> Aws:
-    monkeypatch.setattr("the_sink.deploy.pace._LONGEST_S", 0.25)
-    clock = Clock(now=time.monotonic, sleep=time.sleep, utc=lambda: datetime.now(UTC))
-    return connect(Target.sandbox("eu-west-1", sandbox.endpoint_url), clock)
 
 
 def names(env: str = "stage") -> Any:
@@ -141,7 +134,7 @@ def test_a_parameter_that_the_platforms_template_does_not_know(
         "ActionMode": "CREATE_UPDATE",
         "StackName": "shop",
         "TemplatePath": "Src::template.json",
-        "RoleArn": "arn:aws:iam::000000000000:role/shop",
+        "RoleArn": ROLE,
     }
     update = action("Stack", "Deploy", "CloudFormation", configuration, inp="Src")
     pipelines.create("ship", [stage("Deploy", update)])
@@ -166,7 +159,7 @@ def test_a_parameter_that_the_apps_own_template_does_not_know_is_the_apps_to_men
         "StackName": "shop",
         "TemplatePath": "Src::template.json",
         "TemplateConfiguration": "Src::settings.json",
-        "RoleArn": "arn:aws:iam::000000000000:role/shop",
+        "RoleArn": ROLE,
     }
     create = action("Stack", "Deploy", "CloudFormation", settings, inp="Src")
     pipelines.create("ship", [stage("Deploy", create)])

@@ -12,7 +12,7 @@ import pytest
 
 from the_sink.sandbox import lifecycle
 
-from .helpers import Pipelines, action, archive, stage, wait_for
+from .helpers import ROLE, Pipelines, action, archive, stage, wait_for
 from .images import push_image
 
 IMAGE = "000000000000.dkr.ecr.eu-west-1.amazonaws.com/app:"
@@ -470,7 +470,7 @@ def test_the_pipelines_stack_action_takes_its_settings_from_the_archive(pipeline
         "TemplatePath": "Src::aws/template.yml",
         "TemplateConfiguration": "Src::aws/stage.json",
         "Capabilities": "CAPABILITY_IAM,CAPABILITY_NAMED_IAM",
-        "RoleArn": "arn:aws:iam::000000000000:role/stack",
+        "RoleArn": ROLE,
     }
     deploy = action("Stack", "Deploy", "CloudFormation", configuration, inp="Src", Namespace="Stack")
     pipelines.create("shop", [stage("Deploy", deploy)])

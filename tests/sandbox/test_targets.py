@@ -20,7 +20,7 @@ from the_sink.deploy.pace import Pace
 from the_sink.models import Clock, Event, Release, Said, TargetsHealth
 from the_sink.sandbox import lifecycle
 
-from .helpers import Pipelines, action, stage
+from .helpers import ROLE, Pipelines, action, stage
 from .images import CONTAINER_INIT, SERVER, runtime_files
 from .test_services import Shop, template
 
@@ -149,7 +149,7 @@ def test_a_first_release_that_is_not_taken(
         "ActionMode": "CREATE_UPDATE",
         "StackName": "shop",
         "TemplatePath": "Src::template.json",
-        "RoleArn": "arn:aws:iam::000000000000:role/shop",
+        "RoleArn": ROLE,
     }
     create = action("Stack", "Deploy", "CloudFormation", configuration, inp="Src")
     pipelines.create("ship", [stage("Deploy", create)])

@@ -5,17 +5,32 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from the_sink.sandbox.access import Credentials
 from the_sink.sandbox.lifecycle import ACCOUNT_ID, SECRET_ACCESS_KEY
 
 
 class Clients:
-    """Makes and keeps one client per service and region; safe to share between threads."""
+    """Makes and keeps one client per service and region; safe to share between threads.
+
+    They act as the account itself, which may do everything, or ``under`` a role.
+    """
 
     def __init__(self, endpoint_url: str) -> None:
         self.endpoint_url = endpoint_url
         self._made: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
         self._session: Any = None
+        self._credentials: Credentials | None = None
+        self._under: dict[str, Clients] = {}
+
+    def under(self, credentials: Credentials) -> Clients:
+        """Return the clients that act under a role; the same ones for the same session."""
+        with self._lock:
+            known = self._under.get(credentials.role)
+            if known is None or known._credentials != credentials:
+                known = self._under[credentials.role] = Clients(self.endpoint_url)
+                known._credentials = credentials
+            return known
 
     def get(self, service: str, region: str) -> Any:
         """Return the client of ``service`` in ``region``."""
@@ -31,8 +46,12 @@ class Clients:
         from botocore.config import Config
 
         if self._session is None:
+            mine = self._credentials
             self._session = boto3.Session(
-                aws_access_key_id=ACCOUNT_ID, aws_secret_access_key=SECRET_ACCESS_KEY, region_name=region
+                aws_access_key_id=mine.access_key_id if mine else ACCOUNT_ID,
+                aws_secret_access_key=mine.secret_access_key if mine else SECRET_ACCESS_KEY,
+                aws_session_token=mine.session_token if mine else None,
+                region_name=region,
             )
         return self._session.client(
             service,

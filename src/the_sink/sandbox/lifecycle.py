@@ -191,6 +191,20 @@ def status(name: str) -> dict[str, Any]:
     return answer
 
 
+def accesses(name: str) -> list[dict[str, Any]]:
+    """Return what roles asked the running sandbox ``name`` for since it was started, the latest last.
+
+    Each is a dict with ``role`` (its ARN), ``action``, ``resource`` and ``allowed``.
+
+    Raises:
+        SandboxUnavailable: it is not running.
+    """
+    answer = request(require(name).port, "GET", "/_sandbox/access", timeout_s=10)
+    if not isinstance(answer, dict):
+        raise SandboxUnavailable(f"The sandbox {name!r} does not answer.", "invoke sandbox.stop")
+    return list(answer["access"])
+
+
 def _launch(name: str, home: Path, port: int, choice: Choice, timeout_s: float) -> Sandbox:
     log = home / "server.log"
     (home / "sandbox.json").unlink(missing_ok=True)

@@ -158,6 +158,8 @@ class Application:
         route = (scope["method"], scope["path"])
         if route == ("GET", "/_sandbox/status"):
             await _send_json(send, 200, self._status())
+        elif route == ("GET", "/_sandbox/access"):
+            await _send_json(send, 200, {"access": self._services.accesses.as_data()})
         elif route == ("POST", "/_sandbox/reset"):
             await asyncio.to_thread(self._reset)
             await _send_json(send, 200, {"reset": True})

@@ -6,6 +6,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from the_sink.sandbox.access import AccessLog
 from the_sink.sandbox.builds.aws_command import AwsCommand
 from the_sink.sandbox.builds.jq_command import install_jq_command
 from the_sink.sandbox.builds.runner import Workshop
@@ -25,6 +26,7 @@ class Services:
 
     def __init__(self, home: Path, endpoint_url: str, port: int, compute: Compute) -> None:
         from the_sink.sandbox.emulator import (
+            authorization,
             autoscaling,
             codebuild,
             conditions,
@@ -39,13 +41,23 @@ class Services:
             pipelines,
             rds,
             registry,
+            registry_access,
             resource_types,
+            roles,
+            stack_roles,
             stacks,
+            task_roles,
         )
         from the_sink.sandbox.emulator.balancer import Balancers
         from the_sink.sandbox.emulator.ecs import TaskSupervisor
 
         clients = Clients(endpoint_url)
+        self.accesses = AccessLog()
+        self._roles = roles.ServiceRoles(self.accesses)
+        self._roles.install()
+        authorization.install()
+        self._registry_access = registry_access.RegistryAccess(self._roles)
+        self._registry_access.install()
         self._aws_command = AwsCommand(home)
         docker_folder = cache(compute.install_docker_command)
         jq_folder = cache(partial(install_jq_command, home))
@@ -60,9 +72,10 @@ class Services:
             path = context.run.configuration["TemplatePath"].partition("::")[2]
             lint.check({path: text, **nested_ones}, context.run.region, context.wait)
 
-        self._builds = Builds(Workshop(home, clients, command_folders))
+        self._builds = Builds(Workshop(home, clients, self._roles, command_folders))
         self._pipelines = CodePipeline(
-            make_player(clients, self._builds, check_template), events.PipelineEvents(clients)
+            make_player(clients, self._roles, self._builds, check_template),
+            events.PipelineEvents(clients, self._roles),
         )
         engine = compute.engine
         self._compute = compute
@@ -72,7 +85,7 @@ class Services:
         self._tasks = TaskSupervisor(engine, self.balancers)
         codebuild.install(self._builds)
         pipelines.install(self._pipelines)
-        events.install(self._pipelines)
+        events.install(self._pipelines, self._roles)
         self.balancers.install()
         self._tasks.install()
         containers.install(home / "efs")
@@ -80,7 +93,9 @@ class Services:
         ecs_resources.install()
         ecs_stopping.install()
         fargate.install()
+        task_roles.install(self._roles)
         stacks.install()
+        stack_roles.install(self._roles)
         conditions.install()
         nested.install()
         resource_types.install()
@@ -123,6 +138,9 @@ class Services:
         """End the processes of services that are no more."""
         self._tasks.reset()
         self._databases.reset()
+        self._roles.forget()
+        self._registry_access.forget()
+        self.accesses.clear()
 
     def snapshot(self) -> dict[str, bytes]:
         """Return the state as the content of its files."""

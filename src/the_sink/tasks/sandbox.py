@@ -69,6 +69,23 @@ def status(_c: Context, json: bool = False) -> None:
 
 
 @task
+def access(_c: Context, json: bool = False) -> None:
+    """Show what each role asked for since the sandbox was started, and what it was refused."""
+    from the_sink.report import lines
+    from the_sink.sandbox import lifecycle
+
+    found = lifecycle.accesses(lifecycle.require(chosen_name()).name)
+    if json:
+        lines.data_as_json({"access": found})
+        return
+    if not found:
+        lines.data("No role has asked for anything yet: deploy something.")
+    for each in sorted(found, key=lambda access: (access["allowed"], access["role"], access["action"])):
+        answer = "allowed" if each["allowed"] else "REFUSED"
+        lines.data(f"{answer} {each['role'].rpartition('/')[2]}: {each['action']} on {each['resource']}")
+
+
+@task
 def stop(_c: Context) -> None:
     """Stop the sandbox and everything that runs in it; its state stays."""
     from the_sink.report import lines

@@ -37,6 +37,9 @@ def test_a_sandbox_is_started_seen_emptied_and_stopped(invoke, free_port):
         with urllib.request.urlopen(f"{found['endpoint_url']}/_sandbox/status", timeout=10) as answer:  # noqa: S310 - loopback
             assert answer.status == 200
 
+        assert invoke("sandbox.access").out == "No role has asked for anything yet: deploy something.\n"
+        assert json.loads(invoke("sandbox.access", "--json").out) == {"access": []}
+
         assert invoke("sandbox.reset", "--yes").out == "The sandbox 'default' is empty.\n"
     finally:
         stopped = invoke("sandbox.stop")

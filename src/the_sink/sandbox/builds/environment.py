@@ -8,10 +8,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from the_sink.sandbox.access import Credentials
 from the_sink.sandbox.builds.job import Job
 from the_sink.sandbox.buildspec import Buildspec, SecretReference, parse_secret_reference
 from the_sink.sandbox.clients import Clients
-from the_sink.sandbox.lifecycle import ACCOUNT_ID, SECRET_ACCESS_KEY
+from the_sink.sandbox.lifecycle import ACCOUNT_ID
 
 _PASSED_ON = frozenset(
     (
@@ -87,12 +88,13 @@ def machine_environment(
     }
 
 
-def sandbox_environment(state_dir: Path, endpoint_url: str, region: str) -> dict[str, str]:
-    """Return what leads the AWS command line and our ``docker`` to this sandbox."""
+def sandbox_environment(
+    state_dir: Path, endpoint_url: str, region: str, credentials: Credentials
+) -> dict[str, str]:
+    """Return what leads the AWS command line, under the build's role, and our ``docker`` to this sandbox."""
     return {
         "AWS_ENDPOINT_URL": endpoint_url,
-        "AWS_ACCESS_KEY_ID": ACCOUNT_ID,
-        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+        **credentials.as_environment(),
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "THE_SINK_SANDBOX_STATE": str(state_dir),

@@ -49,6 +49,10 @@ class Job:
     image: str
     initiator: str
     resolved_version: str
+    role: str
+    """The ARN of the role that the build acts under."""
+    service: str
+    """Who assumes it, for example ``codebuild.amazonaws.com``."""
     buildspec: str
     """Text, or a path in the primary source."""
     inputs: tuple[Input, ...]

@@ -31,15 +31,16 @@ class BuildLog:
         self._writer = threading.Thread(target=self._write, name="build-log", daemon=True)
 
     def open(self) -> None:
-        """Create the group and the stream where they are missing, and begin to write."""
-        for create, arguments in (
-            (self._logs.create_log_group, {"logGroupName": self._group}),
-            (self._logs.create_log_stream, {"logGroupName": self._group, "logStreamName": self._stream}),
-        ):
-            try:
-                create(**arguments)
-            except self._logs.exceptions.ResourceAlreadyExistsException:
-                continue
+        """Create the stream, and the group where it is missing, and begin to write.
+
+        Raises:
+            ClientError: the role that the build acts under may not.
+        """
+        try:
+            self._logs.create_log_stream(logGroupName=self._group, logStreamName=self._stream)
+        except self._logs.exceptions.ResourceNotFoundException:
+            self._logs.create_log_group(logGroupName=self._group)
+            self._logs.create_log_stream(logGroupName=self._group, logStreamName=self._stream)
         self._writer.start()
 
     def hide(self, value: str) -> None:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from botocore.exceptions import ClientError
+
+from the_sink.sandbox.access import Credentials, RoleRefused, Roles
 from the_sink.sandbox.builds.environment import (
     UnresolvedVariable,
     build_variables,
@@ -45,6 +48,7 @@ class Workshop:
 
     state_dir: Path
     clients: Clients
+    roles: Roles
     command_folders: Callable[[], list[Path]]
     """What comes first on a build's PATH: our ``docker`` and ``aws``."""
 
@@ -95,7 +99,9 @@ class Build:
         self._workshop = workshop
         self._folder = workshop.folder / job.uuid
         self._source = self._folder / "src"
-        self._log = BuildLog(workshop.clients.get("logs", job.region), job.log_group, job.log_stream)
+        self._credentials: Credentials
+        self._clients: Clients
+        self._log: BuildLog
         self._shell: Shell | None = None
         self._ending = ""
 
@@ -107,7 +113,9 @@ class Build:
 
     def run(self) -> None:
         """Run the build to its end; its outcome is in the record."""
-        self._log.open()
+        if not self._provision():
+            self._record.finish(self._ending or "FAILED", {})
+            return
         alarm = threading.Timer(self._job.timeout_s, self.stop, ("TIMED_OUT",))
         alarm.daemon = True
         alarm.start()
@@ -128,10 +136,32 @@ class Build:
             remove_folder(self._folder)
         self._record.finish(self._ending or status, exported)
 
-    def _go_through(self) -> tuple[str, dict[str, str]]:
-        for name in ("SUBMITTED", "QUEUED", "PROVISIONING"):
+    def _provision(self) -> bool:
+        """Take on the role and open the log; False, as the record tells, where either is refused."""
+        for name in ("SUBMITTED", "QUEUED"):
             self._record.begin(name)
             self._record.end(name, "SUCCEEDED")
+        job = self._job
+        self._record.begin("PROVISIONING")
+        try:
+            self._credentials = self._workshop.roles.assume(job.role, job.service, job.region)
+            self._clients = self._workshop.clients.under(self._credentials)
+            self._log = BuildLog(self._clients.get("logs", job.region), job.log_group, job.log_stream)
+            self._log.open()
+        except RoleRefused as refused:
+            self._record.end("PROVISIONING", "FAILED", "ACCESS_DENIED", str(refused))
+            return False
+        except ClientError as error:
+            message = (
+                "Service role does not allow the build to create Amazon CloudWatch Logs log streams. Error "
+                f"message: {error.response['Error']['Message']}"
+            )
+            self._record.end("PROVISIONING", "FAILED", "ACCESS_DENIED", message)
+            return False
+        self._record.end("PROVISIONING", "SUCCEEDED")
+        return True
+
+    def _go_through(self) -> tuple[str, dict[str, str]]:
         spec, shell = self._phase("DOWNLOAD_SOURCE", self._download)
         failed = False
         last: Phase | None = None
@@ -175,7 +205,7 @@ class Build:
                 unpack(content, folder)
             except PackageError as error:
                 raise BuildFailure("CLIENT_ERROR", f"{entry.bucket}/{entry.key}: {error}") from error
-            except self._s3().exceptions.ClientError as error:
+            except ClientError as error:
                 raise BuildFailure("CLIENT_ERROR", str(error)) from error
             if entry.identifier:
                 secondary[entry.identifier] = folder
@@ -184,7 +214,7 @@ class Build:
         except BuildspecError as error:
             raise BuildFailure("YAML_FILE_ERROR", str(error)) from error
         try:
-            variables, hidden = build_variables(self._job, spec, self._workshop.clients)
+            variables, hidden = build_variables(self._job, spec, self._clients)
         except (UnresolvedVariable, BuildspecError) as error:
             raise BuildFailure("Decrypted Variables Error", str(error)) from error
         for value in hidden:
@@ -202,7 +232,10 @@ class Build:
                     self._workshop.command_folders(), home, self._workshop.make_temporary(self._folder)
                 ),
                 **sandbox_environment(
-                    self._workshop.state_dir, self._workshop.clients.endpoint_url, self._job.region
+                    self._workshop.state_dir,
+                    self._clients.endpoint_url,
+                    self._job.region,
+                    self._credentials,
                 ),
                 **variables,
                 **codebuild_variables(self._job, self._source, secondary),
@@ -262,7 +295,7 @@ class Build:
                 raise BuildFailure("CLIENT_ERROR", f"the buildspec defines no {what}")
             try:
                 self._put(output, artifacts)
-            except PackageError as error:
+            except (PackageError, ClientError) as error:
                 raise BuildFailure("CLIENT_ERROR", str(error)) from error
 
     def _put(self, output: Output, artifacts: Artifacts) -> None:
@@ -275,7 +308,7 @@ class Build:
             self._s3().put_object(Bucket=output.bucket, Key=f"{output.key}/{name}", Body=path.read_bytes())
 
     def _s3(self) -> Any:
-        return self._workshop.clients.get("s3", self._job.region)
+        return self._clients.get("s3", self._job.region)
 
 
 def _first_line(command: str) -> str:

@@ -53,6 +53,8 @@ class ActionRun:
     action: dict[str, Any]
     configuration: dict[str, str]
     artifact_store: str
+    role: str
+    """The ARN of the role that the action is played under."""
     inputs: dict[str, Location]
     source_revision: str | None
     cancelled: threading.Event

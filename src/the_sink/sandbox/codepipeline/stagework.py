@@ -184,6 +184,7 @@ class StageWork:
             artifact_store=_artifact_bucket(
                 execution["declaration"], action.get("region") or execution["region"]
             ),
+            role=execution["declaration"]["roleArn"],
             inputs=inputs,
             source_revision=execution["revisions"].get(action["name"]),
             cancelled=cancelled,

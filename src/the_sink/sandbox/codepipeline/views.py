@@ -110,6 +110,7 @@ def action_detail(execution: Record, record: Record) -> Record:
                         "externalExecutionId": record["external_id"],
                         "externalExecutionSummary": record["summary"],
                         "externalExecutionUrl": record["external_url"],
+                        "logStreamARN": record.get("log_stream_arn"),
                         "errorDetails": record["error"],
                     }
                 ),

@@ -53,8 +53,9 @@ def login(session: Session, words: list[str]) -> int:
         raise InputError("docker login needs --username and --password-stdin: a build has nobody to ask.")
     if not is_ecr_host(host):
         raise InputError(f"docker login {host}: the sandbox has only its own registry, no other.")
-    session.registry.log_in(host, found.last("username"), sys.stdin.read().strip())
-    session.remember_login(host, True)
+    token = sys.stdin.read().strip()
+    session.registry.log_in(host, found.last("username"), token)
+    session.remember_login(host, token)
     say("Login Succeeded")
     return 0
 
@@ -62,7 +63,7 @@ def login(session: Session, words: list[str]) -> int:
 def logout(session: Session, words: list[str]) -> int:
     """``docker logout HOST``."""
     host = read_arguments(Syntax("logout", least=1, most=1), words).words[0]
-    session.remember_login(host.removeprefix("https://").rstrip("/"), False)
+    session.remember_login(host.removeprefix("https://").rstrip("/"), "")
     say(f"Removing login credentials for {host}")
     return 0
 

@@ -22,7 +22,7 @@ class Session:
     """One command's view of the sandbox.
 
     Logins are remembered in ``DOCKER_CONFIG`` where it is set, else in the sandbox's state: the registry's
-    name only, never a password.
+    name with the token that ECR gave, which is worth nothing outside this sandbox.
     """
 
     def __init__(self, state_dir: Path, endpoint_url: str) -> None:
@@ -41,13 +41,15 @@ class Session:
         # A third of a command's time goes into importing HTTP, and most commands do not speak it.
         from the_sink.sandbox.compute.registry import Registry
 
-        return Registry(self.store, self.endpoint_url)
+        return Registry(self.store, self.endpoint_url, self._logins)
 
-    def remember_login(self, host: str, present: bool) -> None:
-        """Note that ``docker login`` or ``docker logout`` succeeded."""
+    def remember_login(self, host: str, token: str) -> None:
+        """Note that ``docker login`` succeeded with ``token``, or ``docker logout``, with ""."""
         with exclusive(self._config.with_suffix(".lock")):
-            hosts = self._logins() | {host} if present else self._logins() - {host}
-            write_atomically(self._config, json.dumps(sorted(hosts)).encode(), mode=0o600)
+            logins = {known: kept for known, kept in self._logins().items() if known != host}
+            if token:
+                logins[host] = token
+            write_atomically(self._config, json.dumps(logins, sort_keys=True).encode(), mode=0o600)
 
     def require_login(self, reference: Reference) -> None:
         """Refuse what a registry refuses to strangers.
@@ -61,11 +63,11 @@ class Session:
                 "Pipe `aws ecr get-login-password` into `docker login --username AWS --password-stdin`.",
             )
 
-    def _logins(self) -> set[str]:
+    def _logins(self) -> dict[str, str]:
         try:
-            return set(json.loads(self._config.read_bytes()))
+            return dict(json.loads(self._config.read_bytes()))
         except (OSError, ValueError):
-            return set()
+            return {}
 
 
 def say(line: str) -> None:

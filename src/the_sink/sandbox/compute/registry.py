@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -22,6 +23,9 @@ from the_sink.sandbox.compute.store import MANIFEST_TYPE, Image, ImageStore, dig
 _ACCEPTED = f"{MANIFEST_TYPE}, application/vnd.docker.distribution.manifest.v2+json"
 _TIMEOUT_S = 60
 
+MESSAGE_HEADER = "x-sandbox-message"
+"""Why a request was denied; the answer to HEAD has no body to say it in."""
+
 
 @dataclass(frozen=True)
 class _Answer:
@@ -31,11 +35,20 @@ class _Answer:
 
 
 class Registry:
-    """Pushes and pulls images, blob by blob, each checked against its digest."""
+    """Pushes and pulls images, blob by blob, each checked against its digest.
 
-    def __init__(self, store: ImageStore, endpoint_url: str) -> None:
+    Args:
+        store: The images of this machine.
+        endpoint_url: The sandbox's.
+        logins: Tells with which token ECR knows whom at which registry; the sandbox itself needs none.
+    """
+
+    def __init__(
+        self, store: ImageStore, endpoint_url: str, logins: Callable[[], dict[str, str]] = dict
+    ) -> None:
         parts = urlsplit(endpoint_url)
         self._store = store
+        self._logins = logins
         self._address = (parts.hostname or "127.0.0.1", parts.port or 80)
         self._endpoint_url = endpoint_url
 
@@ -45,8 +58,7 @@ class Registry:
         Raises:
             AccessError: it does not.
         """
-        token = base64.b64encode(f"{username}:{password}".encode()).decode()
-        answer = self._request(host, "GET", "/v2/", headers={"Authorization": f"Basic {token}"})
+        answer = self._request(host, "GET", "/v2/", headers=_authorization(username, password))
         if username != "AWS" or not password or answer.status != 200:
             raise AccessError(
                 f"{host} refused the credentials of {username!r}.",
@@ -136,7 +148,10 @@ class Registry:
     def _send_blob(self, reference: Reference, digest: str) -> bool:
         """Upload a blob in one piece; False if the repository has it already."""
         base = f"/v2/{reference.repository}/blobs/"
-        if self._request(reference.host, "HEAD", base + digest).status == 200:
+        known = self._request(reference.host, "HEAD", base + digest)
+        if known.status == 403:
+            raise self._failure(reference, known)
+        if known.status == 200:
             return False
         begun = self._request(reference.host, "POST", base + "uploads/", b"")
         if begun.status != 202:
@@ -158,9 +173,11 @@ class Registry:
         body: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> _Answer:
+        token = self._logins().get(host)
+        signed = {**(_authorization("AWS", token) if token else {}), **(headers or {})}
         connection = http.client.HTTPConnection(*self._address, timeout=_TIMEOUT_S)
         try:
-            connection.request(method, path, body, {**(headers or {}), "Host": host})
+            connection.request(method, path, body, {**signed, "Host": host})
             response = connection.getresponse()
             found = {name.lower(): value for name, value in response.getheaders()}
             return _Answer(response.status, found, response.read())
@@ -188,7 +205,8 @@ class Registry:
             first = json.loads(answer.body)["errors"][0]
             code, text = str(first["code"]), str(first["message"])
         except (ValueError, LookupError, TypeError):
-            code, text = "UNKNOWN", f"HTTP status {answer.status}"
+            denied = answer.headers.get(MESSAGE_HEADER, "")
+            code, text = ("DENIED", denied) if denied else ("UNKNOWN", f"HTTP status {answer.status}")
         words = code.lower().replace("_", " ")
         if code == "NAME_UNKNOWN":
             message = (
@@ -199,6 +217,10 @@ class Registry:
         if answer.status == 404:
             return NotFound(f"{words}: {reference.canonical} is not in the registry.", "Push it first.")
         return SinkError(f"{words}: {text} ({reference.canonical}).")
+
+
+def _authorization(username: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()}
 
 
 def _short(digest: str) -> str:

@@ -164,6 +164,8 @@ def _prepare(project: dict[str, Any], data: dict[str, Any]) -> tuple[dict[str, A
         image=environment.get("image", ""),
         initiator=record["initiator"],
         resolved_version=internal.get("CODEBUILD_RESOLVED_SOURCE_VERSION", ""),
+        role=data.get("serviceRoleOverride") or project.get("serviceRole", ""),
+        service="codebuild.amazonaws.com",
         buildspec=source.get("buildspec") or "",
         inputs=inputs,
         outputs=tuple(

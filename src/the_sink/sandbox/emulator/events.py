@@ -11,11 +11,13 @@ import json
 import logging
 from typing import Any
 
+from botocore.exceptions import ClientError
 from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.concurrency import spawn_background
 from ministack.core.responses import new_uuid, now_iso, request_scope
 from ministack.services import eventbridge, s3
 
+from the_sink.sandbox.access import RoleRefused, Roles
 from the_sink.sandbox.clients import Clients
 from the_sink.sandbox.codepipeline.actions import Observer
 from the_sink.sandbox.codepipeline.errors import ServiceError
@@ -27,17 +29,18 @@ logger = logging.getLogger(__name__)
 _version_id: contextvars.ContextVar[str] = contextvars.ContextVar("version_id", default="")
 
 
-def install(service: CodePipeline) -> None:
+def install(service: CodePipeline, roles: Roles) -> None:
     """Add what the emulator's events lack."""
     _name_versions()
-    _start_pipelines(service)
+    _start_pipelines(service, roles)
 
 
 class PipelineEvents(Observer):
     """Tells EventBridge of executions, and the topic of an approval that it is waited for."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, roles: Roles) -> None:
         self._clients = clients
+        self._roles = roles
 
     def execution_changed(self, execution: dict[str, Any], state: str) -> None:
         """Dispatch the event in the background: its targets may take their time."""
@@ -84,11 +87,17 @@ class PipelineEvents(Observer):
         }
 
         def publish() -> None:
-            self._clients.get("sns", execution["region"]).publish(
-                TopicArn=topic,
-                Subject=f"APPROVAL NEEDED: {execution['pipeline']}, action {record['action']}"[:100],
-                Message=json.dumps({"region": execution["region"], "approval": approval}),
-            )
+            region = execution["region"]
+            try:
+                role = execution["declaration"]["roleArn"]
+                credentials = self._roles.assume(role, "codepipeline.amazonaws.com", region)
+                self._clients.under(credentials).get("sns", region).publish(
+                    TopicArn=topic,
+                    Subject=f"APPROVAL NEEDED: {execution['pipeline']}, action {record['action']}"[:100],
+                    Message=json.dumps({"region": region, "approval": approval}),
+                )
+            except (RoleRefused, ClientError) as refused:
+                logger.error("Nobody was told that %s waits: %s", execution["pipeline"], refused)
 
         spawn_background(publish, thread_name="sandbox-approval")
 
@@ -116,8 +125,12 @@ def _name_versions() -> None:
     eventbridge._dispatch_event = dispatch_event
 
 
-def _start_pipelines(service: CodePipeline) -> None:
-    """A rule may have a pipeline as target; the transformed input may name the source revisions."""
+def _start_pipelines(service: CodePipeline, roles: Roles) -> None:
+    """A rule may have a pipeline as target; the transformed input may name the source revisions.
+
+    It is started under the target's role: what EventBridge may not do is a failed invocation, which nobody
+    but its metrics is told of (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-identity-based.html).
+    """
     invoke = eventbridge._invoke_target
 
     def invoke_target(
@@ -135,6 +148,8 @@ def _start_pipelines(service: CodePipeline) -> None:
             seen = view or eventbridge._pattern_event_view(event)
             payload = eventbridge._apply_input_transformer(target["InputTransformer"], rule, seen)
         try:
+            credentials = roles.assume(target.get("RoleArn", ""), "events.amazonaws.com", arn.region)
+            roles.check(credentials, "codepipeline:StartPipelineExecution", target["Arn"], arn.region)
             service.engine.start(
                 arn.region,
                 arn.resource,
@@ -142,8 +157,8 @@ def _start_pipelines(service: CodePipeline) -> None:
                 detail=rule.get("Arn", ""),
                 revisions=_revisions(payload),
             )
-        except ServiceError as error:
-            logger.error("The rule %s could not start %s: %s", rule.get("Name"), arn.resource, error.message)
+        except (RoleRefused, ServiceError) as error:
+            logger.error("The rule %s could not start %s: %s", rule.get("Name"), arn.resource, error)
 
     eventbridge._invoke_target = invoke_target
 

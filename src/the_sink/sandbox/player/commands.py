@@ -42,6 +42,8 @@ def play_commands(context: Context, builds: Builds) -> Outcome:
         image="aws/codebuild/amazonlinux2-x86_64-standard:5.0",
         initiator=f"codepipeline/{run.pipeline}",
         resolved_version="",
+        role=run.role,
+        service="codepipeline.amazonaws.com",
         buildspec=json.dumps(_buildspec(action)),
         inputs=tuple(inputs),
         outputs=tuple(Output("", location.bucket, location.key) for location in outputs.values()),
@@ -55,7 +57,8 @@ def play_commands(context: Context, builds: Builds) -> Outcome:
         started=time.time(),
     )
     data: dict[str, Any] = {"id": build_id, "buildStatus": "IN_PROGRESS", "phases": []}
-    run.report(external_id=build_id)
+    group = f"arn:aws:logs:{run.region}:{ACCOUNT_ID}:log-group:{job.log_group}"
+    run.report(external_id=build_id, log_stream_arn=f"{group}:log-stream:{job.log_stream}")
     builds.submit(job, Record(data))
     try:
         context.wait(lambda: data["buildStatus"] != "IN_PROGRESS")

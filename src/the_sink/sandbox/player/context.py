@@ -26,7 +26,7 @@ class Context:
         self._clients = clients
 
     def client(self, service: str) -> Any:
-        """A client in the action's region."""
+        """A client in the action's region, under the action's role."""
         return self._clients.get(service, self.run.region)
 
     def output_location(self, artifact: str, suffix: str = "") -> Location:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from the_sink.sandbox.access import RoleRefused, Roles
 from the_sink.sandbox.builds.service import Builds
 from the_sink.sandbox.clients import Clients
 from the_sink.sandbox.codepipeline.actions import ActionFailed, ActionRun, Outcome
@@ -16,9 +17,13 @@ from the_sink.sandbox.player.stack import TemplateCheck, play_stack
 
 
 def make_player(
-    clients: Clients, builds: Builds, check_template: TemplateCheck
+    clients: Clients, roles: Roles, builds: Builds, check_template: TemplateCheck
 ) -> Callable[[ActionRun], Outcome]:
-    """Return the function that the engine calls for each action but approvals."""
+    """Return the function that the engine calls for each action but approvals.
+
+    Each is played under the pipeline's role, as CodePipeline does it
+    (https://docs.aws.amazon.com/codepipeline/latest/userguide/how-to-custom-role.html).
+    """
     providers: dict[str, Callable[[Context], Outcome]] = {
         "S3": play_source,
         "CodeBuild": play_build,
@@ -31,6 +36,10 @@ def make_player(
         provider = run.action["actionTypeId"]["provider"]
         if provider not in providers:
             raise ActionFailed("InvalidActionType", f"The sandbox does not play actions of {provider}.")
-        return providers[provider](Context(run, clients))
+        try:
+            credentials = roles.assume(run.role, "codepipeline.amazonaws.com", run.region)
+        except RoleRefused as refused:
+            raise ActionFailed("ConfigurationError", f"{refused}.") from refused
+        return providers[provider](Context(run, clients.under(credentials)))
 
     return play

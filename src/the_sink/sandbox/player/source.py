@@ -33,6 +33,14 @@ def play_source(context: Context) -> Outcome:
     try:
         found = s3.get_object(**arguments)
     except ClientError as error:
+        if error.response["Error"]["Code"] == "AccessDenied":
+            # AWS's words: https://docs.aws.amazon.com/codepipeline/latest/userguide/troubleshooting.html
+            raise ActionFailed(
+                "PermissionError",
+                "The service role or action role doesn't have the permissions required to access the Amazon "
+                f"S3 bucket named {bucket}. Update the IAM role permissions, and then try again. Error: "
+                f"{error.response['Error']['Message']}",
+            ) from error
         which = f" in version {run.source_revision}" if run.source_revision else ""
         raise ActionFailed(
             "RevisionUnavailable", f"The object with key {key}{which} does not exist in the bucket {bucket}."
