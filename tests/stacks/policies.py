@@ -1,0 +1,97 @@
+"""What a role may do: its policies, as a resolved template has them, by the evaluator of the sandbox.
+
+The evaluator is ministack's, which plays IAM in the sandbox too; ``test_policies`` holds what these tests
+rely on. Tokens of :mod:`conftest` (``<FileSystem.Arn>``) are values like any other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
+
+ACCOUNT = "123456789012"
+REGION = "eu-west-1"
+
+
+@dataclass(frozen=True)
+class Request:
+    """Something that a role asks for; ``context`` holds the condition keys that AWS sets for it."""
+
+    action: str
+    resource: str
+    context: tuple[tuple[str, str], ...] = ()
+
+
+def request(action: str, resource: str = "*", context: Mapping[str, str] | None = None) -> Request:
+    """A request."""
+    return Request(action, resource, tuple(sorted((context or {}).items())))
+
+
+def allows(statements: list[dict[str, Any]], asked: Request) -> bool:
+    """Whether a role with these statements may do it."""
+    context = EvalContext(
+        principal_arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/role/session",
+        principal_type="AssumedRole",
+        principal_account=ACCOUNT,
+        action=asked.action,
+        resource_arn=asked.resource,
+        region=REGION,
+        service_context={key.lower(): value for key, value in asked.context},
+    )
+    document = parse_policy_document({"Version": "2012-10-17", "Statement": statements})
+    return bool(evaluate(context, [document]).decision == "Allow")
+
+
+def role_statements(stack: Any, logical_id: str) -> list[dict[str, Any]]:
+    """The statements of a role: its own, and those of the stack's managed policies that are for it."""
+    documents = [policy["PolicyDocument"] for policy in stack.properties(logical_id).get("Policies", [])]
+    documents += [
+        resource["Properties"]["PolicyDocument"]
+        for resource in stack.resources.values()
+        if resource["Type"] == "AWS::IAM::ManagedPolicy"
+        and f"<{logical_id}>" in resource["Properties"].get("Roles", [])
+    ]
+    return [statement for document in documents for statement in document["Statement"]]
+
+
+def as_list(value: Any) -> list[Any]:
+    """IAM takes one or several alike."""
+    return value if isinstance(value, list) else [value]
+
+
+def parts(statements: list[dict[str, Any]]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Each (Sid, action) with the statement that allows that alone; and so for each (Sid, resource)."""
+    for statement in statements:
+        for action in as_list(statement["Action"]):
+            yield statement["Sid"], action, {**statement, "Action": action}
+        for resource in as_list(statement["Resource"]):
+            yield statement["Sid"], resource, {**statement, "Resource": resource}
+
+
+@cache
+def _reference() -> dict[str, Any]:
+    """AWS's Service Authorization Reference, as cfn-lint carries it."""
+    from cfnlint.data import AdditionalSpecs
+
+    return json.loads((files(AdditionalSpecs) / "Policies.json").read_text())
+
+
+def is_known(action: str) -> bool:
+    """Whether AWS has an action of that name."""
+    service, name = action.split(":")
+    return name.lower() in _reference().get(service, {}).get("Actions", {})
+
+
+def resource_kinds(action: str) -> list[str]:
+    """The kinds of resources that an action is authorized on; none where it is on ``*``.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+    """
+    service, name = action.split(":")
+    return list(_reference()[service]["Actions"][name.lower()].get("Resources", []))
