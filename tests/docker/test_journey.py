@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from tests.e2e import permissions
 from tests.e2e import test_journey as e2e
 from the_sink.sandbox import lifecycle
 from the_sink.sandbox.docker_engine.names import sandbox_id
@@ -31,6 +32,7 @@ def compute(base_image: Any, runtime: str) -> str:
 
 class TestJourneyOnDocker(e2e.TestJourney):  # type: ignore[misc]
     RUNTIME = "3.13"
+    unplayed = permissions.BY_ENGINE
 
     where_secrets_are: ClassVar = {"state/secretsmanager.json"}
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.e2e import planted
+from tests.e2e import permissions, planted
 from tests.e2e import test_journey as e2e
 from tests.e2e.logs import read_group
 from the_sink.naming import Names
@@ -337,6 +337,16 @@ class TestDatabase:
         e2e.eventually(lambda: walk.migrations("uat") == MIGRATIONS, seconds=10)
         assert walk.is_kept()
         self.check_promoted_image(walk)
+
+    def test_every_permission_of_the_tasks_roles_was_used(self, walk: Walk) -> None:
+        """Those of a database too; what the other roles use, the walk of ``test_journey`` tells."""
+        accesses = lifecycle.accesses(SANDBOX)
+        everything, unused = permissions.find_unused(walk.client, APP, ("stage", "uat"), accesses)
+
+        tasks = {each for each in everything if each[0] in ("ExecutionRole", "TaskRole")}
+        assert ("ExecutionRole", "ReadDatabaseSecret", "secretsmanager:GetSecretValue") in tasks
+        assert (tasks & unused) - permissions.UNPLAYED.keys() == set()
+        assert [access for access in accesses if not access["allowed"]] == []
 
     def test_stop_and_start_keep_the_note(self, walk: Walk) -> None:
         """The database lies in the sandbox's state, like everything else there."""

@@ -15,7 +15,7 @@ import sys
 import time
 import tomllib
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 import boto3
 import pytest
 
-from tests.e2e import planted
+from tests.e2e import permissions, planted
 from the_sink.errors import SinkError
 from the_sink.naming import Names, platform_export, runtime_repository, stack_template_key
 from the_sink.resources import platform_version
@@ -390,6 +390,45 @@ class TestJourney:
         assert "Build" in failed.stderr
         assert "Traceback" not in failed.stderr
         assert walk.version()["commit"] == walk.commits[-1]
+
+    def test_a_permission_that_a_role_lacks_fails_its_action_and_is_named(self, walk: Walk) -> None:
+        """The sandbox plays UpdateService under PipelineRole, as CodePipeline does."""
+        iam = walk.client("iam")
+        (role,) = (
+            name
+            for logical_id, name in permissions.roles_of(walk.client, NAMES.pipeline_stack)
+            if logical_id == "PipelineRole"
+        )
+        (policy,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        whole = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+        cut = json.dumps(whole).replace('"ecs:UpdateService"', '"ecs:DescribeServices"')
+        iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=cut)
+
+        failed = walk.invoke("deploy", "--env", "stage", "--sandbox")
+        iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(whole))
+
+        assert failed.returncode == 1, failed.stderr
+        *_, message, hint = failed.stderr.splitlines()
+        service = f"service/{NAMES.cluster}/{NAMES.service}"
+        assert "failed in Deploy/UpdateService: the role PipelineRole " in message
+        assert f"lacks ecs:UpdateService on arn:aws:ecs:{walk.region}:000000000000:{service}." in message
+        assert "stacks/python/pipeline.yml" in hint
+        assert walk.version()["commit"] == walk.commits[-1]
+
+    def test_every_permission_was_used_or_has_its_reason(self, walk: Walk) -> None:
+        """All that happened until here, in three environments, under the roles that AWS would take."""
+        accesses = lifecycle.accesses(walk.journey.sandbox)
+        unplayed = {**permissions.UNPLAYED, **self.unplayed}
+        everything, unused = permissions.find_unused(walk.client, APP, ("stage", "uat", "prod"), accesses)
+
+        refused = {access["action"] for access in accesses if not access["allowed"]}
+        assert refused == {"ecs:UpdateService"}
+        assert {role for role, _, _ in everything} == set(permissions.ROLES)
+        assert unused - unplayed.keys() == set()
+        assert unplayed.keys() - unused == set()
+
+    unplayed: Mapping[permissions.Permission, str] = {}
+    """What else is not used where another compute plays containers."""
 
     def test_everything_is_back_after_a_stop(self, walk: Walk) -> None:
         """Nothing runs after the stop; after a start the same release serves at the same address."""
