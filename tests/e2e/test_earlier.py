@@ -23,6 +23,8 @@ from the_sink.naming import Names
 from the_sink.sandbox import lifecycle
 from the_sink.tasks.journey import Journey, fetch
 
+pytestmark = pytest.mark.long
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 FIXTURE = CHECKOUT / "tests" / "fixtures" / "earlier_app"
 PAGE = CHECKOUT / "docs" / "how-to" / "move-an-app-from-the-earlier-platform.md"

@@ -99,8 +99,8 @@ def push(sandbox: lifecycle.Sandbox, tag: str, migration: str, version: str) -> 
     files = {
         "opt/the-sink/container-init": (runtime / "container-init").read_text(),
         **{
-            f"opt/the-sink/sink_runtime/{path.name}": path.read_text()
-            for path in (runtime / "sink_runtime").glob("*.py")
+            f"opt/the-sink/{path.relative_to(runtime)}": path.read_text()
+            for path in (runtime / "sink_runtime").rglob("*.py")
         },
         "app/Procfile": "release: python3 migrate.py\nweb: python3 serve.py\n",
         "app/migrate.py": migration,
