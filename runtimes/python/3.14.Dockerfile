@@ -15,6 +15,7 @@ RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ig
 
 COPY sink_runtime/ /usr/local/lib/sink_runtime/
 COPY app-init container-init /usr/local/bin/
+RUN /usr/local/bin/python3 -m compileall -q --invalidation-mode unchecked-hash /usr/local/lib/sink_runtime
 
 ENV RUNTIME_VERSION="3.14" \
     HOST="0.0.0.0" \

@@ -10,6 +10,7 @@ platform is installed in its own way: sink_runtime/earlier.
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import subprocess
@@ -23,6 +24,8 @@ from sink_runtime.layout import Layout, Refusal, read_layout, run, say
 from sink_runtime.procfile import PROCESSES, read_procfile
 
 LOCK = "requirements.lock"
+_COMPILED_ALONE = 200
+"""Up to so many sources one process compiles."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -53,7 +56,8 @@ def install_dependencies(layout: Layout) -> int:
     install = [uv, "pip", "install", "--require-hashes", "--python", str(python), "--requirement", str(lock)]
     if layout.is_image:
         # Nobody reads the cache of a layer again, and a task must not compile at every start.
-        install += ["--no-cache", "--compile-bytecode"]
+        # Files are linked out of the temporary cache, which is on the same file system and goes away.
+        install += ["--no-cache", "--link-mode", "hardlink", "--compile-bytecode"]
     make = [uv, "venv", "--quiet", "--clear", "--no-python-downloads", "--python", sys.executable]
     for command in ([*make, str(layout.venv)], install):
         code = subprocess.run(command, check=False).returncode
@@ -73,8 +77,10 @@ def prepare_app(layout: Layout) -> int:
     python = layout.venv / "bin" / "python"
     if not python.exists():
         raise Refusal(f"{layout.venv} is missing: RUN app-init dependencies first.")
-    compile_all = [str(python), "-m", "compileall", "-q", "-j", "0", str(layout.src)]
-    if subprocess.run(compile_all, check=False).returncode:
+    # In this process: the environment is made of the Python that runs it. Several processes take longer to
+    # start than an app of usual size takes to compile.
+    is_large = sum(1 for _ in layout.src.rglob("*.py")) > _COMPILED_ALONE
+    if not compileall.compile_dir(layout.src, quiet=1, workers=0 if is_large else 1):
         say("The sources do not compile; the file and the line are above.")
         return 1
     return 0
