@@ -1,0 +1,44 @@
+"""What the `docker` of a build hands on to the real one, which here only writes it down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from the_sink.local.engine import FoundEngine
+from the_sink.sandbox.docker_engine.command import main
+from the_sink.sandbox.docker_engine.install import VARIABLES
+from the_sink.sandbox.docker_engine.names import sandbox_id
+
+CACHE = "000000000000.dkr.ecr.eu-west-1.amazonaws.com/hello-sink-stage:cache-0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("words", "inner"),
+    [
+        (["--cache-from", CACHE], "{}"),
+        ([f"--cache-from={CACHE}"], "--cache-from={}"),
+        (["--cache-from", f"type=registry,ref={CACHE}"], "type=registry,ref={}"),
+        ([f"--cache-to=type=registry,ref={CACHE},mode=min"], "--cache-to=type=registry,ref={},mode=min"),
+        (["--label", f"cache={CACHE}"], f"cache={CACHE}"),
+    ],
+)
+def test_a_cache_is_looked_for_in_the_sandboxs_registry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], inner: str
+) -> None:
+    """A label that names the same image stays as it is."""
+    docker = tmp_path / "docker"
+    docker.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/words\n')
+    docker.chmod(0o755)
+    found = FoundEngine("unix:///nowhere", str(docker), has_buildx=True, version="28")
+    for name, value in zip(VARIABLES, (str(tmp_path), "http://127.0.0.1:4566", found.to_json()), strict=True):
+        monkeypatch.setenv(name, value)
+
+    assert main(["build", *words, "."]) == 0
+
+    engine_name = CACHE.replace(
+        "000000000000.dkr.ecr.eu-west-1.amazonaws.com",
+        f"localhost:4566/sink-{sandbox_id(tmp_path)}/000000000000/eu-west-1",
+    )
+    assert (tmp_path / "words").read_text().splitlines()[-2] == inner.format(engine_name)
