@@ -42,13 +42,14 @@ def fresh_engine(first: FoundEngine) -> Iterator[FoundEngine]:
     bridge = f"sink{secrets.token_hex(4)}"  # an interface's name ends at 15 characters
     subprocess.run(["ip", "link", "add", bridge, "type", "bridge"], check=True)
     host = f"unix://{folder}/docker.sock"
+    namespace = bridge  # containerd takes no name like that of the folder, which may hold "-_"
     (folder / "daemon.json").write_text("{}")
     command = [
         *("dockerd", "--host", host, "--config-file", str(folder / "daemon.json")),
         *("--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")),
         *("--pidfile", str(folder / "pid")),
         # Where the system's containerd runs it would be shared, so nothing in it may have the same name.
-        *("--containerd-namespace", folder.name, "--containerd-plugins-namespace", f"{folder.name}-plugins"),
+        *("--containerd-namespace", namespace, "--containerd-plugins-namespace", f"{namespace}-plugins"),
         *("--bridge", bridge, "--iptables=false", "--ip6tables=false"),
     ]
     with (folder / "log").open("wb") as log:
