@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import stat
 import tarfile
 import tomllib
 import urllib.request
@@ -377,7 +378,7 @@ class TestDatabase:
         assert found == [*([[]] * (len(layers) - 1)), ["app/.env"] * (walk.delivery == "image")]
         if walk.delivery == "image":
             with tarfile.open(fileobj=io.BytesIO(layers[-1])) as last:
-                assert oct(last.getmember("app/.env").mode) == "0o400"
+                assert oct(stat.S_IMODE(last.getmember("app/.env").mode)) == "0o400"
         assert not secret.is_in(configuration)
         assert walk.places(secret) == self.where_secrets_are | (
             self.where_images_are if had_images else set()
