@@ -17,46 +17,51 @@ class Clients:
 
     def __init__(self, endpoint_url: str) -> None:
         self.endpoint_url = endpoint_url
-        self._made: dict[tuple[str, str], Any] = {}
-        self._lock = threading.Lock()
-        self._session: Any = None
+        self._factory = _Factory(endpoint_url)
         self._credentials: Credentials | None = None
+        self._made: dict[tuple[str, str], Any] = {}
         self._under: dict[str, Clients] = {}
 
     def under(self, credentials: Credentials) -> Clients:
         """Return the clients that act under a role; the same ones for the same session."""
-        with self._lock:
+        with self._factory.lock:
             known = self._under.get(credentials.role)
             if known is None or known._credentials != credentials:
                 known = self._under[credentials.role] = Clients(self.endpoint_url)
-                known._credentials = credentials
+                known._factory, known._credentials = self._factory, credentials
             return known
 
     def get(self, service: str, region: str) -> Any:
         """Return the client of ``service`` in ``region``."""
-        with self._lock:  # making clients is not thread-safe, using them is
+        with self._factory.lock:  # making clients is not thread-safe, using them is
             client = self._made.get((service, region))
             if client is None:
-                client = self._make(service, region)
+                client = self._factory.make(service, region, self._credentials)
                 self._made[service, region] = client
             return client
 
-    def _make(self, service: str, region: str) -> Any:
+
+class _Factory:
+    """Makes clients from one session: what it has read of a service serves every role's client."""
+
+    def __init__(self, endpoint_url: str) -> None:
+        self.lock = threading.Lock()
+        self._endpoint_url = endpoint_url
+        self._session: Any = None
+
+    def make(self, service: str, region: str, credentials: Credentials | None) -> Any:
         import boto3
         from botocore.config import Config
 
         if self._session is None:
-            mine = self._credentials
-            self._session = boto3.Session(
-                aws_access_key_id=mine.access_key_id if mine else ACCOUNT_ID,
-                aws_secret_access_key=mine.secret_access_key if mine else SECRET_ACCESS_KEY,
-                aws_session_token=mine.session_token if mine else None,
-                region_name=region,
-            )
+            self._session = boto3.Session()
         return self._session.client(
             service,
             region_name=region,
-            endpoint_url=self.endpoint_url,
+            endpoint_url=self._endpoint_url,
+            aws_access_key_id=credentials.access_key_id if credentials else ACCOUNT_ID,
+            aws_secret_access_key=credentials.secret_access_key if credentials else SECRET_ACCESS_KEY,
+            aws_session_token=credentials.session_token if credentials else None,
             config=Config(
                 max_pool_connections=32,
                 retries={"max_attempts": 2, "mode": "standard"},
