@@ -64,17 +64,14 @@ UNPLAYED: dict[Permission, str] = {
 """Permissions that no action of the walk uses, and why a role has them all the same."""
 
 
+ENGINE = "a Docker Engine sends credentials only to a registry that asks for them; the sandbox's does not"
 BY_ENGINE: dict[Permission, str] = {
-    ("BuildRole", "PushImage", f"ecr:{action}"): (
-        "a Docker Engine sends credentials only to a registry that asks for them; the sandbox's does not"
-    )
-    for action in (
-        "BatchCheckLayerAvailability",
-        "CompleteLayerUpload",
-        "InitiateLayerUpload",
-        "PutImage",
-        "UploadLayerPart",
-    )
+    ("BuildRole", "TakeOverPromotedImage", "ecr:BatchGetImage"): ENGINE,
+    ("BuildRole", "PushImage", "ecr:BatchCheckLayerAvailability"): ENGINE,
+    ("BuildRole", "PushImage", "ecr:CompleteLayerUpload"): ENGINE,
+    ("BuildRole", "PushImage", "ecr:InitiateLayerUpload"): ENGINE,
+    ("BuildRole", "PushImage", "ecr:PutImage"): ENGINE,
+    ("BuildRole", "PushImage", "ecr:UploadLayerPart"): ENGINE,
 }
 """What is not played either where an engine pushes and pulls by itself."""
 
