@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,9 @@ from the_sink.sandbox import lifecycle
 from the_sink.tasks.sandbox import access
 
 from .helpers import ARTIFACTS, BUCKET, EVERYTHING, Pipelines, action, commands, make_role, stage, wait_for
+from .images import SERVER
 from .test_hints import failure
+from .test_services import Shop, template
 
 ACCOUNT = "000000000000"
 WORK = {
@@ -280,3 +283,39 @@ def test_a_made_up_key_is_no_key(sandbox: lifecycle.Sandbox) -> None:
 
     with pytest.raises(ClientError, match="InvalidAccessKeyId"):
         stranger.list_buckets()
+
+
+def test_what_runs_in_a_task_acts_under_the_task_role(
+    aws: Callable[[str], Any], sandbox: lifecycle.Sandbox, pipelines: Pipelines
+) -> None:
+    """With the keys that AWS's clients find there, and no others."""
+    shop = Shop(aws, sandbox, pipelines)
+    told = "body = repr({name: value for name, value in os.environ.items() if name[:4] == 'AWS_'}).encode()"
+    version = next(line.strip() for line in SERVER.splitlines() if "body = f" in line)
+    shop.push("live", files={"app/serve.py": SERVER.replace(version, told)})
+    files = {f"elasticfilesystem:Client{what}": "*" for what in ("Mount", "Write")}
+    only = policy({"sqs:ListQueues": "*", **files})
+    made = template("live", 1)
+    made["Resources"]["Definition"]["Properties"]["TaskRoleArn"] = make_role(
+        aws, "shop-TaskRole-5", only, ("ecs-tasks.amazonaws.com",)
+    )
+    assert pipelines.stack("shop", made)["StackStatus"] == "CREATE_COMPLETE"
+
+    found = ast.literal_eval(shop.get()[1])
+
+    def client(service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=found["AWS_ENDPOINT_URL"],
+            region_name="eu-west-1",
+            aws_access_key_id=found["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=found["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=found["AWS_SESSION_TOKEN"],
+        )
+
+    assert "AWS_CONTAINER_CREDENTIALS_FULL_URI" not in found
+    caller = f"arn:aws:sts::{ACCOUNT}:assumed-role/shop-TaskRole-5/ecs-tasks"
+    assert client("sts").get_caller_identity()["Arn"] == caller
+    assert client("sqs").list_queues().get("QueueUrls", []) == []
+    with pytest.raises(ClientError, match="not authorized to perform: sns:ListTopics"):
+        client("sns").list_topics()

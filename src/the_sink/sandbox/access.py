@@ -15,8 +15,6 @@ class Credentials:
     access_key_id: str
     secret_access_key: str = field(repr=False)
     session_token: str = field(repr=False)
-    expires: float
-    """Seconds since the epoch."""
 
     def as_environment(self) -> dict[str, str]:
         """Return the variables that AWS's clients read."""

@@ -27,7 +27,7 @@ DEFAULT_PORT = 4566
 ACCOUNT_ID = "000000000000"
 """The one account of a sandbox; as an access key it also selects that account in the emulator."""
 
-SECRET_ACCESS_KEY = "sandbox"  # noqa: S105 - the emulator accepts any; this one says where it belongs
+SECRET_ACCESS_KEY = "sandbox"  # noqa: S105 - it guards nothing: whoever reaches the sandbox may know it
 
 _POLL_S = 0.05
 

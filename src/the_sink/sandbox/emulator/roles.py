@@ -21,9 +21,8 @@ from ministack.services import iam, sts
 from the_sink.sandbox.access import Access, AccessLog, Credentials, RoleRefused
 from the_sink.sandbox.lifecycle import ACCOUNT_ID
 
-_SESSION_S = 12 * 3600
-_LEAST_S = 2 * 3600
-"""What is left at least of a session that is handed out: longer than any action may take."""
+_SESSION_S = 365 * 24 * 3600
+"""Sessions end with the sandbox: a task that holds one may run as long."""
 
 _REFUSALS = {
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/resource-initialization-error.html
@@ -80,7 +79,7 @@ class ServiceRoles:
             raise RoleRefused(told.format(role=role, service=service))
         with self._lock:
             known = self._sessions.get((role, service))
-            if known is None or known.expires - time.time() < _LEAST_S:
+            if known is None:
                 known = self._sessions[role, service] = _register(role, service)
             return known
 
@@ -168,7 +167,6 @@ def _register(role: str, service: str) -> Credentials:
         access_key_id="ASIA" + "".join(secrets.choice(letters) for _ in range(16)),
         secret_access_key=secrets.token_urlsafe(30),
         session_token=secrets.token_urlsafe(60),
-        expires=time.time() + _SESSION_S,
     )
     found = _find(role) or {}
     sts.register_session(
@@ -178,7 +176,7 @@ def _register(role: str, service: str) -> Credentials:
             "UserId": f"{found.get('RoleId', '')}:{_session_name(service)}",
             "SecretAccessKey": credentials.secret_access_key,
             "SessionToken": credentials.session_token,
-            "Expiration": credentials.expires,
+            "Expiration": time.time() + _SESSION_S,
             "AccountId": ACCOUNT_ID,
             "PrincipalType": "AssumedRole",
         },

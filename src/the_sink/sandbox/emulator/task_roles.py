@@ -1,4 +1,4 @@
-"""A task starts with what its roles may do: the execution role before it, the task role for its files.
+"""A task starts with what its roles may do: the execution role before it, the task role from then on.
 
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html
 """
@@ -42,6 +42,31 @@ def install(roles: Roles) -> None:
         start(task, td, container_overrides, docker_client)
 
     ecs._start_task_worker = start_task_worker
+    _act_as_task_role(roles)
+
+
+def _act_as_task_role(roles: Roles) -> None:
+    """What runs in a task calls AWS under the task role, and without one has no credentials.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html. They are variables here:
+    AWS's clients ask for credentials at no other host than ECS's own and this machine's, which a container
+    is not on.
+    """
+    register = ecs._register_metadata
+
+    def register_metadata(
+        task_arn: str, cluster_arn: str, td: dict[str, Any], cdef: dict[str, Any], *more: Any
+    ) -> str:
+        token: str = register(task_arn, cluster_arn, td, cdef, *more)
+        environment: dict[str, str] = more[1]
+        for name in ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN"):
+            environment.pop(name, None)  # these lead to keys that nobody knows
+        role = td.get("taskRoleArn")
+        if role and "AWS_ACCESS_KEY_ID" not in environment:
+            environment.update(roles.assume(role, _SERVICE, get_region()).as_environment())
+        return token
+
+    ecs._register_metadata = register_metadata
 
 
 def _refusal(roles: Roles, definition: dict[str, Any]) -> str:
