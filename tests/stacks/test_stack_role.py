@@ -7,9 +7,11 @@ IAM); so what CloudFormation needs is read from the resource types' own schemas,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +28,7 @@ from .policies import (
     role_statements,
 )
 
+ROOT = Path(__file__).parents[2]
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
 EVERYTHING = {
     "SecretsDelivery": "task",
@@ -158,6 +161,9 @@ NOT_NEEDED: dict[str, dict[Unset | Fixed | str, str]] = {
 """Permissions that a type's schema names and StackRole need not have: why, and which."""
 
 INTERFACES = "https://docs.aws.amazon.com/efs/latest/ug/API_CreateMountTarget.html and its siblings name them"
+BY_STACK = "aws:ResourceTag/aws:cloudformation:stack-name"
+"""The tag that CloudFormation puts on what it makes."""
+
 BEYOND_SCHEMAS = {
     ("ReadTemplates", "s3:GetObject"): (
         "TemplateURL of a nested stack is read under the role "
@@ -194,10 +200,11 @@ class Made:
         self.properties = stack.properties(logical_id) if logical_id else {}
         self.type = stack.resources[logical_id]["Type"] if logical_id else NESTED
         self._stack = stack
+        self.app_stack = f"{stack.parameters['AppName']}-{stack.parameters['AppEnv']}"
 
     def arns(self) -> dict[str, list[str]]:
         """ARNs by the kinds of the Service Authorization Reference."""
-        p, name = self.properties, "demo-app-stage"
+        p, name = self.properties, self.app_stack
         match self.type:
             case "AWS::CloudFormation::Stack":
                 return {"stack": [arn("cloudformation", f"stack/{name}-StackPython-1A2B3C4D/0-1")]}
@@ -274,7 +281,7 @@ class Made:
         raise AssertionError(f"nobody has said which ARNs a {self.type} has")
 
     def _role(self, logical_id: str) -> str:
-        return role_arn(f"{self._stack.properties(logical_id)['Path']}demo-app-stage-{logical_id}-1A2B")
+        return role_arn(f"{self._stack.properties(logical_id)['Path']}{self.app_stack}-{logical_id}-1A2B")
 
     def _balancer(self, kind: str) -> str:
         name = self._stack.properties("LoadBalancer")["Name"]
@@ -325,9 +332,10 @@ def _context(made: Made, operation: str, action: str) -> dict[str, str]:
     if action == "elasticfilesystem:TagResource" and operation == "create":
         return {"elasticfilesystem:CreateAction": f"Create{made.type.rpartition('::')[2]}"}
     if action.startswith("elasticfilesystem:"):
-        return {"aws:ResourceTag/the-sink:stack": "demo-app-stage"}
+        return {"aws:ResourceTag/the-sink:stack": made.app_stack}
     if action.startswith("ec2:") and made.type == "AWS::EC2::SecurityGroup":
-        return {"ec2:Vpc": arn("ec2", f"vpc/{made.properties['VpcId']}")}
+        by_stack = {BY_STACK: f"{made.app_stack}-StackPython-1A2B3C4D"} if operation != "create" else {}
+        return {"ec2:Vpc": arn("ec2", f"vpc/{made.properties['VpcId']}"), **by_stack}
     if action.startswith("application-autoscaling:"):
         target = made.properties
         return {
@@ -393,6 +401,100 @@ def test_it_may_do_nothing_that_neither_a_resource_nor_a_reason_takes(stack: Cal
         *BEYOND_SCHEMAS
     }
     assert {sid for sid, part in without_use if part == "*" or part.startswith("arn:")} <= reasoned
+
+
+def test_no_two_statements_allow_the_same(stack: Callable[..., Any]) -> None:
+    """Else one of them could go or be narrowed, and nothing would change."""
+    role = role_statements(stack("pipeline", PermissionsBoundaryArn=BOUNDARY), "StackRole")
+    app = stack("python", **EVERYTHING, PermissionsBoundaryArn=BOUNDARY)
+    twice = {
+        (one.action, one.resource, *sids)
+        for made, operation, action in needs(app)
+        for one in requests(made, operation, action)
+        if len(sids := [s["Sid"] for s in role if allows([s], one)]) > 1
+    }
+
+    assert twice == set()
+
+
+REACHES_OTHERS = {
+    "MakeScaling": "scalable targets",
+    "TagScaling": "scalable targets",
+    "MakeTargetGroups": "target groups",
+    "MakeTaskDefinitions": "task definitions",
+}
+"""Where StackRole can change or delete what another app has, and as what docs/resources.md confesses it.
+
+MakeMountTargets, which no schema names, is the one beside these: see below.
+"""
+
+
+def test_it_changes_nothing_of_another_app_but_what_the_documentation_says(
+    stack: Callable[..., Any],
+) -> None:
+    role = role_statements(stack("pipeline"), "StackRole")
+    reached = {
+        (statement["Sid"], action)
+        for other in (stack("python", **EVERYTHING, AppName="other-app"), stack("python", AppEnv="prod"))
+        for made, operation, action in needs(other)
+        if operation in ("update", "delete")
+        and not re.match(r"[\w-]+:(Describe|Get|List)|iam:CreateServiceLinkedRole", action)
+        for one in requests(made, operation, action)
+        if not re.search(r":[po]g:default[.:]", one.resource)  # AWS's own, which nobody can change
+        for statement in role
+        if allows([statement], one)
+    }
+    documented = (ROOT / "docs/resources.md").read_text()
+
+    assert {sid for sid, _ in reached} == REACHES_OTHERS.keys()
+    assert [kind for kind in (*REACHES_OTHERS.values(), "network interfaces") if kind not in documented] == []
+
+
+VPC = arn("ec2", "vpc/<import the-sink-VpcId>")
+OTHER_VPC = arn("ec2", "vpc/vpc-other")
+OWN, PLATFORM = "demo-app-stage-StackPython-1A2B3C4D", "the-sink-platform"
+
+
+@pytest.mark.parametrize("action", ["AuthorizeSecurityGroupIngress", "DeleteSecurityGroup", "CreateTags"])
+@pytest.mark.parametrize(
+    ("vpc", "made_by", "may"),
+    [
+        (VPC, OWN, True),
+        (VPC, "demo-app-stage", True),  # of the app's own template
+        (VPC, "", True),  # being made
+        (VPC, "other-app-stage-StackPython-1A2B3C4D", False),
+        (VPC, "demo-app-prod-StackPython-1A2B3C4D", False),
+        (VPC, "demo-app-stage-two", False),
+        (VPC, PLATFORM, False),
+        (OTHER_VPC, OWN, False),
+        (OTHER_VPC, "", False),
+    ],
+)
+def test_a_security_group_of_another_stack_or_network_is_out_of_reach(
+    vpc: str, made_by: str, may: bool, action: str, stack: Callable[..., Any]
+) -> None:
+    role = role_statements(stack("pipeline"), "StackRole")
+    context = {"ec2:Vpc": vpc, **({BY_STACK: made_by} if made_by else {})}
+
+    assert allows(role, request(f"ec2:{action}", arn("ec2", "security-group/sg-1"), context)) == may
+
+
+def test_a_group_gets_its_tags_while_its_network_is_not_known(stack: Callable[..., Any]) -> None:
+    role = role_statements(stack("pipeline"), "StackRole")
+
+    assert allows(role, request("ec2:CreateTags", arn("ec2", "security-group/sg-1")))
+    assert not allows(role, request("ec2:DeleteSecurityGroup", arn("ec2", "security-group/sg-1")))
+
+
+@pytest.mark.parametrize(("vpc", "may"), [(VPC, True), (OTHER_VPC, False)])
+@pytest.mark.parametrize("kind", ["network-interface", "security-group", "subnet"])
+def test_mount_targets_stay_in_the_platforms_network(
+    kind: str, vpc: str, may: bool, stack: Callable[..., Any]
+) -> None:
+    role = role_statements(stack("pipeline"), "StackRole")
+    asked = request("ec2:ModifyNetworkInterfaceAttribute", arn("ec2", f"{kind}/x-1"), {"ec2:Vpc": vpc})
+
+    assert allows(role, asked) == may
 
 
 def test_what_it_need_not_have_is_for_what_the_template_does_not_set(stack: Callable[..., Any]) -> None:
