@@ -359,6 +359,7 @@ def test_data_is_encrypted_and_not_public(stack: Callable[..., Any]) -> None:
     assert database["StorageEncrypted"] is True
     assert database["PubliclyAccessible"] is False
     assert database["DeletionProtection"] is True
+    assert database["EngineLifecycleSupport"] == "open-source-rds-extended-support-disabled"  # else billed
     assert database["MasterUserPassword"].startswith("{{resolve:secretsmanager:<DatabaseSecret>:")
     assert files["Encrypted"] is True
     assert volume["TransitEncryption"] == "ENABLED"

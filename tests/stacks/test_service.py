@@ -127,10 +127,13 @@ def test_autoscaling_begins_at_the_environments_number(stack: Callable[..., Any]
 
 
 def test_a_service_that_is_stopped_stays_stopped(stack: Callable[..., Any]) -> None:
+    """Autoscaling is told so: the target that is left to the clean-up of an update would start it again."""
     app = stack("python", InstancesCount="0", InstancesMaximum="6")
+    target = app.properties("ScalableTarget")
 
     assert app.properties("Service")["DesiredCount"] == "0"
-    assert "ScalableTarget" not in app.resources
+    assert (target["MinCapacity"], target["MaxCapacity"]) == ("0", 0)
+    assert "ScalableTarget" not in stack("python", InstancesCount="0").resources
 
 
 @pytest.mark.parametrize(
