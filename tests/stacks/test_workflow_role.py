@@ -1,4 +1,4 @@
-"""The role of GitHub workflows can do all of ``invoke deploy``, and nothing else.
+"""The roles of GitHub workflows can do all of ``invoke deploy``, each to its environment, and nothing else.
 
 Which calls that is, is read from the sources: from ``plan`` and ``apply`` of the deploy through everything
 they reach, to the calls of boto3 in ``the_sink.aws``.
@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 
 import the_sink
+from the_sink.naming import DEFAULT_TAGS, Names, release_key, tag_key
+
+from .policies import ACCOUNT, allows, as_list, request, role_statements
 
 PACKAGE = Path(the_sink.__file__).parent
 Function = tuple[str, str]
@@ -211,16 +214,16 @@ def deploy_calls() -> set[tuple[str, str]]:
     return found
 
 
+ROLES = {"stage": "GitHubRole", "uat": "GitHubUatRole", "prod": "GitHubProdRole"}
+PIPELINES = f"arn:aws:codepipeline:eu-west-1:{ACCOUNT}"
+SHA = "0123456789abcdef0123456789abcdef01234567"
+
+
 @pytest.fixture
-def granted(stack: Callable[..., Any]) -> dict[str, list[str]]:
-    """What the role allows: resources by action."""
-    role = stack("platform", GitHubOrganization="acme").properties("GitHubRole")
-    found: dict[str, list[str]] = {}
-    for statement in role["Policies"][0]["PolicyDocument"]["Statement"]:
-        for action in (lambda a: a if isinstance(a, list) else [a])(statement["Action"]):
-            resource = statement["Resource"]
-            found.setdefault(action, []).extend(resource if isinstance(resource, list) else [resource])
-    return found
+def granted(stack: Callable[..., Any]) -> Callable[[str], list[dict[str, Any]]]:
+    """A function that returns what an environment's role allows."""
+    resolved = stack("platform", GitHubOrganization="acme")
+    return lambda env: role_statements(resolved, ROLES[env])
 
 
 def test_the_table_knows_every_call() -> None:
@@ -241,19 +244,73 @@ def test_the_sources_are_followed_to_their_ends() -> None:
     assert not {("secretsmanager", "restore_secret"), ("cloudformation", "create_change_set")} & calls
 
 
-def test_a_workflow_may_do_what_a_deploy_does_and_no_more(granted: dict[str, list[str]]) -> None:
+@pytest.mark.parametrize("env", ROLES)
+def test_a_workflow_may_do_what_a_deploy_does_and_no_more(
+    env: str, granted: Callable[[str], list[dict[str, Any]]]
+) -> None:
     needed = {action for call in deploy_calls() for action in ACTIONS[call]}
 
     assert needed >= FOR_PEOPLE
-    assert granted.keys() == needed - FOR_PEOPLE
+    assert {action for s in granted(env) for action in as_list(s["Action"])} == needed - FOR_PEOPLE
 
 
-def test_a_workflow_reads_what_a_build_made(granted: dict[str, list[str]]) -> None:
+def test_a_workflow_reads_what_a_build_made(granted: Callable[[str], list[dict[str, Any]]]) -> None:
     """Where the digest of the release is looked up; nothing is written there."""
-    assert granted["s3:GetObject"] == [
+    read = [r for s in granted("prod") if "s3:GetObject" in s["Action"] for r in as_list(s["Resource"])]
+
+    assert read == [
         "<PipelineBucket.Arn>/*.zip",
         "<PipelineBucket.Arn>/stacks/python/*.yml",
         "<ArtifactBucket.Arn>/*",
     ]
-    assert granted["s3:PutObject"] == ["<PipelineBucket.Arn>/*.zip"]
-    assert granted["ecs:DescribeTaskDefinition"] == ["*"]
+    assert allows(granted("prod"), request("ecs:DescribeTaskDefinition"))
+
+
+@pytest.mark.parametrize("env", ROLES)
+def test_a_job_of_one_environment_deploys_to_no_other(
+    env: str, granted: Callable[[str], list[dict[str, Any]]]
+) -> None:
+    """A name of an app may hold another environment's: what counts is the last part."""
+    apps = ("demo-app", "prod-app", "demo-stage", "demo-uat", "demo-prod")
+    released = {
+        other
+        for app in apps
+        for other in ROLES
+        if allows(
+            granted(env), request("s3:PutObject", f"<PipelineBucket.Arn>/{tag_key(app, DEFAULT_TAGS[other])}")
+        )
+    }
+    started = {
+        other
+        for app in apps
+        for other in ROLES
+        if allows(
+            granted(env),
+            request("codepipeline:StartPipelineExecution", f"{PIPELINES}:{Names(app, other).pipeline}"),
+        )
+    }
+
+    assert released == started == {env}
+
+
+@pytest.mark.parametrize("env", ROLES)
+@pytest.mark.parametrize("once", [True, False])
+def test_only_stage_adds_archives_and_none_is_written_twice(
+    env: str, once: bool, granted: Callable[[str], list[dict[str, Any]]]
+) -> None:
+    asked = request(
+        "s3:PutObject",
+        f"<PipelineBucket.Arn>/{release_key('demo-app', SHA)}",
+        {"s3:if-none-match": "*"} if once else {},
+    )
+
+    assert allows(granted(env), asked) == (env == "stage" and once)
+
+
+@pytest.mark.parametrize(
+    "key", ["stacks/python/cfn-template-v1.0.0.yml", "demo-app/other.zip", "latest.zip", "prod.zip"]
+)
+def test_a_workflow_writes_nothing_else(key: str, granted: Callable[[str], list[dict[str, Any]]]) -> None:
+    asked = request("s3:PutObject", f"<PipelineBucket.Arn>/{key}", {"s3:if-none-match": "*"})
+
+    assert [env for env in ROLES if allows(granted(env), asked)] == []
