@@ -171,6 +171,7 @@ def interrupted_at_the_end(walk: Walk, env: str) -> list[str]:
     return lines
 
 
+@pytest.mark.long
 def test_an_older_release_goes_back_on_a_yes_only(
     walk: Walk, aws: Any, platform_bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +212,7 @@ def test_an_older_release_goes_back_on_a_yes_only(
     assert returned.out.startswith(f"my-app stage serves {first[:8]} ")
 
 
+@pytest.mark.long
 def test_two_environments_that_follow_one_tag_share_the_archive_and_no_image(
     walk: Walk, aws: Any, platform_bucket: str
 ) -> None:

@@ -23,6 +23,8 @@ from the_sink.local import uv
 
 from .conftest import Image, refusal
 
+pytestmark = pytest.mark.long
+
 FIXTURE = Path(__file__).resolve().parents[1] / "fixtures" / "earlier_app"
 DEADLINE_S = 20
 

@@ -94,14 +94,24 @@ def drain(events: Any, said: list[Event]) -> Any:
 @pytest.mark.parametrize(
     ("image", "reason"),
     [
-        (BY_CONTAINER_INIT, "Target.FailedHealthChecks, Health checks failed"),
-        ({"files": {"app/serve.py": MUTE}}, "Target.Timeout, Request timed out"),
-        (
+        pytest.param(
+            BY_CONTAINER_INIT,
+            "Target.FailedHealthChecks, Health checks failed",
+            id="another port",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            {"files": {"app/serve.py": MUTE}},
+            "Target.Timeout, Request timed out",
+            id="no answer",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
             {"behaviour": "500"},
             "Target.ResponseCodeMismatch, Health checks failed with these codes: [500]",
+            id="an error",
         ),
     ],
-    ids=["another port", "no answer", "an error"],
 )
 def test_a_release_that_is_not_taken(shop: Shop, connection: Aws, image: dict[str, Any], reason: str) -> None:
     shop.push("next", version="two", **image)

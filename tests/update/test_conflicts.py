@@ -237,6 +237,7 @@ def test_the_way_back_is_complete(case: Case, copied: App) -> None:
     assert not (copied.folder / "THERE.md").exists()
 
 
+@pytest.mark.long
 def test_an_update_that_breaks_the_app_says_how(generate: Any, release: Any) -> None:
     app = generate()
     release(lambda platform: replace(platform / "template" / BUILDSPEC, LINE, "\nversion: 0.1\n"))
@@ -273,6 +274,7 @@ class TestInterruption:
         assert (process.returncode, rest) == (130, "Interrupted.\n")
         assert (app.files(), app.status()) == (files, [])
 
+    @pytest.mark.long
     def test_what_copier_refuses_leaves_the_app_as_it_was(self, generate: Any, release: Any) -> None:
         app = generate()
         files = app.files()
@@ -289,6 +291,7 @@ class TestInterruption:
         assert "Traceback" not in ended.err
         assert (app.files(), app.status()) == (files, [])
 
+    @pytest.mark.long
     def test_a_file_that_git_ignores_is_not_written_over(self, generate: Any, release: Any) -> None:
         app = generate()
         (app.folder / ".git/info/exclude").write_text("NEW.md\n")

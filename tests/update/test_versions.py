@@ -135,6 +135,7 @@ class TestToANextVersion:
         assert f'git commit --all --message "Update the platform to v{NEXT}"' in ended.err
         assert "invoke lock" not in ended.err
 
+    @pytest.mark.long
     def test_new_dependencies_and_a_new_question(self, generate: Any, release: Any) -> None:
         app = generate()
         lock = app.read("app/requirements.lock")
@@ -156,6 +157,7 @@ class TestToANextVersion:
         assert yaml.safe_load(app.read(".copier-answers.yml"))["favourite_colour"] == "green"
         assert ".venv/bin/copier update --data favourite_colour=…" in ended.err
 
+    @pytest.mark.long
     def test_a_named_version_and_no_further(self, generate: Any, release: Any) -> None:
         app = generate()
         wanted = release(lambda platform: change_platform(platform, "1.98.0"), "1.98.0")
@@ -167,6 +169,7 @@ class TestToANextVersion:
         assert ended.out.startswith(f"Updated from v{CURRENT} to v1.98.0.\n"), ended.err
         assert f"@{wanted}" in again
 
+    @pytest.mark.long
     def test_a_commit_that_was_not_released(self, generate: Any, platform: Path) -> None:
         app = generate()
         add_build_command(platform)
@@ -181,6 +184,7 @@ class TestToANextVersion:
         git(app.folder, "commit", "--quiet", "--all", "--message", "Update")
         assert app.update().out.endswith("already; there is nothing to update.\n")
 
+    @pytest.mark.long
     def test_versions_without_their_tags(self, generate: Any, release: Any, platform: Path) -> None:
         """Tags do not travel with every clone: releases.toml names the commits then."""
         app = generate()
@@ -207,6 +211,7 @@ class TestToANextVersion:
 
         assert source.resolve(NEXT) == source.resolve(f"v{NEXT}") == new
 
+    @pytest.mark.long
     def test_an_app_in_a_folder_of_a_larger_repository(self, generate: Any, release: Any) -> None:
         made = generate()
         top = made.folder.parent / "monorepo"
