@@ -4,7 +4,8 @@ That way is a Dockerfile which copies everything and then has pip install the ap
 source installs every dependency. Both build the same app FROM the same runtime with the same versions of the
 same packages, in turns on the same hosts: engines that have just been started and hold the runtime's image
 and nothing else, as a build host of CodeBuild does after its first pull. What is timed is `docker build`
-alone; the package registries are as near to both, and neither has a package cache. Bounds:
+alone; the package registries are as near to both, and neither has a package cache. The registry of images
+is the sandbox's, on this machine; ECR is as near to CodeBuild as a network lets it be. Bounds:
 
 - cold, with no cache at all: twice as fast
 - on a fresh host that has only the registry's cache, after a one-line change of a source: three times

@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,25 +20,12 @@ from the_sink.errors import DeployFailed
 from the_sink.models import Release
 from the_sink.sandbox import lifecycle
 
-from .helpers import BUCKET, ROLE, Pipelines, action, approval, stage, wait_for
+from .helpers import BUCKET, ROLE, Pipelines, action, approval, shop_names, stage, wait_for
 from .images import CONTAINER_INIT, SERVER, runtime_files
 from .test_services import Shop
 
 RELEASE = Release("shop", "a" * 40, "Change the schema")
 ONCE = {"Type": "COUNT", "Value": 1}
-
-
-def names(env: str = "stage") -> Any:
-    return SimpleNamespace(
-        app="shop",
-        env=env,
-        pipeline="ship",
-        cluster="c",
-        service="s",
-        container="app",
-        app_stack="shop",
-        secret="shop-secret",
-    )
 
 
 def failure(connection: Aws, execution_id: str, env: str = "stage") -> DeployFailed:
@@ -53,8 +39,8 @@ def failure(connection: Aws, execution_id: str, env: str = "stage") -> DeployFai
                 return end.value
 
     pace = Pace(connection.clock, 60, "The run")
-    followed = drain(follow(connection, names(env), execution_id, pace))
-    found: DeployFailed = drain(explain(connection, names(env), RELEASE, followed))
+    followed = drain(follow(connection, shop_names(env), execution_id, pace))
+    found: DeployFailed = drain(explain(connection, shop_names(env), RELEASE, followed))
     return found
 
 
@@ -106,7 +92,7 @@ def test_a_release_that_goes_on_when_it_is_told_to_end(
     shop.push("next", version="two")
     assert pipelines.ended("ship", shop.release("next")) == "Succeeded"
 
-    [task] = wait_for(lambda: find_deaf_tasks(connection, names(), began), "the kill")
+    [task] = wait_for(lambda: find_deaf_tasks(connection, shop_names(), began), "the kill")
 
     assert " (killed, because it had not ended within its stop timeout after SIGTERM): " in describe_end(task)
     said = "[sandbox] SIGTERM has not ended the task within 1 s: it is killed "

@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from the_sink.deploy.pace import Pace
 from the_sink.models import Clock, Event, Release, Said, TargetsHealth
 from the_sink.sandbox import lifecycle
 
-from .helpers import ROLE, Pipelines, action, stage
+from .helpers import ROLE, Pipelines, action, shop_names, stage
 from .images import CONTAINER_INIT, SERVER, runtime_files
 from .test_services import Shop, template
 
@@ -33,16 +32,7 @@ BY_CONTAINER_INIT = {
 SAID = r"nothing listens on port \d+ \(\$PORT\) \d+ s after the start of web, which listens on port \d+"
 MUTE = SERVER.replace("int(behaviour) if", "time.sleep(30) if")
 """Has accepted the request, and says nothing."""
-NAMES: Any = SimpleNamespace(
-    app="shop",
-    env="stage",
-    pipeline="ship",
-    cluster="c",
-    service="s",
-    container="app",
-    app_stack="shop",
-    secret="shop-secret",
-)
+NAMES = shop_names()
 RELEASE = Release("shop", "a" * 40, "Listen elsewhere")
 
 
