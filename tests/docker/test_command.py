@@ -283,10 +283,16 @@ def test_a_build_starts_from_an_image_that_was_not_pushed(
     build(shell, context, name)
     folder = tmp_path / "env"
     folder.mkdir()
-    (folder / "Dockerfile").write_text("ARG FROM\nFROM ${FROM}\nCOPY --chown=1000:1000 .env /app/\n")
-    (folder / ".env").write_text('A="b"\n')
-    (folder / ".env").chmod(0o400)
+    (folder / "Dockerfile").write_text(
+        "ARG FROM\nFROM ${FROM}\nUSER 1000\nWORKDIR /tmp\n"
+        "RUN --mount=type=secret,id=env,required=true,mode=0444 install -m 0400 /run/secrets/env /tmp/.env\n"
+    )
+    env = tmp_path / ".env"
+    env.write_text('A="b"\n')
+    env.chmod(0o400)
+    given = ("--no-cache", "--secret", f"id=env,src={env}", "--build-arg", f"FROM={name}")
 
-    build(shell, folder, name, "--no-cache", "-f", str(folder / "Dockerfile"), "--build-arg", f"FROM={name}")
+    build(shell, folder, name, *given)
 
-    assert shell.docker("run", "--rm", name, "stat", "-c", "%a %u", "/app/.env") == "400 1000"
+    assert shell.docker("run", "--rm", name, "stat", "-c", "%a %u", "/tmp/.env") == "400 1000"
+    assert not shell.docker("run", "--rm", name, "find", "/run", "-name", "env")

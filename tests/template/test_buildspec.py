@@ -307,6 +307,25 @@ class TestCalls:
         assert checked("task") == "docker run --rm -v .env:/app/.env:ro"
         assert checked("image") == "docker run --rm"
 
+    def test_settings_come_as_a_secret_and_neither_as_an_argument_nor_as_a_context(
+        self, play: Play, tmp_path: Path
+    ) -> None:
+        """A builder keeps what it copies from; a secret it keeps nowhere."""
+        (tmp_path / "delivery").write_text("")
+        tag = tag_of(play("image", ""))
+        builds = {
+            name: next(call for call in calls if call.startswith("docker build --no-cache "))
+            for name, calls in (("release", play("image", tag)), ("moving", play("image", tag)[::-1]))
+        }
+
+        for call in builds.values():
+            found = re.search(r" --secret id=env,src=(\S+)/\.env ", call)
+            assert found
+            assert call.endswith(f" {found[1]}/adding-settings")
+            assert not re.search(r"--build-arg (?!FROM=)", call)
+        assert f" -t {STAGE}:{tag} " in builds["release"]
+        assert f" -t {STAGE}:latest " in builds["moving"]
+
     def test_a_python_that_the_platform_has_not_is_one_sentence(
         self, play: Play, capfd: pytest.CaptureFixture[str]
     ) -> None:

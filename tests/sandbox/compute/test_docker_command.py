@@ -105,18 +105,26 @@ def test_base_comes_from_the_registry(
     assert fresh_docker.ok(*build) == first
 
 
+@pytest.mark.parametrize("form", ["secret", "copy"])
 def test_image_delivery_adds_a_layer_to_an_image_that_is_not_pushed(
-    docker: Docker, repository: str, app: str, tmp_path: Path
+    docker: Docker, repository: str, app: str, tmp_path: Path, form: str
 ) -> None:
-    """The tag names the registry, but only this build host has it yet."""
+    """The tag names the registry, but only this build host has it yet; apps of 1.0.0 copy their .env."""
     docker.ok("tag", app, f"{repository}:once")
-    secret = write_tree(
-        tmp_path / "env", {".env": "A=1\n", "Dockerfile": "ARG FROM\nFROM ${FROM}\nCOPY .env ./\n"}
-    )
-    (secret / ".env").chmod(0o400)
+    adding = {
+        "secret": "RUN --mount=type=secret,id=env,required=true,mode=0444 "
+        "install -m 0400 /run/secrets/env /app/.env\n",
+        "copy": "COPY .env ./\n",
+    }
+    env = write_tree(tmp_path / "env", {".env": "A=1\n"}) / ".env"
+    env.chmod(0o400)
+    context = write_tree(tmp_path / "context", {"Dockerfile": f"ARG FROM\nFROM ${{FROM}}\n{adding[form]}"})
+    if form == "copy":
+        env.rename(context / ".env")
+    given = ["--secret", f"id=env,src={env}"] * (form == "secret")
     image = f"{repository}:once"
 
-    docker.ok("build", "--no-cache", "-t", image, "--build-arg", f"FROM={image}", str(secret))
+    docker.ok("build", "--no-cache", *given, "-t", image, "--build-arg", f"FROM={image}", str(context))
 
     assert docker.ok("run", "--rm", image, "show", "app/.env").startswith("A=1\n")
     before, after = (
@@ -180,7 +188,9 @@ def test_login_is_needed_and_forgotten(fresh_docker: Docker, app: str) -> None:
         (["buildx", "build", "."], "`docker buildx build` is not understood"),
         (["ps"], "`docker ps` is not understood without a Docker Engine."),
         ([], "`docker ` is not understood"),
-        (["build", "--secret", "id=x", "."], "docker build: the flag --secret is not understood"),
+        (["build", "--secret", "id=x", "."], "docker build: --secret id=x is not understood without"),
+        (["build", "--secret", "id=x,env=X", "."], "docker build: --secret id=x,env=X is not understood"),
+        (["build", "--secret", "id=x,src=no", "."], "the file of the secret x, no, does not exist."),
         (["build", "--provenance=true", "."], "the sandbox makes no provenance attestation"),
         (["build", "--cache-from", "type=gha", "."], "--cache-from type=gha is not understood without"),
         (["build", "--cache-from", "type=registry,ref=No", "."], "'No' is not an image reference"),

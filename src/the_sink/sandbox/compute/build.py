@@ -3,7 +3,8 @@
 Two kinds of image exist. One whose ``FROM`` lies outside the sandbox is a runtime: this machine stands
 for that base, so its ``RUN`` lines, which prepare an operating system, are not run, and each is said. One
 whose ``FROM`` is in the sandbox's registry is an app: of ``RUN`` only ``app-init`` exists, started as a
-process in the unpacked image. Anything else is refused with its line: it needs a Docker Engine.
+process in the unpacked image, and ``install``, which puts a secret of the build where the app reads it.
+Anything else is refused with its line: it needs a Docker Engine.
 
 Equal input gives an equal digest. Layers of unchanged instructions are found again by a key over
 everything that went into them, and said to be CACHED.
@@ -15,7 +16,7 @@ import platform as machine
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,9 @@ from the_sink.sandbox.compute.pythons import BASE_LABEL, PYTHON_LABEL, wanted_ve
 from the_sink.sandbox.compute.references import Reference, parse_reference
 from the_sink.sandbox.compute.registry import Registry
 from the_sink.sandbox.compute.rootfs import Rootfs, unpack_image
+from the_sink.sandbox.compute.run_lines import RunLine, mounted, read_run_line
 from the_sink.sandbox.compute.settings import Settings
-from the_sink.sandbox.compute.stages import app_init_words, base_python, split_stages
+from the_sink.sandbox.compute.stages import base_python, split_stages
 from the_sink.sandbox.compute.store import Image, ImageStore, canonical_json, digest_of
 
 _MACHINES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -48,6 +50,7 @@ class BuildRequest:
 
     Attributes:
         architecture: As images name it (``amd64``, ``arm64``); "" means this machine's.
+        secrets: Files that ``RUN --mount=type=secret`` may see, by id; their content decides no cache.
     """
 
     context: Path
@@ -57,6 +60,7 @@ class BuildRequest:
     labels: Mapping[str, str] = field(default_factory=dict)
     use_cache: bool = True
     architecture: str = ""
+    secrets: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def source(self) -> str:
@@ -209,7 +213,7 @@ class Builder:
             self._record(instruction, "")
             return
         self._announce(instruction.text)
-        words = app_init_words(instruction)
+        line = read_run_line(instruction)
         python = find_python(wanted_version(self._image()))
         if python.notice:
             self._note(python.notice)
@@ -218,14 +222,14 @@ class Builder:
         if made:
             self._note("CACHED")
         else:
-            made = self._execute(instruction, words)
+            made = self._execute(instruction, line)
             self._cache.remember(parts, made)
         if made.venv:
             self._settings.labels[VENV_LABEL] = made.venv
         self._record(instruction, made.layer)
 
-    def _execute(self, instruction: Instruction, words: list[str]) -> Made:
-        """Run app-init in the unpacked image."""
+    def _execute(self, instruction: Instruction, line: RunLine) -> Made:
+        """Run a command in the unpacked image, and make a layer of what it left there."""
         image = self._image()
         builds = self._state_dir / BUILDS
         builds.mkdir(parents=True, exist_ok=True)
@@ -237,8 +241,11 @@ class Builder:
             rootfs = Rootfs(root, image, find_python(wanted_version(image)), venv)
             before = list_tree(root)
             app_init = AppInit(rootfs, self._environments, folder, self._arguments, self._note)
-            installed = app_init.run(words)
-            made = changes(root, before)
+            with mounted(line, rootfs, self._request.secrets):
+                installed = app_init.run(line.translate(rootfs, self._settings.workdir))
+            # What a command writes belongs to the user that runs it.
+            owner = str(image.settings.get("User") or "")
+            made = [replace(entry, owner=owner) for entry in changes(root, before)]
             return Made(self._store.write_blob(pack(made)) if made else "", installed)
         except SinkError as exc:
             raise SinkError(f"{instruction.place}: {exc.message}", exc.hint) from exc

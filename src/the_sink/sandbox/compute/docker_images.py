@@ -38,6 +38,7 @@ _BUILD = Syntax(
         "--progress": "progress",
         "--provenance": "provenance",
         "--cache-from": "cache-from",
+        "--secret": "secret",
     },
     least=1,
     most=1,
@@ -71,6 +72,7 @@ def logout(session: Session, words: list[str]) -> int:
 def build(session: Session, words: list[str]) -> int:
     """``docker build``: see :mod:`.build`."""
     from the_sink.sandbox.compute.build import Builder, BuildRequest
+    from the_sink.sandbox.compute.run_lines import read_secret
 
     found = read_arguments(_BUILD, words)
     if found.last("provenance", "false") not in {"false", "mode=disabled"}:
@@ -94,6 +96,7 @@ def build(session: Session, words: list[str]) -> int:
         labels=dict(_pair(text) for text in found.options.get("label", [])),
         use_cache="no-cache" not in found.switches,
         architecture=_PLATFORMS.get(platform, ""),
+        secrets=dict(read_secret(text) for text in found.options.get("secret", [])),
     )
     image = Builder(session.state_dir, session.store, session.registry, request, tell).build()
     if is_quiet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from the_sink.errors import InputError
-from the_sink.sandbox.compute.dockerfile import Instruction, split_words
+from the_sink.sandbox.compute.dockerfile import Instruction
 from the_sink.sandbox.compute.references import Reference
 
 _NO_ENGINE = "without a Docker Engine"
@@ -46,27 +46,3 @@ def base_python(base: Instruction, reference: Reference) -> str:
         )
     match = re.match(r"\d+\.\d+", reference.tag)
     return match[0] if match else ""
-
-
-def app_init_words(instruction: Instruction) -> list[str]:
-    """Return the command of ``RUN app-init …``.
-
-    Raises:
-        InputError: for any other command; nobody can run it without the image's operating system.
-    """
-    refusal = instruction.refuse(
-        f"{instruction.text} needs a Docker Engine: of an app's RUN lines only app-init can be run here.",
-        "Move it into the platform's runtime, or deploy with a Docker Engine on this machine.",
-    )
-    for name, value in instruction.flags:
-        # A cache mount only makes a build faster; here the package cache is this machine's own.
-        if name != "mount" or "type=cache" not in value.split(","):
-            raise refusal
-    words = instruction.exec_form()
-    if words is None:
-        if re.search(r"[;&|<>`$()\n]", instruction.rest):
-            raise refusal
-        words = split_words(instruction.rest, instruction)
-    if not words or words[0].rsplit("/", 1)[-1] != "app-init":
-        raise refusal
-    return words
