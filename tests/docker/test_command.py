@@ -284,8 +284,8 @@ def test_a_build_starts_from_an_image_that_was_not_pushed(
     folder = tmp_path / "env"
     folder.mkdir()
     (folder / "Dockerfile").write_text(
-        "ARG FROM\nFROM ${FROM}\nUSER 1000\nWORKDIR /tmp\n"
-        "RUN --mount=type=secret,id=env,required=true,mode=0444 install -m 0400 /run/secrets/env /tmp/.env\n"
+        "ARG FROM\nFROM ${FROM}\nRUN --mount=type=secret,id=env,required=true,mode=0444 "
+        "install -D -m 0400 -o 1000 /run/secrets/env /app/.env\n"
     )
     env = tmp_path / ".env"
     env.write_text('A="b"\n')
@@ -294,5 +294,5 @@ def test_a_build_starts_from_an_image_that_was_not_pushed(
 
     build(shell, folder, name, *given)
 
-    assert shell.docker("run", "--rm", name, "stat", "-c", "%a %u", "/tmp/.env") == "400 1000"
-    assert not shell.docker("run", "--rm", name, "find", "/run", "-name", "env")
+    assert shell.docker("run", "--rm", name, "stat", "-c", "%a %u", "/app/.env") == "400 1000"
+    assert not shell.docker("run", "--rm", name, "find", "/run/secrets", "-type", "f")
