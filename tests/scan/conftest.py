@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,11 +107,20 @@ class Finding:
     rule: str
     where: str
     reason: str = ""
+    what: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.where}: {self.rule}: {self.what}"
 
     @property
     def is_planted(self) -> bool:
         """Whether it is about what is insecure on purpose."""
         return self.file.startswith("insecure/")
+
+
+def tell(findings: Iterable[object]) -> str:
+    """Return every finding on a line of its own, for whoever has to mend them."""
+    return "\n".join(["found:", *map(str, findings)])
 
 
 @dataclass(frozen=True)
@@ -148,4 +158,10 @@ def checkov(scanners: Scanners, tree: Path) -> Report:
 
 def _finding(check: dict[str, Any]) -> Finding:
     reason = str(check["check_result"].get("suppress_comment") or "")
-    return Finding(check["file_path"].lstrip("/"), check["check_id"], check["resource"], reason.strip())
+    return Finding(
+        check["file_path"].lstrip("/"),
+        check["check_id"],
+        check["resource"],
+        reason.strip(),
+        str(check["check_name"]),
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.workflows.conftest import CHECKOUT
 
-from .conftest import Scanners
+from .conftest import Scanners, tell
 
 
 def scan(scanners: Scanners, folder: Path, *files: str) -> list[tuple[str, str]]:
@@ -32,7 +32,8 @@ def test_nothing_is_found(scanners: Scanners, service: Path) -> None:
     files = dockerfiles(service)
 
     assert len(files) == 6
-    assert scan(scanners, CHECKOUT, *map(str, files)) == []
+    found = scan(scanners, CHECKOUT, *map(str, files))
+    assert not found, tell(f"{file}: {rule}" for file, rule in found)
 
 
 def test_what_is_wrong_is_found(scanners: Scanners, tree: Path) -> None:

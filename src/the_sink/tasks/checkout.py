@@ -49,7 +49,7 @@ def lint(_c: Context, fix: bool = False) -> None:
 @task
 def scan(_c: Context) -> None:
     """Look for what is insecure in templates, Dockerfiles and workflows, an app's among them."""
-    raise Exit(code=_tool("pytest", "tests/scan"))
+    raise Exit(code=_tool("pytest", "--quiet", "--tb=short", "tests/scan"))
 
 
 @task
