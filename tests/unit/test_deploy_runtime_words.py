@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import pytest
 
+from the_sink.deploy.exceptions import LoggedException
+from the_sink.deploy.failed_tasks import FailedTask
 from the_sink.deploy.hints import hint_for_build, hint_for_task
 from the_sink.deploy.runtime_words import find_runtime_sentence
 from the_sink.models import Task
+from the_sink.naming import Names
 
+NAMES = Names("shop", "uat")
+SET_IT = (
+    f"Give the setting a right value in the secret {NAMES.secret} and run `invoke deploy --env uat --sandbox "
+    "--again`, nothing needs to be committed; or give it a default, commit"
+)
+UNSET = LoggedException("KeyError: 'GREETING'", is_about_settings=True)
+RUNS = Task("arn", "RUNNING", "app:1")
 SILENT = "nothing listens on port 8080 ($PORT) 10 s after the start of web"
 RELEASE = "release ended with exit code 1; web is not started"
 
@@ -31,35 +41,54 @@ def test_the_last_fault_is_found(lines: list[str], fault: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "fault", "hint"),
+    ("failed", "hint"),
     [
-        (None, "", "Mend the cause, commit"),
-        (None, "The secret's key 'a b' …", "Mend the secret shop-secret; nothing needs to be committed"),
+        (None, "Mend the cause, commit"),
         (
-            None,
-            RELEASE,
+            FailedTask(RUNS, fault="The secret's key 'a b' …"),
+            f"Mend the secret {NAMES.secret}; nothing needs to be committed",
+        ),
+        (FailedTask(RUNS, exception=UNSET), SET_IT),
+        (FailedTask(RUNS, exception=LoggedException("ValueError")), "Mend the cause, commit"),
+        (
+            FailedTask(RUNS, fault=RELEASE),
             "The `release:` command of the Procfile failed, before anything was served: see above what the "
             "migration said, mend it, commit",
         ),
-        (None, SILENT, "Let the `web:` command of the Procfile listen on $HOST and $PORT, commit"),
         (
-            Task("arn", "STOPPED", "app:1", exit_code=0, stop_code="EssentialContainerExited"),
-            "",
+            FailedTask(RUNS, fault=SILENT),
+            "Let the `web:` command of the Procfile listen on $HOST and $PORT, commit",
+        ),
+        (
+            FailedTask(Task("arn", "STOPPED", "app:1", exit_code=0, stop_code="EssentialContainerExited")),
             "Let the `web:` command of the Procfile stay in the foreground, commit",
         ),
         (
-            Task("arn", "STOPPED", "app:1", exit_code=137, container_reason="OutOfMemoryError: killed"),
-            "",
+            FailedTask(
+                Task("arn", "STOPPED", "app:1", exit_code=137, container_reason="OutOfMemoryError: killed")
+            ),
             "Give it more in aws/cfn-template-configuration-uat.json (TaskMemory), or mend the leak, commit",
         ),
     ],
 )
-def test_the_next_step_is_that_of_the_fault(task: Task | None, fault: str, hint: str) -> None:
-    assert hint_for_task(task, fault, "uat", "shop-secret") == hint
+def test_the_next_step_is_that_of_the_fault(failed: FailedTask | None, hint: str) -> None:
+    assert hint_for_task(failed, NAMES, " --sandbox") == hint
 
 
-def test_the_next_step_of_a_build_is_the_secret_where_that_is_the_fault() -> None:
-    assert hint_for_build("The secret is null; it must be …", "s") == (
-        "Mend the secret s; nothing needs to be committed"
-    )
-    assert hint_for_build("check ended with exit code 1", "s") == "Mend it, commit"
+@pytest.mark.parametrize(
+    ("fault", "exception", "hint"),
+    [
+        (
+            "The secret is null; it must be …",
+            None,
+            f"Mend the secret {NAMES.secret}; nothing needs to be committed",
+        ),
+        ("check ended with exit code 1", UNSET, SET_IT),
+        ("check ended with exit code 1", LoggedException("ImportError: x"), "Mend it, commit"),
+        ("check ended with exit code 1", None, "Mend it, commit"),
+    ],
+)
+def test_the_next_step_of_a_build_is_the_secret_where_that_is_the_fault(
+    fault: str, exception: LoggedException | None, hint: str
+) -> None:
+    assert hint_for_build(fault, exception, NAMES, " --sandbox") == hint

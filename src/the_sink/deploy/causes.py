@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from the_sink.aws.session import Aws
 from the_sink.deploy.build_log import find_evidence, find_missing_runtime, shorten_message
+from the_sink.deploy.exceptions import find_exception, shorten_line
 from the_sink.deploy.failed_tasks import LOG_LINES, FailedTask, find_failed_task, say_more
 from the_sink.deploy.follow import Followed, explain_superseded
 from the_sink.deploy.hints import hint_for_build, hint_for_stack, hint_for_task
@@ -141,13 +142,13 @@ def _explain_approval(aws: Aws, names: Names, run: ActionRun) -> tuple[str, str]
 def _explain_build(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, None, tuple[str, str]]:
     build = aws.builds.describe(run.external_id) if run.external_id else None
     log: tuple[str, ...] = ()
-    fault = ""
+    printed: tuple[str, ...] = ()
     if build is not None and build.log_group and build.log_stream:
         log = aws.logs.last_lines(build.log_group, build.log_stream, _BUILD_LOG_LINES)
-        if shown := find_evidence(log, LOG_LINES):
-            yield Evidence(f"What the build said last ({build.log_group})", shown)
-        fault = find_runtime_sentence(shown)
-    hint = f"{hint_for_build(fault, names.secret)}, deploy again."
+        if printed := find_evidence(log, _BUILD_LOG_LINES):
+            yield _show(f"What the build said last ({build.log_group})", printed)
+    fault, exception = find_runtime_sentence(printed[-LOG_LINES:]), find_exception(printed)
+    hint = f"{hint_for_build(fault, exception, names, aws.target.flags)}, deploy again."
     if build is None:
         return _said(run), hint
     if version := find_missing_runtime(log):
@@ -160,12 +161,13 @@ def _explain_build(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, N
     if phase is None:
         return _said(run), hint
     said = f"; the runtime said: {fault}" if fault else ""
+    said += f"; the last exception: {exception.text}" if exception else ""
     return f"phase {phase.name}: {shorten_message(phase.message) or _said(run).rstrip('.')}{said}.", hint
 
 
 def _explain_commands(aws: Aws, run: ActionRun) -> Generator[Event, None, tuple[str, str]]:
     if shown := find_evidence(_read_log(aws, run.log_group, run.log_stream), LOG_LINES):
-        yield Evidence(f"What the commands said last ({run.log_group})", shown)
+        yield _show(f"What the commands said last ({run.log_group})", shown)
     return f"{shorten_message(_said(run))}.", "Mend the cause, then deploy again."
 
 
@@ -186,7 +188,7 @@ def _explain_stack(
         failed = yield from _show_task(aws, names, since, failed_task)
         told = "; ".join([sentence.rstrip("."), *_tell_task(failed, unhealthy)])
         sentence = f"{told}."
-        mend = _mend_task(names, failed)
+        mend = hint_for_task(failed, names, aws.target.flags)
     stack = aws.stacks.describe(names.app_stack)
     hint = f"The stack is as it was before. {mend}, then deploy again."
     if stack is not None and stack.status.must_be_deleted:
@@ -220,7 +222,7 @@ def _explain_service(
     before = "The version before serves on. " if service else ""
     return (
         f"{'; '.join(parts) or _said(run).rstrip('.')}.",
-        f"{before}{_mend_task(names, failed)}, then deploy again.",
+        f"{before}{hint_for_task(failed, names, aws.target.flags)}, then deploy again.",
     )
 
 
@@ -231,14 +233,11 @@ def _tell_task(failed: FailedTask | None, unhealthy: UnhealthyTarget | None) -> 
         parts.append(f"task {failed.task.task_id} {describe_end(failed.task)}")
         if failed.fault:
             parts.append(f"its container-init said: {failed.fault}")
+        if failed.exception:
+            parts.append(f"its last exception: {failed.exception.text}")
     if unhealthy is not None and (failed is None or not failed.task.has_ended_itself):
         parts.append(str(unhealthy))
     return parts
-
-
-def _mend_task(names: Names, failed: FailedTask | None) -> str:
-    task, fault = (failed.task, failed.fault) if failed else (None, "")
-    return hint_for_task(task, fault, names.env, names.secret)
 
 
 def _find_unhealthy(aws: Aws, service: Service | None) -> UnhealthyTarget | None:
@@ -260,8 +259,12 @@ def _show_task(
     """Show the last lines of the task that failed, and return it."""
     failed = say_more(find_failed_task(aws, names, since), kept)
     if failed is not None and failed.log:
-        yield Evidence(f"The last lines of task {failed.task.task_id} ({failed.log_group})", failed.log)
+        yield _show(f"The last lines of task {failed.task.task_id} ({failed.log_group})", failed.log)
     return failed
+
+
+def _show(title: str, lines: tuple[str, ...]) -> Evidence:
+    return Evidence(title, tuple(shorten_line(line) for line in lines[-LOG_LINES:]))
 
 
 def _said(run: ActionRun) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from the_sink.aws.session import Aws
+from the_sink.deploy.exceptions import LoggedException, find_exception
 from the_sink.deploy.runtime_words import find_runtime_sentence
 from the_sink.models import Task
 from the_sink.naming import Names
@@ -30,12 +31,14 @@ class FailedTask:
         log_group: Where its log is, or was.
         log: Its last lines, none where there is no log (yet, or any more).
         fault: What container-init said of it last, without a full stop; "" where it named no fault.
+        exception: What it raised or logged last, None where its log tells of none.
     """
 
     task: Task
     log_group: str = ""
     log: tuple[str, ...] = ()
     fault: str = ""
+    exception: LoggedException | None = None
 
 
 def find_failed_task(aws: Aws, names: Names, since: datetime | None) -> FailedTask | None:
@@ -52,7 +55,7 @@ def describe_log(aws: Aws, names: Names, task: Task) -> FailedTask:
     if not group or not prefix:
         return FailedTask(task)
     lines = aws.logs.last_lines(group, f"{prefix}{task.task_id}", _READ_LINES)
-    return FailedTask(task, group, lines[-LOG_LINES:], find_runtime_sentence(lines))
+    return FailedTask(task, group, lines[-LOG_LINES:], find_runtime_sentence(lines), find_exception(lines))
 
 
 def find_deaf_tasks(aws: Aws, names: Names, since: datetime) -> list[Task]:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import re
 
+from the_sink.deploy.exceptions import LoggedException
+from the_sink.deploy.failed_tasks import FailedTask
 from the_sink.deploy.runtime_words import is_about_secret, is_not_heard, is_release_failure
-from the_sink.models import StackEvent, Task
+from the_sink.models import StackEvent
+from the_sink.naming import Names
 
 # CloudFormation's words: https://github.com/aws-samples/amazon-ec2-image-builder-samples/issues/18
 _UNKNOWN_PARAMETERS = re.compile(r"Parameters: \[([^\]]+)\] do not exist in the template")
@@ -35,22 +38,29 @@ def hint_for_stack(cause: StackEvent | None, env: str, flags: str) -> str:
     )
 
 
-def hint_for_build(fault: str, secret: str) -> str:
-    """Return what helps a build that failed, by what app-init or container-init said in it."""
-    return _mend_secret(secret) if is_about_secret(fault) else "Mend it, commit"
+def hint_for_build(fault: str, exception: LoggedException | None, names: Names, flags: str) -> str:
+    """Return what helps a build that failed.
+
+    Args:
+        fault: What app-init or container-init said in it.
+        exception: The last that a program raised in it.
+        names: Of the app in the environment.
+        flags: What a command ends with to mean the same AWS.
+    """
+    return _mend_settings(fault, exception, names, flags) or "Mend it, commit"
 
 
-def hint_for_task(task: Task | None, fault: str, env: str, secret: str) -> str:
+def hint_for_task(failed: FailedTask | None, names: Names, flags: str) -> str:
     """Return what helps a task that ended.
 
     Args:
-        task: The task, where one is known.
-        fault: What container-init said of it.
-        env: The environment.
-        secret: The environment's secret.
+        failed: The task, where one is known.
+        names: Of the app in the environment.
+        flags: What a command ends with to mean the same AWS.
     """
-    if is_about_secret(fault):
-        return _mend_secret(secret)
+    task, fault = (failed.task, failed.fault) if failed else (None, "")
+    if mend := _mend_settings(fault, failed.exception if failed else None, names, flags):
+        return mend
     if is_release_failure(fault):
         return (
             "The `release:` command of the Procfile failed, before anything was served: see above what the "
@@ -59,12 +69,19 @@ def hint_for_task(task: Task | None, fault: str, env: str, secret: str) -> str:
     if is_not_heard(fault):
         return "Let the `web:` command of the Procfile listen on $HOST and $PORT, commit"
     if task is not None and task.is_out_of_memory:
-        file = f"aws/cfn-template-configuration-{env}.json"
+        file = f"aws/cfn-template-configuration-{names.env}.json"
         return f"Give it more in {file} (TaskMemory), or mend the leak, commit"
     if task is not None and task.has_ended_itself and task.exit_code == 0:
         return "Let the `web:` command of the Procfile stay in the foreground, commit"
     return MEND
 
 
-def _mend_secret(secret: str) -> str:
-    return f"Mend the secret {secret}; nothing needs to be committed"
+def _mend_settings(fault: str, exception: LoggedException | None, names: Names, flags: str) -> str:
+    if is_about_secret(fault):
+        return f"Mend the secret {names.secret}; nothing needs to be committed"
+    if exception and exception.is_about_settings:
+        return (
+            f"Give the setting a right value in the secret {names.secret} and run `invoke deploy --env "
+            f"{names.env}{flags} --again`, nothing needs to be committed; or give it a default, commit"
+        )
+    return ""
