@@ -336,6 +336,7 @@ HANDLERS = {
     "AWS::ECS::Service": {"create", "update", "delete"},
     "AWS::ECS::TaskDefinition": {"create", "update", "update_with_logical_id"},
     "AWS::ElasticLoadBalancingV2::LoadBalancer": {"create", "update"},
+    "AWS::IAM::Policy": {"create", "delete"},
     "AWS::Logs::LogGroup": {"create", "update"},
     "AWS::RDS::DBInstance": {"create", "update", "delete"},
     "AWS::SecretsManager::Secret": {"create", "update", "update_with_logical_id", "delete"},
@@ -351,7 +352,10 @@ TYPES_OF_OURS = [
     "AWS::EC2::NatGateway",
     "AWS::EC2::SecurityGroupEgress",
     "AWS::EC2::SecurityGroupIngress",
+    "AWS::IAM::GroupPolicy",
     "AWS::IAM::OIDCProvider",
+    "AWS::IAM::RolePolicy",
+    "AWS::IAM::UserPolicy",
 ]
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -413,7 +416,6 @@ def test_missing_resource_types_exist_and_those_without_effect_are_named(
         "AWS::ApplicationAutoScaling::",
         "AWS::CloudWatch::",
         "AWS::EC2::",
-        "AWS::IAM::",
     ]
     pipelines.stacks.delete_stack(StackName="types")
     wait_for(lambda: not ec2.describe_addresses()["Addresses"], "the deletion")
@@ -482,3 +484,69 @@ def test_a_load_balancer_without_a_name_gets_a_lasting_address(pipelines: Pipeli
 )
 def test_addresses_are_read_in_both_styles(url: str, read: str) -> None:
     assert stacks.path_style(url) == read
+
+
+def test_the_resources_of_the_how_to_deploy_and_their_policy_takes_effect(
+    pipelines: Pipelines, sandbox: lifecycle.Sandbox
+) -> None:
+    """A policy of one role: put on it, changed, renamed and taken away."""
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-resource.md"
+    block = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)[0]
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::000000000000:root"},
+        "Action": "sts:AssumeRole",
+    }
+    child = {
+        "Resources": {
+            "TaskRole": {
+                "Type": "AWS::IAM::Role",
+                "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]}},
+            }
+        },
+        "Outputs": {
+            "TaskRoleName": {"Value": {"Ref": "TaskRole"}},
+            "TaskRoleArn": {"Value": {"Fn::GetAtt": ["TaskRole", "Arn"]}},
+        },
+    }
+    pipelines.s3.put_object(Bucket=BUCKET, Key="child.yml", Body=json.dumps(child))
+    nested_stack = json.dumps(nested(f"https://{BUCKET}.s3.amazonaws.com/child.yml"))
+    outputs = (
+        "{Role: {Value: !GetAtt StackPython.Outputs.TaskRoleName}, "
+        "Arn: {Value: !GetAtt StackPython.Outputs.TaskRoleArn}, Bucket: {Value: !Ref ReportsBucket}}"
+    )
+
+    def deploy(resources: str, change: Any) -> dict[str, str]:
+        body = f"Resources:\n  StackPython: {nested_stack}\n\n{resources}\nOutputs: {outputs}\n"
+        change(StackName="page", TemplateBody=body, Capabilities=["CAPABILITY_IAM"])
+        stack = wait_for(lambda: pipelines.settled("page"), "the stack")
+        assert stack["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+        return {entry["OutputKey"]: entry["OutputValue"] for entry in stack["Outputs"]}
+
+    def names() -> list[str]:
+        return pipelines.aws("iam").list_role_policies(RoleName=made["Role"])["PolicyNames"]
+
+    made = deploy(block, pipelines.stacks.create_stack)
+    session = pipelines.aws("sts").assume_role(RoleArn=made["Arn"], RoleSessionName="task")["Credentials"]
+    task = boto3.client(
+        "s3",
+        endpoint_url=sandbox.endpoint_url,
+        region_name="eu-west-1",
+        aws_access_key_id=session["AccessKeyId"],
+        aws_secret_access_key=session["SecretAccessKey"],
+        aws_session_token=session["SessionToken"],
+    )
+    task.put_object(Bucket=made["Bucket"], Key="report", Body=b"one")
+
+    deploy(block.replace("s3:PutObject", "s3:DeleteObject"), pipelines.stacks.update_stack)
+    with pytest.raises(ClientError, match="not authorized to perform: s3:PutObject"):
+        task.put_object(Bucket=made["Bucket"], Key="report", Body=b"two")
+    assert names() == ["reports"]
+    deploy(block.replace("PolicyName: reports", "PolicyName: renamed"), pipelines.stacks.update_stack)
+    task.put_object(Bucket=made["Bucket"], Key="report", Body=b"three")
+    assert names() == ["renamed"]
+
+    deploy(block.partition("  ReportsPolicy:")[0], pipelines.stacks.update_stack)
+    assert names() == []
+    with pytest.raises(ClientError, match="not authorized to perform: s3:GetObject"):
+        task.get_object(Bucket=made["Bucket"], Key="report")

@@ -18,10 +18,10 @@ Properties = dict[str, Any]
 
 _EFFECTLESS = {
     "AWS::ApplicationAutoScaling::": "a service is kept within its limits; nothing measures, so none scales",
+    "AWS::CloudFormation::": "a stack is made whatever its role may do; the role is only asked for its trust",
     "AWS::CloudWatch::": "alarms are recorded; nothing measures, so none goes off or rolls a release back",
     "AWS::EC2::": "networks are recorded; nothing is routed or filtered",
     "AWS::EFS::": "a file system is a folder of this machine",
-    "AWS::IAM::": "roles and policies are recorded, not enforced",
     "AWS::KMS::": "keys are recorded; nothing is encrypted at rest",
 }
 
@@ -40,6 +40,9 @@ def install() -> None:
                 "update": _update_oidc,
                 "delete": _delete_oidc,
             },
+            "AWS::IAM::RolePolicy": _inline_policy_handlers("Role"),
+            "AWS::IAM::UserPolicy": _inline_policy_handlers("User"),
+            "AWS::IAM::GroupPolicy": _inline_policy_handlers("Group"),
         }
     )
 
@@ -174,6 +177,31 @@ def _oidc_settings(props: Properties) -> dict[str, Any]:
         "ThumbprintList": list(props.get("ThumbprintList") or []),
         "Tags": list(props.get("Tags") or []),
     }
+
+
+def _inline_policy_handlers(owner: str) -> dict[str, Any]:
+    """An inline policy of one owner: what ``AWS::IAM::Policy`` does for several, but with a name of its own.
+
+    Policy and owner are its identity, so another of either is another resource:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-rolepolicy.html
+    """
+    several = provisioners._RESOURCE_HANDLERS["AWS::IAM::Policy"]
+
+    def of_one(props: Properties) -> Properties:
+        return {**props, f"{owner}s": [props[f"{owner}Name"]]}
+
+    def create(logical_id: str, props: Properties, stack_name: str) -> Provisioned:
+        several["create"](logical_id, of_one(props), stack_name)
+        return f"{props['PolicyName']}|{props[f'{owner}Name']}", {}
+
+    def update(_physical_id: str, _old: Properties, new: Properties, stack_name: str) -> Provisioned:
+        # CloudFormation deletes the predecessor of a replacement by itself.
+        return create("", new, stack_name)
+
+    def delete(physical_id: str, props: Properties) -> None:
+        several["delete"](physical_id, of_one(props))
+
+    return {"create": create, "update": update, "delete": delete}
 
 
 def _member(answer: tuple[int, dict[str, str], Any], name: str) -> str:
