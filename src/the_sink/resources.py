@@ -7,8 +7,9 @@ The platform's own tasks act on the checkout that they are run in, whichever pac
 
 from __future__ import annotations
 
+import json
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import distribution, version
 from pathlib import Path
 
 from the_sink.errors import ConfigError
@@ -64,6 +65,15 @@ def platform_version(checkout: Path | None = None) -> str:
     if not isinstance(found, str) or not found:
         raise ConfigError("pyproject.toml: [project] has no version.", 'Add, for example: version = "1.1.0".')
     return found
+
+
+def installed_commit() -> str:
+    """Return the commit that the installed package was taken from, "" where it came from no repository.
+
+    Installers write it down: https://packaging.python.org/en/latest/specifications/direct-url/
+    """
+    origin = json.loads(distribution(_PROJECT).read_text("direct_url.json") or "{}")
+    return str(origin.get("vcs_info", {}).get("commit_id", ""))
 
 
 def _is_checkout(folder: Path) -> bool:

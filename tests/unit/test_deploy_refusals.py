@@ -28,7 +28,8 @@ def test_a_refusal_names_role_action_and_resource() -> None:
         "arn:aws:ecs:eu-west-1:123456789012:service/demo-app-stage-ecs-cluster/demo-app-stage-ecs-service."
     )
     assert hint == (
-        "Allow it to PipelineRole in the platform's stacks/python/pipeline.yml, run `invoke bootstrap "
+        "Allow it to PipelineRole in the platform's stacks/python/pipeline.yml and release that; in the app "
+        "run `invoke update`, `.venv/bin/pip install -r requirements-platform.txt` and `invoke bootstrap "
         "--env stage --sandbox`"
     )
 

@@ -108,6 +108,14 @@ def test_green_is_one_line_with_commit_digest_tasks_address_and_time() -> None:
     )
 
 
+def test_an_environment_of_no_tasks_is_said_to_be_stopped() -> None:
+    deployed = Deployed("stage", RELEASE, Serving((), 0, 0, True, url="http://my-app.example"), "run-1", 61.0)
+
+    assert wording.render_deployed(deployed) == (
+        "my-app stage is stopped (InstancesCount is 0): 01234567 is deployed, and nothing serves, 1 min 1 s."
+    )
+
+
 def test_a_release_that_served_already_is_said_to() -> None:
     deployed = Deployed("stage", RELEASE, SERVING, "run-1", 0.5, was_serving_already=True)
 

@@ -47,3 +47,17 @@ def check_pin(text: str, template_commit: str) -> list[Problem]:
         message = f"it pins commit {pin.commit[:8]}, the template is at {template_commit}."
         return [Problem(FILE, message, "Both move together: copier update.")]
     return []
+
+
+def check_installed(text: str, commit: str) -> list[Problem]:
+    """Warn where the installed package is not the pinned one: its stacks and tasks are what is used.
+
+    Args:
+        text: The file; one without a pin is said to be so by :func:`check_pin`.
+        commit: That the installed package was taken from, "" where nobody knows.
+    """
+    pin = parse_pin(text)
+    if pin is None or not commit or commit == pin.commit:
+        return []
+    message = f"it pins commit {pin.commit[:8]}, and {commit[:8]} is installed, whose files are used here."
+    return [Problem(FILE, message, f"Install it: .venv/bin/pip install -r {FILE}", is_warning=True)]

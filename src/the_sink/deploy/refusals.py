@@ -13,8 +13,9 @@ _DENIED = re.compile(
 )
 
 _PIPELINE = (
-    "Allow it to {role} in the platform's stacks/python/pipeline.yml, "
-    "run `invoke bootstrap --env {env}{flags}`"
+    "Allow it to {role} in the platform's stacks/python/pipeline.yml and release that; in the app run "
+    "`invoke update`, `.venv/bin/pip install -r requirements-platform.txt` and "
+    "`invoke bootstrap --env {env}{flags}`"
 )
 _PLACES = {
     "PipelineRole": _PIPELINE,

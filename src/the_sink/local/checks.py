@@ -20,7 +20,7 @@ from the_sink.config.stack_template import parse_template, read_parameters
 from the_sink.errors import InputError
 from the_sink.local.process import run
 from the_sink.local.template_source import check_folder, find_commit
-from the_sink.resources import resource_path
+from the_sink.resources import installed_commit, resource_path
 
 
 def check_source(root: Path) -> list[Problem]:
@@ -52,6 +52,11 @@ def check_source(root: Path) -> list[Problem]:
         return []
     message = f"it pins commit {pin.commit[:8]}, the template's {parsed.commit} is {commit[:8]}."
     return [Problem(platform_pin.FILE, message, "Both move together: invoke update.")]
+
+
+def check_installed(root: Path) -> list[Problem]:
+    """Hold the package that runs this against the one that the app pins."""
+    return platform_pin.check_installed(_read(root / platform_pin.FILE), installed_commit())
 
 
 def check_nested(root: Path) -> list[Problem]:

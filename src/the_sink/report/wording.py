@@ -86,6 +86,11 @@ def render_deployed(deployed: Deployed) -> str:
     serving = deployed.serving
     verb = "already serves" if deployed.was_serving_already else "serves"
     release = deployed.release
+    if serving.desired == 0:
+        return (
+            f"{release.app} {deployed.env} is stopped (InstancesCount is 0): {release.short} is deployed, "
+            f"and nothing serves, {format_duration(deployed.duration_s)}."
+        )
     address = f", {serving.url}" if serving.url else ""
     return (
         f"{release.app} {deployed.env} {verb} {release.short} ({shorten_digest(serving.digest)}), "

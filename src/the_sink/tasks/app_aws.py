@@ -32,6 +32,7 @@ def bootstrap(
     from the_sink.config import load_app
     from the_sink.config.validation import load_parameters
     from the_sink.deploy import bootstrap as verb
+    from the_sink.local.checks import check_installed
     from the_sink.naming import DEFAULT_TAGS
     from the_sink.report import lines, wording
     from the_sink.report.events import watch
@@ -53,7 +54,8 @@ def bootstrap(
         repository=_repository(settings),
         may_delete=yes,
     )
-    for warning in planned.warnings:
+    outdated = (f"{problem} {problem.hint}" for problem in check_installed(settings.root))
+    for warning in (*outdated, *planned.warnings):
         lines.say(f"Warning: {warning}")
     if dry_run:
         lines.data(wording.render_steps(planned.steps))

@@ -44,7 +44,7 @@ def validate(_c: Context, json: bool = False, timing: bool = False) -> None:
 
     root = find_app(Path.cwd())
     problems = checks.check_markers(root) + check_app(root)
-    problems += checks.check_nested(root) + checks.check_source(root)
+    problems += checks.check_nested(root) + checks.check_source(root) + checks.check_installed(root)
     cfn_lint = checks.find_cfn_lint()
     if cfn_lint is not None:
         problems += checks.lint_template(root, cfn_lint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,51 @@ def test_a_source_elsewhere_is_not_asked(app):
     (app / ".copier-answers.yml").write_text("_commit: v1.0.0\n_src_path: https://git.example/x.git\n")
 
     assert checks.check_source(app) == []
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which an installer has written down what it knows of the package."""
+    folder = tmp_path / "site-packages" / "the_sink-1.0.0.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: the-sink\nVersion: 1.0.0\n")
+    monkeypatch.syspath_prepend(str(folder.parent))
+    return folder
+
+
+def install(folder: Path, origin: dict[str, object]) -> None:
+    (folder / "direct_url.json").write_text(json.dumps(origin))
+
+
+def test_a_package_of_another_commit_than_the_pin_is_named(app, installed):
+    """As between `invoke update` and the installation of what it pins."""
+    pin(app, "b" * 40)
+    install(installed, {"url": "https://x/y", "vcs_info": {"vcs": "git", "commit_id": "c" * 40}})
+
+    (problem,) = checks.check_installed(app)
+
+    assert str(problem) == (
+        "requirements-platform.txt: it pins commit bbbbbbbb, and cccccccc is installed, whose files are used "
+        "here."
+    )
+    assert problem.hint == "Install it: .venv/bin/pip install -r requirements-platform.txt"
+    assert problem.is_warning
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        {"url": "https://x/y", "vcs_info": {"vcs": "git", "commit_id": "b" * 40}},
+        {"url": "file:///srv/platform", "dir_info": {"editable": True}},
+        None,
+    ],
+)
+def test_the_pinned_package_and_one_of_no_commit_are_in_order(app, installed, origin):
+    pin(app, "b" * 40)
+    if origin is not None:
+        install(installed, origin)
+
+    assert checks.check_installed(app) == []
 
 
 CHANNEL = "v1-${AppEnv}"
