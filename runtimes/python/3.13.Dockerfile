@@ -4,8 +4,9 @@ ARG BASE=public.ecr.aws/docker/library/python:3.13.15-slim-trixie
 # checkov:skip=CKV_DOCKER_7: BASE names a version; another one is the platform engineer's choice
 FROM ${BASE}
 
-ARG UV_VERSION=0.13.9
-RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore "uv==${UV_VERSION}" \
+COPY requirements.lock /usr/local/share/sink_runtime/
+RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
+      --require-hashes --only-binary :all: --requirement /usr/local/share/sink_runtime/requirements.lock \
  && groupadd --gid 1000 app \
  && useradd --uid 1000 --gid app --create-home --shell /usr/sbin/nologin app \
  && useradd --uid 1000 --gid app --non-unique --no-create-home --home-dir /home/app \

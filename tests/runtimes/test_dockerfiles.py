@@ -35,7 +35,10 @@ def test_a_runtime_is_what_the_contract_says(version: str) -> None:
         rf"^ARG BASE=public\.ecr\.aws/docker/library/python:{version}\.\d+-slim-trixie$", text, re.M
     )
     assert re.search(r"^FROM \$\{BASE\}$", text, re.MULTILINE)
-    assert re.search(r"^ARG UV_VERSION=\d+\.\d+\.\d+$", text, re.MULTILINE)
+    installs = re.findall(r"pip install ((?:[^\n]|\\\n)*?) *(?:\\\n)? *&&", text)
+    assert [re.sub(r"\s*\\\n\s*", " ", each).split("--require-hashes ")[1] for each in installs] == [
+        "--only-binary :all: --requirement /usr/local/share/sink_runtime/requirements.lock"
+    ]
     # Nothing after it gives rights back, and the earlier platform's name is the same user.
     assert re.findall(r"^USER (.*)$", text, re.MULTILINE) == ["app"]
     assert re.findall(r"useradd --uid (\d+) .*\\\n(?:.* )?smartlabuser|useradd --uid (\d+) .* app ", text)
@@ -88,3 +91,14 @@ def test_the_scripts_are_written_for_the_oldest_runtime() -> None:
 
     assert done.returncode == 0, done.stdout
     assert 'target-version = "py310"' in (SCRIPTS.parent / "ruff.toml").read_text()
+
+
+def test_the_installer_is_pinned_by_its_version_and_the_hash_of_every_wheel() -> None:
+    """pip refuses a file that lacks one; no registry is named, so a mirror serves as well."""
+    lock = (SCRIPTS / "requirements.lock").read_text()
+    stated = re.sub(r"(?m)^ *#.*\n", "", lock).replace("\\\n", "").split()
+
+    assert (SCRIPTS / "requirements.in").read_text().splitlines()[-1] == stated[0]
+    assert re.fullmatch(r"uv==\d+\.\d+\.\d+", stated[0])
+    assert len(stated) > 4
+    assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", each) for each in stated[1:])
