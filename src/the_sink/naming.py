@@ -24,6 +24,9 @@ RESERVED_APP_NAMES = frozenset({"stacks", "platform", "runtimes", "the-sink"})
 PYTHON_RUNTIMES = ("3.10", "3.11", "3.12", "3.13", "3.14")
 """The runtime images that the platform builds: what ``RuntimeVersion`` may be."""
 
+ARCHITECTURES = ("X86_64", "ARM64")
+"""The processors that tasks may run on, as ``Architecture`` of the stacks names them."""
+
 RETIRED_RUNTIMES = {"3.10": "October 2026"}
 """Runtimes that Python itself supports no longer, and since when (https://devguide.python.org/versions/).
 They still build and deploy, with a warning."""
@@ -184,9 +187,12 @@ def platform_export(platform: str, name: str) -> str:
     return f"{platform}-{name}"
 
 
-def runtime_repository(platform: str) -> str:
-    """The ECR repository of the platform's Python runtime images, tagged ``3.10`` to ``3.14``."""
-    return f"{platform}-python-runtime"
+def runtime_repository(platform: str, architecture: str = "X86_64") -> str:
+    """The ECR repository of the platform's Python runtime images; for ``ARM64`` it ends in ``-arm64``.
+
+    Its tags are ``3.10`` to ``3.14``, and those that stay.
+    """
+    return f"{platform}-python-runtime{'-arm64' if architecture == 'ARM64' else ''}"
 
 
 def stack_template_key(version: str) -> str:

@@ -42,6 +42,9 @@ Resources:
   RuntimeRepository:
     Type: AWS::ECR::Repository
     Properties: { RepositoryName: !Sub "${PlatformName}-python-runtime" }
+  RuntimeArmRepository:
+    Type: AWS::ECR::Repository
+    Properties: { RepositoryName: !Sub "${PlatformName}-python-runtime-arm64" }
 Outputs:
   PipelineS3Bucket:
     Value: !Ref PipelineBucket
@@ -53,6 +56,10 @@ Outputs:
     Value: !Ref RuntimeRepository
     Export: { Name: !Sub "${PlatformName}-RuntimeRepositoryName" }
   RuntimeRepositoryUri: { Value: !GetAtt RuntimeRepository.RepositoryUri }
+  RuntimeArmRepositoryName:
+    Value: !Ref RuntimeArmRepository
+    Export: { Name: !Sub "${PlatformName}-RuntimeArmRepositoryName" }
+  RuntimeArmRepositoryUri: { Value: !GetAtt RuntimeArmRepository.RepositoryUri }
   VpcId:
     Value: vpc-12345678
     Export: { Name: !Sub "${PlatformName}-VpcId" }

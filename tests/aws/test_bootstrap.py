@@ -60,7 +60,7 @@ def test_what_the_first_deploy_will_miss_is_said(invoke: Any, app: Path, platfor
 
     assert ended.code == 0
     assert "Warning: The platform has no template for stage yet" in ended.err
-    assert "Warning: The platform has no runtime image 3.13 yet" in ended.err
+    assert "Warning: The platform has no runtime image 3.13 for X86_64 yet" in ended.err
 
 
 def test_a_dry_run_changes_nothing(invoke: Any, app: Path, platform: str, aws: Any) -> None:
@@ -141,6 +141,35 @@ def test_settings_become_parameters(invoke: Any, app: Path, platform: str, aws: 
     }
     assert before["EcrTag"] == "latest"
     assert before["RuntimeVersion"] == "3.13"
+
+
+def test_a_service_that_changes_its_processor_takes_another_moving_tag(
+    invoke: Any, app: Path, platform: str, aws: Any
+) -> None:
+    """Its stack starts the image of that tag, before the release and where it is rolled back."""
+    invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+    aws("ecr").put_image(repositoryName="my-app-stage", imageTag="latest", imageManifest="{}")
+    settings = app / "sink.toml"
+    text = settings.read_text().replace("[environments.uat]", 'architecture = "ARM64"\n[environments.uat]')
+    settings.write_text(text)
+
+    refused = invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+    file = app / "aws/cfn-template-configuration-stage.json"
+    configuration = json.loads(file.read_text())
+    configuration["Parameters"]["EcrTag"] = "stage-arm64"
+    file.write_text(json.dumps(configuration))
+    ended = invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+
+    assert refused.code == 2
+    assert refused.err.splitlines()[-2:] == [
+        "my-app stage serves on X86_64, and its moving tag latest names an image for that; "
+        "with ARM64 it needs another tag.",
+        'Write a new one into aws/cfn-template-configuration-stage.json, such as "EcrTag": "stage-arm64".',
+    ]
+    assert ended.out.startswith(f"Stack {STACK} is updated."), ended.err
+    (project,) = aws("codebuild").batch_get_projects(names=["my-app-stage-build"])["projects"]
+    variables = {v["name"]: v["value"] for v in project["environment"]["environmentVariables"]}
+    assert variables["PLATFORM_ECR_REPOSITORY"] == "the-sink-python-runtime-arm64"
 
 
 def test_a_pipeline_that_waits_for_an_approval_is_not_changed_under_it(

@@ -110,7 +110,8 @@ def test_a_missing_runtime_is_nothing_that_the_app_could_mend(invoke: Any, app: 
     assert ended.err.splitlines()[-2:] == [
         f"my-app stage: the deploy of {sha[:8]} failed in Build: "
         "the platform has no runtime image for Python 3.13.",
-        "In the platform's repository: invoke runtimes.publish --runtime 3.13 --sandbox; then deploy again.",
+        "In the platform's repository: invoke runtimes.publish --runtime 3.13 --architecture X86_64 "
+        "--sandbox; then deploy again.",
     ]
 
 

@@ -11,18 +11,20 @@ from typing import Any
 import pytest
 
 from the_sink.aws.session import Aws
-from the_sink.deploy.platform import Platform, describe_platform
+from the_sink.deploy.platform import Platform, describe_platform, require_runtimes
 from the_sink.deploy.runtimes import (
     BASE_DIGEST,
     BASE_NAME,
     Runtime,
     apply_publish,
+    choose_registries,
     dated_tag,
     describe_runtimes,
     find_dated_tag,
 )
+from the_sink.errors import InputError
 from the_sink.local.docker import Docker, find_digest
-from the_sink.models import Image
+from the_sink.models import Image, Said
 from the_sink.sandbox.compute import install_docker_command
 from the_sink.sandbox.lifecycle import Sandbox
 from the_sink.tasks import platform_namespace
@@ -69,11 +71,12 @@ class TestPublishing:
 
     def publish(self, aws: Aws, platform: Platform, docker: Docker, day: int, version: str) -> Runtime:
         clock = replace(aws.clock, utc=lambda: datetime(2026, 11, day, tzinfo=UTC))
-        run(apply_publish(replace(aws, clock=clock), platform, docker, ["3.13"], version, []))
-        return next(each for each in describe_runtimes(aws, platform) if each.version == "3.13")
+        registries = choose_registries(aws, platform, docker, "X86_64")
+        run(apply_publish(replace(aws, clock=clock), registries, docker, ["3.13"], version, []))
+        return next(each for each in describe_runtimes(aws, registries) if each.version == "3.13")
 
-    def tags(self, aws: Any) -> list[list[str]]:
-        images = aws("ecr").describe_images(repositoryName="the-sink-python-runtime")["imageDetails"]
+    def tags(self, aws: Any, repository: str = "the-sink-python-runtime") -> list[list[str]]:
+        images = aws("ecr").describe_images(repositoryName=repository)["imageDetails"]
         return [sorted(image.get("imageTags", [])) for image in images]
 
     def test_an_image_keeps_a_tag_when_the_next_one_takes_its_version(
@@ -88,30 +91,58 @@ class TestPublishing:
         assert (same.digest, same.tag) == (first.digest, first.tag)
         assert second.tag == f"3.13-20261122-{second.digest[7:15]}"
         assert sorted(self.tags(aws)) == [["3.13", second.tag], [first.tag]]
+        assert self.tags(aws, "the-sink-python-runtime-arm64") == []
+
+    def test_in_the_sandbox_one_publish_serves_apps_on_either_processor(
+        self, connection: Aws, platform: Platform, docker: Docker
+    ) -> None:
+        registries = choose_registries(connection, platform, docker, "")
+
+        told, _ = run(apply_publish(connection, registries, docker, ["3.13"], "1.0.0", []))
+
+        found = [each for each in describe_runtimes(connection, registries) if each.digest]
+        assert [f"{each.version} {each.architecture}" for each in found] == ["3.13 X86_64", "3.13 ARM64"]
+        assert len({each.digest for each in found}) == 1
+        assert (
+            Said(
+                "In the sandbox this machine's processor plays every other: publishing for X86_64 and ARM64."
+            )
+            in told
+        )
+
+    def test_a_platform_from_before_arm_says_how_it_gets_a_repository_for_it(
+        self, connection: Aws, platform: Platform, docker: Docker
+    ) -> None:
+        older = replace(platform, runtimes=platform.runtimes[:1])
+
+        with pytest.raises(InputError) as caught:
+            choose_registries(connection, older, docker, "ARM64")
+
+        assert caught.value.message == "The platform the-sink has no repository for ARM64 runtimes yet."
+        assert caught.value.hint.endswith("invoke platform.bootstrap --sandbox")
 
     def test_what_an_image_was_built_on_can_be_read_from_the_registry(
         self, connection: Aws, platform: Platform, docker: Docker, tmp_path: Path
     ) -> None:
         """The stand-in knows of no base: the labels are those that a build with an engine gives."""
         (tmp_path / "Dockerfile").write_text("FROM python:3.13\nCOPY Dockerfile /\n")
-        name = f"{platform.runtime_uri}:3.13"
+        name = f"{require_runtimes(connection, platform, 'X86_64').uri}:3.13"
         labels = {BASE_NAME: "gallery.example.com/python:3.13.15", BASE_DIGEST: DIGEST}
         docker.build(tmp_path, tmp_path / "Dockerfile", name, labels, [])
         grant = connection.registry.sign_in()
         docker.sign_in(name.partition("/")[0], grant.user, grant.password)
         docker.push(name)
 
-        [published] = [each for each in describe_runtimes(connection, platform) if each.digest]
+        [published] = [each for each in describe_runtimes(connection, platform.runtimes) if each.digest]
 
         assert published.base == f"gallery.example.com/python:3.13.15@{DIGEST}"
 
-    def test_the_list_shows_the_tag_that_stays(
-        self, platform: Platform, invoke: Any, tmp_path: Path, aws: Any
-    ) -> None:
+    @pytest.mark.usefixtures("platform")
+    def test_the_list_shows_the_tag_that_stays(self, invoke: Any, tmp_path: Path, aws: Any) -> None:
         (tmp_path / "sink.toml").write_text('[platform]\nname = "the-sink"\nregion = "eu-west-1"\n')
         image = {"imageManifest": "{}", "imageDigest": DIGEST}
         for tag in ("3.13", "3.13-20261123-0a1b2c3d"):
-            aws("ecr").put_image(repositoryName=platform.runtime_repository, imageTag=tag, **image)
+            aws("ecr").put_image(repositoryName="the-sink-python-runtime", imageTag=tag, **image)
 
         ended = invoke(tmp_path, "runtimes.list", "--sandbox", namespace=platform_namespace)
 

@@ -157,6 +157,21 @@ def test_builds_run_on_the_processor_they_build_for(
     assert ("aarch64" in environment["Image"]) == (architecture == "ARM64")
 
 
+@pytest.mark.parametrize(
+    ("architecture", "export"), [("X86_64", "RuntimeRepositoryName"), ("ARM64", "RuntimeArmRepositoryName")]
+)
+def test_builds_find_the_runtimes_for_their_processor_and_may_pull_no_others(
+    architecture: str, export: str, stack: Callable[..., Any]
+) -> None:
+    delivery = stack("pipeline", Architecture=architecture)
+    variables = delivery.properties("BuildProject")["Environment"]["EnvironmentVariables"]
+    (policy,) = delivery.properties("BuildRole")["Policies"]
+    (pull,) = (s for s in policy["PolicyDocument"]["Statement"] if s["Sid"] == "PullRuntime")
+
+    assert {"Name": "PLATFORM_ECR_REPOSITORY", "Value": f"<import the-sink-{export}>"} in variables
+    assert pull["Resource"].endswith(f":repository/<import the-sink-{export}>")
+
+
 def test_no_layer_with_secrets_stays_on_a_build_host(stack: Callable[..., Any]) -> None:
     def cache(delivery: str) -> Any:
         return stack("pipeline", SecretsDelivery=delivery).properties("BuildProject")["Cache"]

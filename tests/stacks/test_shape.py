@@ -50,6 +50,8 @@ EXPORTS = {
     "AccessLogsS3Bucket",
     "RuntimeRepositoryName",
     "RuntimeRepositoryUri",
+    "RuntimeArmRepositoryName",
+    "RuntimeArmRepositoryUri",
     "VpcId",
     "PrivateSubnetIds",
     "PublicSubnetIds",
@@ -296,10 +298,16 @@ def test_names_are_those_of_naming(env: str, stack: Callable[..., Any]) -> None:
     assert "RoleName" not in str([app.resources, delivery.resources])
 
 
-def test_runtime_registry_is_named_by_naming(stack: Callable[..., Any]) -> None:
+def test_runtime_registries_differ_by_the_name_alone_which_is_from_naming(stack: Callable[..., Any]) -> None:
     platform = stack("platform", PlatformName="plant")
+    found = [dict(platform.properties(each)) for each in ("RuntimeRepository", "RuntimeArmRepository")]
 
-    assert platform.properties("RuntimeRepository")["RepositoryName"] == naming.runtime_repository("plant")
+    assert [each.pop("RepositoryName") for each in found] == [
+        naming.runtime_repository("plant", architecture) for architecture in naming.ARCHITECTURES
+    ]
+    assert found[0] == found[1]
+    one, other = (platform.resources[each] for each in ("RuntimeRepository", "RuntimeArmRepository"))
+    assert {**one, "Properties": {}} == {**other, "Properties": {}}
 
 
 def test_every_runtime_has_a_moving_tag(stack: Callable[..., Any]) -> None:

@@ -335,7 +335,7 @@ class TestCalls:
         assert capfd.readouterr().err == (
             "The platform has no runtime image for Python 3.13, which "
             "aws/cfn-template-configuration-stage.json asks for. "
-            "In the platform's repository: invoke runtimes.publish --runtime 3.13\n"
+            "In the platform's repository: invoke runtimes.publish --runtime 3.13 --architecture X86_64\n"
         )
 
     @pytest.mark.parametrize("shell", ["sh", "bash"])

@@ -19,10 +19,10 @@ from the_sink.aws.session import Aws
 from the_sink.config import Environment, Settings
 from the_sink.deploy import stacks
 from the_sink.deploy.pace import Pace
-from the_sink.deploy.platform import Platform, describe_platform
+from the_sink.deploy.platform import Platform, RuntimeRegistry, describe_platform, require_runtimes
 from the_sink.deploy.templates import load_template
-from the_sink.errors import SinkError
-from the_sink.models import Event, Said, StackApplied
+from the_sink.errors import InputError, SinkError
+from the_sink.models import Event, Said, Stack, StackApplied
 from the_sink.naming import DEFAULT_TAGS, Names, stack_channel_key
 from the_sink.plan import (
     BootstrapObserved,
@@ -78,7 +78,8 @@ def plan(
 
     Raises:
         NotFound: the platform does not exist there.
-        InputError: an environment before this one is missing.
+        InputError: an environment before this one is missing, the platform has no runtimes for this one's
+            processor, or the processor changes and the moving tag does not.
     """
     names = Names(settings.app, environment.name)
     runtime = parameters.get("RuntimeVersion", "")
@@ -93,6 +94,9 @@ def plan(
             _describe_earlier(settings, environment, connect),
             flags=aws.target.flags,
         )
+    runtimes = require_runtimes(aws, platform, environment.architecture)
+    if observed.pipeline is not None:
+        _check_moving_tag(aws, names, observed.pipeline, environment, parameters["EcrTag"])
     template = load_template(TEMPLATE)
     steps = plan_bootstrap(
         names,
@@ -107,7 +111,7 @@ def plan(
         names,
         platform,
         steps,
-        _warnings(aws, platform, environment.name, version, runtime),
+        _warnings(aws, platform, runtimes, environment.name, version, runtime),
     )
 
 
@@ -136,6 +140,30 @@ def apply(aws: Aws, planned: BootstrapPlan) -> Generator[Event, None, StackAppli
     if applied is None:
         raise AssertionError("a plan for a stack holds the stack")
     return applied
+
+
+def _check_moving_tag(
+    aws: Aws, names: Names, pipeline: Stack, environment: Environment, ecr_tag: str
+) -> None:
+    """See that another processor comes with another moving tag.
+
+    The app's stack starts the image of the moving tag, on the new processor before this release and on the
+    old one where it is rolled back: one tag cannot name an image for each.
+
+    Raises:
+        InputError: it does not, and the tag names an image.
+    """
+    before = pipeline.parameters.get("Architecture", "X86_64")
+    if before == environment.architecture or pipeline.parameters.get("EcrTag") != ecr_tag:
+        return
+    if aws.registry.image(names.repository, tag=ecr_tag) is None:
+        return
+    raise InputError(
+        f"{names.app} {names.env} serves on {before}, and its moving tag {ecr_tag} names an image for that; "
+        f"with {environment.architecture} it needs another tag.",
+        f'Write a new one into aws/cfn-template-configuration-{names.env}.json, such as "EcrTag": '
+        f'"{names.env}-{environment.architecture.lower().replace("_", "-")}".',
+    )
 
 
 def _describe_earlier(
@@ -202,7 +230,9 @@ def _tags(settings: Settings, env: str, version: str, repository: str) -> dict[s
     return {key: value for key, value in tags.items() if value}
 
 
-def _warnings(aws: Aws, platform: Platform, env: str, version: str, runtime: str) -> tuple[str, ...]:
+def _warnings(
+    aws: Aws, platform: Platform, runtimes: RuntimeRegistry, env: str, version: str, runtime: str
+) -> tuple[str, ...]:
     """What the first deploy will miss: cheaper to hear now than to read in a build's log."""
     warnings = []
     channel = stack_channel_key(int(version.split(".", 1)[0]), env)
@@ -212,10 +242,11 @@ def _warnings(aws: Aws, platform: Platform, env: str, version: str, runtime: str
             f"{aws.target.flags}, in "
             "the platform's repository."
         )
-    if runtime and aws.registry.image(platform.runtime_repository, tag=runtime) is None:
+    if runtime and aws.registry.image(runtimes.repository, tag=runtime) is None:
         warnings.append(
-            f"The platform has no runtime image {runtime} yet, and builds need one: invoke runtimes.publish "
-            f"--runtime {runtime}{aws.target.flags}, in the platform's repository."
+            f"The platform has no runtime image {runtime} for {runtimes.architecture} yet, and builds need "
+            f"one: invoke runtimes.publish --runtime {runtime} --architecture {runtimes.architecture}"
+            f"{aws.target.flags}, in the platform's repository."
         )
     return tuple(warnings)
 

@@ -17,7 +17,10 @@ _ANNOUNCED = "Running command "
 _FAILED = "Command did not exit successfully "
 _STATUS = re.compile(r" exit status (\d+)$")
 _BOOKKEEPING = (_ANNOUNCED, "Entering phase ", "Phase complete: ", "Phase context status code:  Message:")
-_NO_RUNTIME = re.compile(r"The platform has no runtime image for Python (\d+\.\d+)\b")
+_NO_RUNTIME = re.compile(
+    r"The platform has no runtime image for Python (?P<version>\d+\.\d+)\b"
+    r"(?:.*: invoke runtimes\.publish --runtime (?P=version)(?P<flags>(?: --architecture \w+)?))?"
+)
 _MESSAGE = re.compile(r"Error while executing command: (.*?)\. Reason: exit status (\d+)", re.DOTALL)
 
 
@@ -39,12 +42,17 @@ def find_evidence(lines: Sequence[str], limit: int) -> tuple[str, ...]:
     return tuple(printed[-limit:])
 
 
-def find_missing_runtime(lines: Sequence[str]) -> str:
+def find_missing_runtime(lines: Sequence[str]) -> tuple[str, str]:
     """Return the Python version whose runtime image the platform lacks, "" if a build did not end for that.
 
     The sentence is that of the buildspec of a generated app.
+
+    Returns:
+        The version, and which processor's image it is, as ``runtimes.publish`` takes it, with its blank; ""
+        for the sentence of version 1.0, which does not say.
     """
-    return next((found[1] for line in lines if (found := _NO_RUNTIME.search(line))), "")
+    found = next((found for line in lines if (found := _NO_RUNTIME.search(line))), None)
+    return (found["version"], found["flags"] or "") if found else ("", "")
 
 
 def shorten_command(command: str) -> str:

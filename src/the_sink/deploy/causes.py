@@ -151,11 +151,12 @@ def _explain_build(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, N
     hint = f"{hint_for_build(fault, exception, names, aws.target.flags)}, deploy again."
     if build is None:
         return _said(run), hint
-    if version := find_missing_runtime(log):
+    version, flags = find_missing_runtime(log)
+    if version:
         return (
             f"the platform has no runtime image for Python {version}.",
-            f"In the platform's repository: invoke runtimes.publish --runtime {version}{aws.target.flags}; "
-            "then deploy again.",
+            f"In the platform's repository: invoke runtimes.publish --runtime {version}{flags}"
+            f"{aws.target.flags}; then deploy again.",
         )
     phase = next((each for each in build.phases if each.status not in {"", "SUCCEEDED"}), None)
     if phase is None:

@@ -36,14 +36,29 @@ PLATFORM_TEMPLATE = "stacks/platform/cfn-template.yml"
 APP_TEMPLATE = "stacks/python/cfn-template.yml"
 
 
+_RUNTIME_OUTPUTS = {"X86_64": "RuntimeRepository", "ARM64": "RuntimeArmRepository"}
+"""What the outputs of the platform's stack that name a repository begin with."""
+
+
+@dataclass(frozen=True)
+class RuntimeRegistry:
+    """Where the runtime images for one processor are."""
+
+    architecture: str
+    """As in :data:`the_sink.naming.ARCHITECTURES`."""
+    repository: str
+    uri: str
+    """The address that images are named by, without a tag."""
+
+
 @dataclass(frozen=True)
 class Platform:
     """What apps need to know of the platform's stack."""
 
     name: str
     bucket: str
-    runtime_repository: str
-    runtime_uri: str
+    runtimes: tuple[RuntimeRegistry, ...]
+    """One for each processor; the stack of a platform before 1.1 has none for ARM64."""
 
 
 def describe_platform(aws: Aws, name: str) -> Platform:
@@ -67,9 +82,32 @@ def platform_of(name: str, stack: Stack) -> Platform:
     return Platform(
         name=name,
         bucket=stack.outputs.get("PipelineS3Bucket", ""),
-        runtime_repository=stack.outputs.get("RuntimeRepositoryName", runtime_repository(name)),
-        runtime_uri=stack.outputs.get("RuntimeRepositoryUri", ""),
+        runtimes=tuple(
+            RuntimeRegistry(
+                architecture,
+                stack.outputs.get(f"{output}Name", runtime_repository(name, architecture)),
+                stack.outputs.get(f"{output}Uri", ""),
+            )
+            for architecture, output in _RUNTIME_OUTPUTS.items()
+            if architecture == "X86_64" or f"{output}Name" in stack.outputs
+        ),
     )
+
+
+def require_runtimes(aws: Aws, platform: Platform, architecture: str) -> RuntimeRegistry:
+    """Return where the runtime images for a processor are.
+
+    Raises:
+        InputError: the platform's stack is older than they are.
+    """
+    found = next((each for each in platform.runtimes if each.architecture == architecture), None)
+    if found is None:
+        raise InputError(
+            f"The platform {platform.name} has no repository for {architecture} runtimes yet.",
+            "Bring its stack up to date, in the platform's repository: invoke platform.bootstrap"
+            f"{aws.target.flags}",
+        )
+    return found
 
 
 def plan_bootstrap(

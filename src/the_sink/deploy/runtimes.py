@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from the_sink.aws.session import Aws
-from the_sink.deploy.platform import Platform
+from the_sink.deploy.platform import Platform, RuntimeRegistry, require_runtimes
 from the_sink.errors import InputError, SinkError
 from the_sink.local.docker import Docker
 from the_sink.models import Event, Image, Said, Warned
-from the_sink.naming import PYTHON_RUNTIMES, RETIRED_RUNTIMES
+from the_sink.naming import ARCHITECTURES, PYTHON_RUNTIMES, RETIRED_RUNTIMES
 from the_sink.resources import resource_path
 
 FOLDER = "runtimes/python"
@@ -28,11 +28,16 @@ BASE_DIGEST = "org.opencontainers.image.base.digest"
 """https://github.com/opencontainers/image-spec/blob/main/annotations.md"""
 
 
+_PLATFORMS = {"X86_64": "amd64", "ARM64": "arm64"}
+"""Processors as images name them (https://docs.docker.com/build/building/multi-platform/)."""
+
+
 @dataclass(frozen=True)
 class Runtime:
-    """One Python version that apps may run on."""
+    """One Python version that apps may run on, for one processor."""
 
     version: str
+    architecture: str
     retired_since: str
     """When Python itself ended its support, "" while it lasts."""
     digest: str = ""
@@ -60,19 +65,78 @@ def choose_runtimes(wanted: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def describe_runtimes(aws: Aws, platform: Platform) -> tuple[Runtime, ...]:
-    """Return every runtime with what the registry holds of it."""
-    repository = platform.runtime_repository
-    tagged = {tag: image for image in aws.registry.images(repository) for tag in image.tags}
-    return tuple(_describe(aws, repository, version, tagged.get(version)) for version in PYTHON_RUNTIMES)
+def check_architecture(wanted: str) -> str:
+    """Return a processor that the platform builds for, or "".
+
+    Raises:
+        InputError: it is another one.
+    """
+    if wanted and wanted not in ARCHITECTURES:
+        raise InputError(
+            f"--architecture {wanted}: there are no runtimes for that processor.",
+            f"Choose from: {', '.join(ARCHITECTURES)}.",
+        )
+    return wanted
 
 
-def _describe(aws: Aws, repository: str, version: str, image: Image | None) -> Runtime:
-    retired = RETIRED_RUNTIMES.get(version, "")
+def own_architecture(docker: Docker) -> str:
+    """Return the processor of a Docker Engine.
+
+    Raises:
+        InputError: it is none that the platform builds for.
+    """
+    docker.check()
+    found = next((name for name, word in _PLATFORMS.items() if word == docker.architecture), "")
+    if not found:
+        raise InputError(
+            f"The Docker Engine's processor is {docker.architecture}, and tasks have another.",
+            f"Say for which to build: --architecture {' or '.join(ARCHITECTURES)}.",
+        )
+    return found
+
+
+def choose_registries(
+    aws: Aws, platform: Platform, docker: Docker, wanted: str
+) -> tuple[RuntimeRegistry, ...]:
+    """Return where what is built here belongs.
+
+    In the sandbox this machine's processor plays every other, so an image belongs everywhere.
+
+    Args:
+        aws: The account.
+        platform: Its platform.
+        docker: The command to build with.
+        wanted: A processor, "" for the engine's own.
+
+    Raises:
+        InputError: the platform has no repository for it.
+    """
+    if aws.target.is_sandbox and not wanted:
+        return platform.runtimes
+    return (require_runtimes(aws, platform, wanted or own_architecture(docker)),)
+
+
+def describe_runtimes(aws: Aws, registries: Sequence[RuntimeRegistry]) -> tuple[Runtime, ...]:
+    """Return every runtime with what the registries hold of it."""
+    found = []
+    for registry in registries:
+        images = aws.registry.images(registry.repository)
+        tagged = {tag: image for image in images for tag in image.tags}
+        found += [_describe(aws, registry, version, tagged.get(version)) for version in PYTHON_RUNTIMES]
+    return tuple(found)
+
+
+def _describe(aws: Aws, registry: RuntimeRegistry, version: str, image: Image | None) -> Runtime:
+    runtime = Runtime(version, registry.architecture, RETIRED_RUNTIMES.get(version, ""))
     if image is None:
-        return Runtime(version, retired)
-    base = describe_base(aws.registry.labels(repository, image.digest))
-    return Runtime(version, retired, image.digest, image.pushed_at, find_dated_tag(version, image), base)
+        return runtime
+    return replace(
+        runtime,
+        digest=image.digest,
+        pushed_at=image.pushed_at,
+        tag=find_dated_tag(version, image),
+        base=describe_base(aws.registry.labels(registry.repository, image.digest)),
+    )
 
 
 def describe_base(labels: Mapping[str, str]) -> str:
@@ -112,6 +176,7 @@ def apply_build(
     platform_version: str,
     arguments: Sequence[str],
     checkout: Path | None = None,
+    architecture: str = "",
 ) -> Generator[Event, None, None]:
     """Build runtimes on this machine.
 
@@ -121,12 +186,16 @@ def apply_build(
         platform_version: Goes into a label.
         arguments: Build arguments, as NAME=value; for example another base image.
         checkout: The platform's checkout whose runtimes are meant; None for the shipped ones.
+        architecture: The processor they are for, "" for the engine's own.
 
     Raises:
-        InputError: there is no engine, or a base image that it neither has nor can pull.
+        InputError: there is no engine, a base image that it neither has nor can pull, or a processor that
+            it cannot build for.
         SinkError: an image could not be built.
     """
     docker.check()
+    processor = _PLATFORMS[architecture] if architecture else docker.architecture
+    is_own = processor == docker.architecture
     folder = _folder(checkout)
     for version, image in image_of.items():
         if since := RETIRED_RUNTIMES.get(version):
@@ -134,18 +203,18 @@ def apply_build(
         dockerfile = folder / f"{version}.Dockerfile"
         base = base_image(version, dockerfile.read_text(), arguments)
         yield Said(f"Building {image} on {base}" if docker.has_engine else f"Building {image}")
-        digest = docker.require_base(base, version)
+        digest = docker.require_base(base, version, processor)
         labels = {"the-sink.runtime": version, "the-sink.template-version": platform_version}
         if docker.has_engine:
             labels |= {BASE_NAME: base} | ({BASE_DIGEST: digest} if digest else {})
         given = [*arguments, f"BASE={base}"] if docker.has_engine else arguments
-        docker.build(folder, dockerfile, image, labels, given)
-        docker.require_python(image, version)
+        docker.build(folder, dockerfile, image, labels, given, "" if is_own else processor)
+        docker.require_built(image, version, processor)
 
 
 def apply_publish(
     aws: Aws,
-    platform: Platform,
+    registries: Sequence[RuntimeRegistry],
     docker: Docker,
     versions: Sequence[str],
     platform_version: str,
@@ -156,26 +225,48 @@ def apply_publish(
 
     An image that is there with its dated tag gets no second one: the tag says when it was first published.
 
+    Args:
+        aws: The account.
+        registries: Where they belong (:func:`choose_registries`).
+        docker: The command to build with.
+        versions: The Python versions.
+        platform_version: Goes into a label.
+        arguments: Build arguments, as NAME=value.
+        checkout: The platform's checkout whose runtimes are meant; None for the shipped ones.
+
     Raises:
         SinkError: an image could not be built or pushed.
     """
-    images = {version: f"{platform.runtime_uri}:{version}" for version in versions}
-    yield from apply_build(docker, images, platform_version, arguments, checkout)
+    first, *others = registries
+    images = {version: f"{first.uri}:{version}" for version in versions}
+    architecture = "" if aws.target.is_sandbox else first.architecture
+    yield from apply_build(docker, images, platform_version, arguments, checkout, architecture)
+    if aws.target.is_sandbox:
+        names = " and ".join(each.architecture for each in registries)
+        yield Said(f"In the sandbox this machine's processor plays every other: publishing for {names}.")
     grant = aws.registry.sign_in()
     # The address that the images are named by, which is also where they go.
-    docker.sign_in(platform.runtime_uri.split("/", 1)[0], grant.user, grant.password)
+    docker.sign_in(first.uri.split("/", 1)[0], grant.user, grant.password)
     for version, name in images.items():
-        yield Said(f"Pushing {name}")
-        docker.push(name)
-        image = aws.registry.image(platform.runtime_repository, tag=version)
-        if image is None:
-            raise SinkError(f"{name} was pushed, but the registry does not have it.", "Publish it again.")
-        if kept := find_dated_tag(version, image):
-            yield Said(f"This image is there already, as {kept}.")
-            continue
-        kept = dated_tag(version, image.digest, aws.clock.utc())
-        aws.registry.add_tag(platform.runtime_repository, image.digest, kept)
-        yield Said(f"Tagged {platform.runtime_uri}:{kept}")
+        yield from _push(aws, first, docker, version)
+        for other in others:
+            docker.tag(name, f"{other.uri}:{version}")
+            yield from _push(aws, other, docker, version)
+
+
+def _push(aws: Aws, registry: RuntimeRegistry, docker: Docker, version: str) -> Generator[Event, None, None]:
+    name = f"{registry.uri}:{version}"
+    yield Said(f"Pushing {name}")
+    docker.push(name)
+    image = aws.registry.image(registry.repository, tag=version)
+    if image is None:
+        raise SinkError(f"{name} was pushed, but the registry does not have it.", "Publish it again.")
+    if kept := find_dated_tag(version, image):
+        yield Said(f"This image is there already, as {kept}.")
+        return
+    kept = dated_tag(version, image.digest, aws.clock.utc())
+    aws.registry.add_tag(registry.repository, image.digest, kept)
+    yield Said(f"Tagged {registry.uri}:{kept}")
 
 
 def _folder(checkout: Path | None) -> Path:

@@ -45,44 +45,91 @@ class Docker:
         elif self.has_engine and self._run("version").code:
             raise InputError("The sandbox's Docker Engine does not answer.", "Look: invoke sandbox.status")
 
-    def require_base(self, image: str, version: str) -> str:
+    @cached_property
+    def architecture(self) -> str:
+        """The engine's own processor, as images name it: ``amd64``, ``arm64``."""
+        answer = self._run("version", "--format", "{{.Server.Arch}}")
+        self._expect(answer, "The Docker Engine does not say what processor it has")
+        return answer.text
+
+    def require_base(self, image: str, version: str, architecture: str) -> str:
         """Have the image that a runtime is built on, pulled where the engine does not have it.
+
+        Args:
+            image: Its name.
+            version: The Python that it must have.
+            architecture: The processor that it must be for, as images name it.
 
         Returns:
             Its digest in the registry that it is named by; "" for one that comes from none.
 
         Raises:
-            InputError: it cannot be pulled; what a person may do instead.
+            InputError: it cannot be pulled, or its programs cannot be run here; what a person may do instead.
         """
         if not self.has_engine:
             return ""
-        if self._run("image", "inspect", image).code:
-            self._pull_base(image, version)
+        found = self._run("image", "inspect", "--format", "{{.Architecture}}", image)
+        if found.code or found.text != architecture:
+            self._pull_base(image, version, architecture, found.text if found.code == 0 else "")
+        if architecture != self.architecture:
+            self._require_emulation(image, architecture)
         answer = self._run("image", "inspect", "--format", "{{json .RepoDigests}}", image)
         self._expect(answer, f"The base image {image} cannot be looked at")
         return find_digest(image, json.loads(answer.text) or [])
 
-    def _pull_base(self, image: str, version: str) -> None:
-        answer = self._run("pull", image)
+    def _pull_base(self, image: str, version: str, architecture: str, here: str) -> None:
+        answer = self._run("pull", "--platform", f"linux/{architecture}", image)
         if answer.code:
             last = (answer.error_text.splitlines() or [f"exit code {answer.code}"])[-1]
+            where = (
+                f"is here for {here}, and cannot be pulled for {architecture}"
+                if here
+                else ("is not here and cannot be pulled")
+            )
             raise InputError(
-                f"The base image {image} is not here and cannot be pulled: {last.rstrip('.')}.",
-                f"Name one that this engine has, with Python {version} and pip: --build-arg BASE=<image>, "
+                f"The base image {image} {where}: {last.rstrip('.')}.",
+                f"Name one that this engine has, with Python {version} and pip"
+                f"{f', for {architecture}' if here else ''}: --build-arg BASE=<image>, "
                 "or THE_SINK_BASE_IMAGE=<image>; {version} in it stands for the Python version.",
             )
 
-    def require_python(self, image: str, version: str) -> None:
-        """See that a built image has the Python that its name says.
+    def _require_emulation(self, image: str, architecture: str) -> None:
+        """See that the engine runs programs of another processor than its own.
+
+        https://docs.docker.com/build/building/multi-platform/#qemu
+        """
+        answer = self._python(image, "", architecture)
+        if "exec format error" in answer.error_text:
+            raise InputError(
+                f"The Docker Engine's processor is {self.architecture}, and it has no emulation to run "
+                f"programs for {architecture}.",
+                f"Give it one (docker run --privileged --rm tonistiigi/binfmt --install {architecture}), or "
+                f"run the same command on a machine that is {architecture}.",
+            )
+        self._expect(answer, f"The base image {image} cannot be started")
+
+    def _python(self, image: str, code: str, architecture: str) -> Completed:
+        options = ["--network", "none", "--entrypoint", "/usr/local/bin/python3"]
+        if architecture != self.architecture:
+            options += ["--platform", f"linux/{architecture}"]
+        return self._run("run", "--rm", *options, image, "-c", code)
+
+    def require_built(self, image: str, version: str, architecture: str) -> None:
+        """See that a built image has the Python and the processor that its name says.
 
         Raises:
             SinkError: its base image had another one.
         """
         if not self.has_engine:
             return
-        code = "import sys; print('%d.%d' % sys.version_info[:2])"
-        python = ["--network", "none", "--entrypoint", "/usr/local/bin/python3", image, "-c", code]
-        answer = self._run("run", "--rm", *python)
+        found = self._run("image", "inspect", "--format", "{{.Architecture}}", image)
+        self._expect(found, f"The image {image} cannot be looked at")
+        if found.text != architecture:
+            raise SinkError(
+                f"The base image of {image} is for {found.text}, not {architecture}.",
+                "Name another: --build-arg BASE=<image>.",
+            )
+        answer = self._python(image, "import sys; print('%d.%d' % sys.version_info[:2])", architecture)
         self._expect(answer, f"The image {image} cannot be started")
         if answer.text != version:
             raise SinkError(
@@ -96,7 +143,13 @@ class Docker:
         self._expect(answer, f"docker could not sign in to {host}")
 
     def build(
-        self, context: Path, dockerfile: Path, image: str, labels: Mapping[str, str], arguments: Sequence[str]
+        self,
+        context: Path,
+        dockerfile: Path,
+        image: str,
+        labels: Mapping[str, str],
+        arguments: Sequence[str],
+        architecture: str = "",
     ) -> None:
         """Build an image; what the build says goes to standard error as it comes.
 
@@ -106,16 +159,22 @@ class Docker:
             image: Registry, repository and tag.
             labels: Of the image.
             arguments: Build arguments, as NAME=value.
+            architecture: The processor it is for, where that is not the engine's own.
         """
         # A provenance attestation would turn the tag into an index, whose digest is not the one that a
         # task reports.
         attest = [] if self.folder is None and not self._engine.has_buildx else ["--provenance=false"]
-        command = ["build", *attest, "-f", str(dockerfile), "-t", image]
+        platform = ["--platform", f"linux/{architecture}"] if architecture else []
+        command = ["build", *attest, *platform, "-f", str(dockerfile), "-t", image]
         for name, value in labels.items():
             command += ["--label", f"{name}={value}"]
         for argument in arguments:
             command += ["--build-arg", argument]
         self._show(*command, str(context), failure=f"The image {image} could not be built")
+
+    def tag(self, image: str, name: str) -> None:
+        """Give an image one more name."""
+        self._expect(self._run("tag", image, name), f"The image {image} cannot be named {name}")
 
     def push(self, image: str) -> None:
         """Push an image to the registry in its name."""

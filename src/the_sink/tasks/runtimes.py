@@ -19,29 +19,39 @@ if TYPE_CHECKING:
 
 
 @task(name="list")
-def list_(_c: Context, sandbox: bool = False, json: bool = False) -> None:
-    """Show the runtimes: which Python still supports, which are published."""
+def list_(_c: Context, architecture: str = "", sandbox: bool = False, json: bool = False) -> None:
+    """Show the runtimes: which Python still supports, which are published.
+
+    Args:
+        architecture: The processor they are for: X86_64 or ARM64 (default: both).
+        sandbox: Act on the sandbox of this machine instead of AWS.
+        json: Print JSON for a script to read.
+    """
     from dataclasses import asdict
     from pathlib import Path
 
     from the_sink.config import load_platform
-    from the_sink.deploy.platform import describe_platform
-    from the_sink.deploy.runtimes import describe_runtimes
+    from the_sink.deploy.platform import describe_platform, require_runtimes
+    from the_sink.deploy.runtimes import check_architecture, describe_runtimes
     from the_sink.report import lines, tables, wording
     from the_sink.tasks.connection import connect_to
 
     settings = load_platform(Path.cwd())
+    wanted = check_architecture(architecture)
     aws = connect_to(settings, sandbox=sandbox)
-    found = describe_runtimes(aws, describe_platform(aws, settings.name))
+    platform = describe_platform(aws, settings.name)
+    registries = (require_runtimes(aws, platform, wanted),) if wanted else platform.runtimes
+    found = describe_runtimes(aws, registries)
     if json:
         lines.data_as_json([asdict(runtime) for runtime in found])
         return
     lines.data(
         tables.render_table(
-            ("Python", "support", "published", "tag that stays", "digest", "built on"),
+            ("Python", "for", "support", "published", "tag that stays", "digest", "built on"),
             [
                 (
                     each.version,
+                    each.architecture,
                     f"ended {each.retired_since}" if each.retired_since else "yes",
                     wording.format_time(each.pushed_at) if each.pushed_at else "yes" if each.digest else "no",
                     each.tag,
@@ -58,6 +68,7 @@ def list_(_c: Context, sandbox: bool = False, json: bool = False) -> None:
 def build(
     _c: Context,
     runtime: list[str] | None = None,
+    architecture: str = "",
     build_arg: list[str] | None = None,
     sandbox: bool = False,
 ) -> None:
@@ -65,13 +76,14 @@ def build(
 
     Args:
         runtime: A Python version such as 3.13 (default: all that Python supports).
+        architecture: The processor they are for: X86_64 or ARM64 (default: the engine's own).
         build_arg: A build argument, as NAME=value; for example another base image.
         sandbox: Build with the sandbox's docker.
     """
     from pathlib import Path
 
     from the_sink.config import load_platform
-    from the_sink.deploy.runtimes import apply_build, choose_runtimes
+    from the_sink.deploy.runtimes import apply_build, check_architecture, choose_runtimes, own_architecture
     from the_sink.naming import runtime_repository
     from the_sink.report import lines
     from the_sink.report.events import watch
@@ -80,10 +92,14 @@ def build(
     settings = load_platform(Path.cwd())
     checkout = find_checkout(settings.root)
     versions = choose_runtimes(runtime or [])
-    images = {version: f"{runtime_repository(settings.name)}:{version}" for version in versions}
+    wanted = check_architecture(architecture)
     with _docker(sandbox) as docker:
+        # In the sandbox this machine's processor plays every other.
+        builds_for = "" if sandbox else wanted
+        name = runtime_repository(settings.name, wanted or own_architecture(docker))
+        images = {version: f"{name}:{version}" for version in versions}
         arguments = _arguments(docker, build_arg)
-        watch(apply_build(docker, images, platform_version(checkout), arguments, checkout))
+        watch(apply_build(docker, images, platform_version(checkout), arguments, checkout, builds_for))
     for image in images.values():
         lines.data(f"Built {image}")
 
@@ -92,6 +108,7 @@ def build(
 def publish(
     _c: Context,
     runtime: list[str] | None = None,
+    architecture: str = "",
     build_arg: list[str] | None = None,
     sandbox: bool = False,
     dry_run: bool = False,
@@ -100,6 +117,7 @@ def publish(
 
     Args:
         runtime: A Python version such as 3.13 (default: all that Python supports).
+        architecture: The processor they are for: X86_64 or ARM64 (default: the engine's own).
         build_arg: A build argument, as NAME=value; for example another base image.
         sandbox: Build with the sandbox's docker and push to the sandbox.
         dry_run: Show the images, and change nothing.
@@ -117,20 +135,23 @@ def publish(
     settings = load_platform(Path.cwd())
     checkout = find_checkout(settings.root)
     versions = runtimes.choose_runtimes(runtime or [])
+    wanted = runtimes.check_architecture(architecture)
     aws = connect_to(settings, sandbox=sandbox)
     platform = describe_platform(aws, settings.name)
-    if dry_run:
-        lines.data(wording.render_steps(f"build and push {platform.runtime_uri}:{each}" for each in versions))
-        return
     with _docker(sandbox) as docker:
+        registries = runtimes.choose_registries(aws, platform, docker, wanted)
+        uris = {each.architecture: each.uri for each in registries}
+        if dry_run:
+            names = (f"{uri}:{version}" for version in versions for uri in uris.values())
+            lines.data(wording.render_steps(f"build and push {name}" for name in names))
+            return
         version = platform_version(checkout)
         arguments = _arguments(docker, build_arg)
-        watch(runtimes.apply_publish(aws, platform, docker, versions, version, arguments, checkout))
-    for published in runtimes.describe_runtimes(aws, platform):
+        watch(runtimes.apply_publish(aws, registries, docker, versions, version, arguments, checkout))
+    for published in runtimes.describe_runtimes(aws, registries):
         if published.version in versions:
-            lines.data(
-                f"Published {platform.runtime_uri}:{published.version} = {published.tag} ({published.digest})"
-            )
+            name = f"{uris[published.architecture]}:{published.version}"
+            lines.data(f"Published {name} = {published.tag} ({published.digest})")
 
 
 def _arguments(docker: Docker, given: list[str] | None) -> list[str]:

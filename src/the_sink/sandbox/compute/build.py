@@ -12,7 +12,6 @@ everything that went into them, and said to be CACHED.
 
 from __future__ import annotations
 
-import platform as machine
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -38,9 +37,8 @@ from the_sink.sandbox.compute.rootfs import Rootfs, unpack_image
 from the_sink.sandbox.compute.run_lines import RunLine, mounted, read_run_line
 from the_sink.sandbox.compute.settings import Settings
 from the_sink.sandbox.compute.stages import base_python, split_stages
-from the_sink.sandbox.compute.store import Image, ImageStore, canonical_json, digest_of
+from the_sink.sandbox.compute.store import Image, ImageStore, canonical_json, digest_of, machine_architecture
 
-_MACHINES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 _BASE_PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -277,7 +275,7 @@ class Builder:
 
     def _finish(self) -> Image:
         config = {
-            "architecture": self._request.architecture or _MACHINES.get(machine.machine(), machine.machine()),
+            "architecture": self._request.architecture or machine_architecture(),
             "os": "linux",
             "created": CREATED_AT,
             "config": self._settings.config,

@@ -19,6 +19,7 @@ from the_sink.sandbox.compute.arguments import Syntax, read_arguments
 from the_sink.sandbox.compute.docker_session import Session
 from the_sink.sandbox.compute.go_template import render_template
 from the_sink.sandbox.compute.install import ENDPOINT_VARIABLE, STATE_VARIABLE
+from the_sink.sandbox.compute.store import machine_architecture
 
 _VERSION = "the-sink"
 _FORMAT = {"--format": "format", "-f": "format"}
@@ -28,8 +29,8 @@ def version(_session: Session, words: list[str]) -> int:
     """``docker version``: says that there is no engine."""
     found = read_arguments(Syntax("version", options=_FORMAT), words)
     facts = {
-        "Client": {"Version": _VERSION, "Os": platform.system().lower(), "Arch": platform.machine()},
-        "Server": {"Version": _VERSION, "Os": platform.system().lower(), "Arch": platform.machine()},
+        side: {"Version": _VERSION, "Os": platform.system().lower(), "Arch": machine_architecture()}
+        for side in ("Client", "Server")
     }
     if found.options:
         print(render_template(found.last("format"), facts))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,12 @@ CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 # Not compressed: compressed bytes differ between versions of zlib, and an image of one release is small.
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 _REF_NAME = "org.opencontainers.image.ref.name"
+_MACHINES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def machine_architecture() -> str:
+    """Return this machine's processor as images name it: ``amd64``, ``arm64``."""
+    return _MACHINES.get(platform.machine(), platform.machine())
 
 
 @dataclass(frozen=True)
