@@ -229,6 +229,16 @@ def test_a_runtime_that_does_not_exist(invoke: Any, checkout: Path, sandbox: San
     assert ended.err == ("There is no Python runtime '3.9'.\nChoose from: 3.10, 3.11, 3.12, 3.13, 3.14.\n")
 
 
+@pytest.mark.parametrize("task", ["runtimes.build", "runtimes.list", "runtimes.publish"])
+def test_a_processor_that_does_not_exist(invoke: Any, checkout: Path, task: str) -> None:
+    ended = invoke(checkout, task, "--architecture", "arm", namespace=platform_namespace)
+
+    assert ended.code == 2
+    assert ended.err == (
+        "--architecture arm: there are no runtimes for that processor.\nChoose from: X86_64, ARM64.\n"
+    )
+
+
 def test_a_parameter_without_a_value(invoke: Any, checkout: Path) -> None:
     ended = invoke(checkout, "platform.bootstrap", "--parameter", "VpcCidr", namespace=platform_namespace)
 

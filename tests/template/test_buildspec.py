@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from the_sink.deploy.build_log import find_missing_runtime
+from the_sink.naming import runtime_repository
 
 from the_sink.sandbox.buildspec import Buildspec, parse_buildspec
 
@@ -337,6 +339,23 @@ class TestCalls:
             "aws/cfn-template-configuration-stage.json asks for. "
             "In the platform's repository: invoke runtimes.publish --runtime 3.13 --architecture X86_64\n"
         )
+
+    @pytest.mark.parametrize(
+        ("platform", "architecture"), [("the-sink", "ARM64"), ("plant-arm64", "X86_64"), ("plant", "ARM64")]
+    )
+    def test_that_sentence_names_the_processor_and_deploy_understands_it(
+        self, commands: list[str], platform: str, architecture: str
+    ) -> None:
+        (check,) = (command for command in commands if "no runtime image" in command)
+        repository = runtime_repository(platform, architecture)
+        setting = f"FROM_DIGEST=None RUNTIME=3.13 CONFIGURATION=c PLATFORM_ECR_REPOSITORY={repository}"
+
+        done = subprocess.run(
+            ["sh", "-c", f"{setting}\n{check}"], check=False, capture_output=True, text=True
+        )
+
+        assert done.returncode == 1
+        assert find_missing_runtime(done.stderr.splitlines()) == ("3.13", f" --architecture {architecture}")
 
     @pytest.mark.parametrize("shell", ["sh", "bash"])
     def test_the_release_that_serves_gets_its_settings_before_its_stack_takes_them_away(

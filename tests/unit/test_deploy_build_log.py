@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from the_sink.deploy.build_log import find_evidence, shorten_command, shorten_message
+from the_sink.deploy.build_log import find_evidence, find_missing_runtime, shorten_command, shorten_message
 
 SCRIPT = ["docker build -f aws/Dockerfile \\", '  -t "$IMAGE" \\', "  ."]
 
@@ -124,3 +124,15 @@ def test_a_command_of_several_lines_is_called_by_its_first(command: str, short: 
 )
 def test_what_codebuild_says_becomes_one_line(message: str, short: str) -> None:
     assert shorten_message(message) == short
+
+
+def test_a_missing_runtime_is_found_in_the_words_of_version_1_0_too() -> None:
+    """They name no processor: their platform had images for one."""
+    said = (
+        "The platform has no runtime image for Python 3.13, which "
+        "aws/cfn-template-configuration-stage.json asks for. "
+        "In the platform's repository: invoke runtimes.publish --runtime 3.13"
+    )
+
+    assert find_missing_runtime(["pulled", said]) == ("3.13", "")
+    assert find_missing_runtime(["pulled"]) == ("", "")
