@@ -216,9 +216,60 @@ class TestNested:
         assert failed["ResourceStatusReason"].startswith(
             f"Embedded stack {child} was not successfully updated"
         )
-        assert "failed to update: [Same]" in failed["ResourceStatusReason"]
+        assert "failed to create: [Same]" in failed["ResourceStatusReason"]
         causes = pipelines.stacks.describe_stack_events(StackName=child)["StackEvents"]
-        assert any("already exists" in event.get("ResourceStatusReason", "") for event in causes)
+        (cause,) = [e for e in causes if "already exists" in e.get("ResourceStatusReason", "")]
+        assert (cause["LogicalResourceId"], cause["ResourceStatus"]) == ("Same", "CREATE_FAILED")
+
+    def test_an_update_tells_of_what_is_new_or_changes_and_of_nothing_else(
+        self, pipelines: Pipelines
+    ) -> None:
+        """In a stack and in what is nested in it, their records too."""
+
+        def group(days: int) -> dict[str, Any]:
+            return {"Type": "AWS::Logs::LogGroup", "Properties": {"RetentionInDays": days}}
+
+        def deploy(days: int, **new: Any) -> str:
+            self.publish(pipelines, log_group({"Ref": "Name"}), Changing=group(days), **new)
+            child = nested(f"https://{BUCKET}.s3.amazonaws.com/child.yml", Name="/one")
+            resources = {"Child": child, "Same": group(1), "Other": group(days), **new}
+            return str(pipelines.stack("parent", {"Resources": resources})["StackStatus"])
+
+        def told(stack: str) -> list[tuple[str, str]]:
+            events = reversed(pipelines.stacks.describe_stack_events(StackName=stack)["StackEvents"])
+            return [(e["LogicalResourceId"], e["ResourceStatus"]) for e in events]
+
+        def both(what: str, name: str) -> list[tuple[str, str]]:
+            return [(name, f"{what}_IN_PROGRESS"), (name, f"{what}_COMPLETE")]
+
+        def recorded(stack: str) -> dict[str, str]:
+            found = pipelines.stacks.describe_stack_resources(StackName=stack)["StackResources"]
+            return {entry["LogicalResourceId"]: entry["ResourceStatus"] for entry in found}
+
+        assert deploy(1) == "CREATE_COMPLETE"
+        child = pipelines.stacks.describe_stack_resource(StackName="parent", LogicalResourceId="Child")
+        arn = child["StackResourceDetail"]["PhysicalResourceId"]
+        name = arn.split("/")[1]
+        seen = len(told("parent")), len(told(arn))
+
+        assert deploy(7, Added=group(3)) == "UPDATE_COMPLETE"
+
+        parents, childs = told("parent")[seen[0] :], told(arn)[seen[1] :]
+        whole, inner = both("UPDATE", "parent"), both("UPDATE", name)
+        changes = [*both("UPDATE", "Child"), *both("UPDATE", "Other"), *both("CREATE", "Added")]
+        assert sorted(parents) == sorted([*whole, *changes])
+        assert sorted(childs) == sorted([*inner, *both("UPDATE", "Changing"), *both("CREATE", "Added")])
+        assert recorded("parent") == {
+            "Child": "UPDATE_COMPLETE",
+            "Same": "CREATE_COMPLETE",
+            "Other": "UPDATE_COMPLETE",
+            "Added": "CREATE_COMPLETE",
+        }
+        assert recorded(arn) == {
+            "Log": "CREATE_COMPLETE",
+            "Changing": "UPDATE_COMPLETE",
+            "Added": "CREATE_COMPLETE",
+        }
 
     @pytest.mark.usefixtures("parent")
     def test_the_parents_events_name_the_child_before_it_is_complete(self, pipelines: Pipelines) -> None:

@@ -47,6 +47,7 @@ class Services:
             stack_roles,
             stacks,
             task_roles,
+            update_events,
         )
         from the_sink.sandbox.emulator.balancer import Balancers
         from the_sink.sandbox.emulator.ecs import TaskSupervisor
@@ -97,6 +98,7 @@ class Services:
         stacks.install()
         stack_roles.install(self._roles)
         conditions.install()
+        update_events.install()
         nested.install()
         resource_types.install()
         autoscaling.install()

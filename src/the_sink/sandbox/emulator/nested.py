@@ -163,7 +163,7 @@ def _embedded(parent: str, logical_id: str, what: str, error: Exception) -> Valu
     if not reason:  # not one resource's failure, so no event of the child tells it
         return ValueError(f"Embedded stack {child['StackId']} was not successfully {what}: {error}")
     failed = reason.removeprefix("Resource ").partition(" ")[0]
-    verb = "create" if what == "created" else "update"
+    verb = "update" if failed in child.get("_resources", {}) else "create"
     return ValueError(
         f"Embedded stack {child['StackId']} was not successfully {what}: "
         f"The following resource(s) failed to {verb}: [{failed}]. "
