@@ -200,7 +200,15 @@ def test_a_release_that_is_ahead_of_the_environments_platform(
     )
     behind = invoke(app, *deploy)
 
-    assert (nothing.code, behind.code) == (2, 2)
+    aws("s3").put_object(
+        Bucket=bucket,
+        Key=key,
+        Body=b"Parameters: {AppName: {Type: String}, EcrTag: {Type: String}, "
+        b"SecretsDelivery: {Type: String}, Colours: {Type: String, Default: red}}",
+    )
+    misspelt = invoke(app, *deploy)
+
+    assert (nothing.code, behind.code, misspelt.code) == (2, 2, 2)
     assert nothing.err.splitlines()[-2:] == [
         f"The platform has no template s3://{bucket}/{key}, which aws/cfn-template.yml nests.",
         "In the platform's repository: invoke platform.publish --sandbox",
@@ -209,6 +217,11 @@ def test_a_release_that_is_ahead_of_the_environments_platform(
         "aws/cfn-template.yml: StackPython passes Colour, no parameter of the platform's template in uat.",
         "The release is made for a newer platform than this environment has. In the platform's repository: "
         "invoke platform.promote --env uat --sandbox",
+    ]
+    assert misspelt.err.splitlines()[-2:] == [
+        "aws/cfn-template.yml: StackPython passes Colour, no parameter of the platform's template in uat. "
+        "Did you mean 'Colours'?",
+        "Spell it so there, and commit.",
     ]
     assert uat_archives(aws, bucket) == []
 

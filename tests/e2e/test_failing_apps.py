@@ -110,7 +110,11 @@ CASES = [
     Case("a line that is none", (r"Procfile: line 2 is not",), procfile="web: true\nserve it\n", code=2),
     Case(
         "never listens",
-        (f"container-init said: {SILENT};", "the load balancer asks .* on port 8080 for /health", HEARD),
+        (
+            f"container-init said: {SILENT};",
+            r"asks .* on port 8080 for /health.* \(port 8080 leads to the task's \$PORT, \d+\)",
+            HEARD,
+        ),
         body="time.sleep(600)",
         logged=rf"container-init: {SILENT}\.",
     ),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from the_sink.aws.session import Target
 from the_sink.deploy.exceptions import LoggedException
 from the_sink.deploy.failed_tasks import FailedTask
-from the_sink.deploy.hints import hint_for_build, hint_for_task
-from the_sink.deploy.runtime_words import find_runtime_sentence
-from the_sink.models import Task
+from the_sink.deploy.follow import tell_unstarted
+from the_sink.deploy.hints import hint_for_build, hint_for_stack, hint_for_task
+from the_sink.deploy.runtime_words import describe_port, find_runtime_sentence
+from the_sink.models import Said, Task, Warned
 from the_sink.naming import Names
 
 NAMES = Names("shop", "uat")
@@ -18,6 +20,10 @@ SET_IT = (
 )
 UNSET = LoggedException("KeyError: 'GREETING'", is_about_settings=True)
 RUNS = Task("arn", "RUNNING", "app:1")
+UNCERTIFIED = (
+    "The platform has no certificate for UsePlatformCertificate. In the platform's repository: invoke "
+    "platform.bootstrap --parameter CertificateArn=<its ARN> --sandbox"
+)
 SILENT = "nothing listens on port 8080 ($PORT) 10 s after the start of web"
 RELEASE = "release ended with exit code 1; web is not started"
 
@@ -38,6 +44,25 @@ RELEASE = "release ended with exit code 1; web is not started"
 )
 def test_the_last_fault_is_found(lines: list[str], fault: str) -> None:
     assert find_runtime_sentence(lines) == fault
+
+
+def test_a_port_that_leads_to_another_is_said_to() -> None:
+    """As where a process of the sandbox plays a container; on AWS both are 8080."""
+    assert describe_port(SILENT.replace("8080", "38595"), 8080) == (
+        " (port 8080 leads to the task's $PORT, 38595)"
+    )
+    assert describe_port(SILENT, 8080) == ""
+    assert describe_port("", 8080) == ""
+
+
+def test_a_pipeline_that_no_event_has_started_is_a_warning_in_the_sandbox() -> None:
+    """EventBridge may be late on AWS; in the sandbox only a missing permission or rule keeps it away."""
+    late = "Nothing has started it within a minute, so this command does."
+
+    assert tell_unstarted(Target("eu-west-1")) == Said(late)
+    assert tell_unstarted(Target.sandbox("eu-west-1", "http://127.0.0.1:1")) == Warned(
+        f"{late} On AWS nothing would either: `invoke sandbox.access` lists what EventRole was refused."
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,3 +117,23 @@ def test_the_next_step_of_a_build_is_the_secret_where_that_is_the_fault(
     fault: str, exception: LoggedException | None, hint: str
 ) -> None:
     assert hint_for_build(fault, exception, NAMES, " --sandbox") == hint
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        (
+            "Embedded stack … was not successfully created: No export named the-sink-CertificateArn found",
+            UNCERTIFIED,
+        ),
+        (
+            "Listener (AWS::ElasticLoadBalancingV2::Listener): Export 'the-sink-CertificateArn' not found.",
+            UNCERTIFIED,
+        ),
+        ("No export named theirs found", "Mend the cause, commit"),
+    ],
+)
+def test_the_next_step_of_a_stack_is_the_platforms_where_that_lacks_a_certificate(
+    said: str, hint: str
+) -> None:
+    assert hint_for_stack(None, said, "stage", " --sandbox") == hint

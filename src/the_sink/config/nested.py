@@ -8,7 +8,7 @@ inside a template that lies in a bucket. ``validate`` asks with the stack of the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from the_sink.config.effective import platform_stacks
@@ -20,7 +20,10 @@ _KEY = re.compile(r"stacks/python/cfn-template-v[\w.$\{\}-]+\.yml")
 
 
 def check_passed(
-    template: Mapping[str, Any], declared: Mapping[str, Parameter], whose: str = "the platform's stack"
+    template: Mapping[str, Any],
+    declared: Mapping[str, Parameter],
+    whose: str = "the platform's stack",
+    newer: Collection[str] = (),
 ) -> list[Problem]:
     """Return every parameter that is passed and not declared, or needed and not passed.
 
@@ -28,18 +31,24 @@ def check_passed(
         template: The app's, parsed.
         declared: The parameters of the platform's stack.
         whose: How messages call that stack.
+        newer: Parameters of a newer version of it: none of them is misspelt.
+
+    Returns:
+        Problems with a hint where the app's own template is what must be mended.
     """
     found: list[Problem] = []
     for name, passed in platform_stacks(template).items():
+        for key in passed:
+            if key not in declared:
+                near = "" if key in newer else did_you_mean(key, declared)
+                hint = "Spell it so there, and commit." if near else ""
+                found.append(
+                    Problem(TEMPLATE_FILE, f"{name} passes {key}, no parameter of {whose}.{near}", hint)
+                )
         found += [
             Problem(
-                TEMPLATE_FILE, f"{name} passes {key}, no parameter of {whose}.{did_you_mean(key, declared)}"
+                TEMPLATE_FILE, f"{name} does not pass {key}, which {whose} needs.", "Pass it, and commit."
             )
-            for key in passed
-            if key not in declared
-        ]
-        found += [
-            Problem(TEMPLATE_FILE, f"{name} does not pass {key}, which {whose} needs.")
             for key, parameter in declared.items()
             if parameter.is_required and key not in passed
         ]

@@ -7,12 +7,30 @@ The runtime reads it again, inside the container and without this package
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
-from the_sink.config.problems import Problem
+from the_sink.config.problems import Problem, did_you_mean
 
 FILE = "app/Procfile"
 
+PROCESSES = ("release", "web", "check")
+"""What the runtime runs: the first two in a task, the last in the build."""
+
 _LINE = re.compile(r"(?P<name>[a-z][a-z0-9_-]*):\s*(?P<command>\S.*)")
+
+
+def check_processes(commands: Collection[str]) -> list[Problem]:
+    """Warn of every process type that nobody runs; of a misspelt one it is the only sign."""
+    return [
+        Problem(
+            FILE,
+            f"{name!r} is run by nobody: a task runs release and web, the build check."
+            f"{did_you_mean(name, PROCESSES)}",
+            is_warning=True,
+        )
+        for name in commands
+        if name not in PROCESSES
+    ]
 
 
 def parse_procfile(text: str) -> tuple[dict[str, str], list[Problem]]:

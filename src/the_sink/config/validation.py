@@ -220,7 +220,10 @@ def _check_dockerfile(files: Files) -> list[Problem]:
 
 def _check_procfile(files: Files) -> list[Problem]:
     text, problems = files.read(procfile.FILE)
-    return problems or procfile.parse_procfile(text)[1]
+    if problems:
+        return problems
+    commands, problems = procfile.parse_procfile(text)
+    return [*problems, *procfile.check_processes(commands)]
 
 
 def _check_origin(files: Files) -> list[Problem]:

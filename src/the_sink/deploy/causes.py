@@ -16,7 +16,7 @@ from the_sink.deploy.failed_tasks import LOG_LINES, FailedTask, find_failed_task
 from the_sink.deploy.follow import Followed, explain_superseded
 from the_sink.deploy.hints import hint_for_build, hint_for_stack, hint_for_task
 from the_sink.deploy.refusals import find_refusal
-from the_sink.deploy.runtime_words import find_runtime_sentence
+from the_sink.deploy.runtime_words import describe_port, find_runtime_sentence
 from the_sink.deploy.stacks import StackFollower, describe_cause, find_cause
 from the_sink.deploy.task_ends import describe_end
 from the_sink.errors import AccessError, DeployFailed
@@ -184,7 +184,7 @@ def _explain_stack(
     follower.poll()
     cause = find_cause(follower.seen)
     sentence = describe_cause(follower.seen) or _said(run)
-    mend = hint_for_stack(cause, names.env, aws.target.flags)
+    mend = hint_for_stack(cause, sentence, names.env, aws.target.flags)
     if cause is not None and cause.resource_type == "AWS::ECS::Service":
         failed = yield from _show_task(aws, names, since, failed_task)
         told = "; ".join([sentence.rstrip("."), *_tell_task(failed, unhealthy)])
@@ -237,7 +237,7 @@ def _tell_task(failed: FailedTask | None, unhealthy: UnhealthyTarget | None) -> 
         if failed.exception:
             parts.append(f"its last exception: {failed.exception.text}")
     if unhealthy is not None and (failed is None or not failed.task.has_ended_itself):
-        parts.append(str(unhealthy))
+        parts.append(f"{unhealthy}{describe_port(failed.fault if failed else '', unhealthy.port)}")
     return parts
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from the_sink.aws.session import Aws
 from the_sink.config.nested import check_passed, nested_template_keys
 from the_sink.config.stack_template import parse_template, read_parameters
+from the_sink.deploy.templates import load_template
 from the_sink.errors import ConfigError
 
 
@@ -37,10 +38,12 @@ def check_channel(aws: Aws, bucket: str, env: str, app_template: str) -> None:
             )
         published, _ = parse_template(aws.objects.read(bucket, key).decode())
         declared, _ = read_parameters(published)
-        for problem in check_passed(template, declared, f"the platform's template in {env}"):
+        newer = load_template("stacks/python/cfn-template.yml").parameters
+        for problem in check_passed(template, declared, f"the platform's template in {env}", newer):
             raise ConfigError(
                 str(problem),
-                "The release is made for a newer platform than this environment has. In the platform's "
+                problem.hint
+                or "The release is made for a newer platform than this environment has. In the platform's "
                 f"repository: invoke {_command(env)}{aws.target.flags}",
             )
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 
-from the_sink.aws.session import Aws
+from the_sink.aws.session import Aws, Target
 from the_sink.deploy.archives import commit_of, subject_of, summary_of
 from the_sink.deploy.build_log import shorten_message
 from the_sink.deploy.failed_tasks import FailedTask, describe_log, find_failed_task, say_more
@@ -28,6 +28,7 @@ from the_sink.models import (
     Service,
     TasksChanged,
     UnhealthyTarget,
+    Warned,
 )
 from the_sink.naming import Names
 
@@ -96,11 +97,21 @@ def find_execution(aws: Aws, names: Names, archive: Awaited, pace: Pace) -> Gene
                     f"{_name(summary_of(newest))}.",
                     "If this one is meant, deploy it again.",
                 )
-            yield Said("Nothing has started it within a minute, so this command does.")
+            yield tell_unstarted(aws.target)
             # The same version always makes the same request, so two watchers start one run.
             token = hashlib.sha256(archive.version.encode()).hexdigest()
             return aws.pipelines.start(names.pipeline, archive.version, token)
         pace.wait()
+
+
+def tell_unstarted(target: Target) -> Event:
+    """Return what to say of a pipeline that no event has started; in the sandbox none is late."""
+    said = "Nothing has started it within a minute, so this command does."
+    if not target.is_sandbox:
+        return Said(said)
+    return Warned(
+        f"{said} On AWS nothing would either: `invoke sandbox.access` lists what EventRole was refused."
+    )
 
 
 def _waited_s(aws: Aws, archive: Awaited) -> float:

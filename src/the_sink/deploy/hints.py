@@ -15,19 +15,27 @@ from the_sink.naming import Names
 
 # CloudFormation's words: https://github.com/aws-samples/amazon-ec2-image-builder-samples/issues/18
 _UNKNOWN_PARAMETERS = re.compile(r"Parameters: \[([^\]]+)\] do not exist in the template")
-
+# CloudFormation's words, https://github.com/aws-cloudformation/aws-cloudformation-templates/issues/263, and
+# the sandbox's.
+_NO_CERTIFICATE = re.compile(r"(?:No export named |Export ')[\w:-]+-CertificateArn(?: found|' not found)")
 
 MEND = "Mend the cause, commit"
 
 
-def hint_for_stack(cause: StackEvent | None, env: str, flags: str) -> str:
+def hint_for_stack(cause: StackEvent | None, said: str, env: str, flags: str) -> str:
     """Return what helps a stack that failed.
 
     Args:
-        cause: The first event that failed.
+        cause: The first event that failed, where one is known.
+        said: What is said of it.
         env: The environment.
         flags: What a command ends with to mean the same AWS.
     """
+    if _NO_CERTIFICATE.search(said):
+        return (
+            "The platform has no certificate for UsePlatformCertificate. In the platform's repository: "
+            f"invoke platform.bootstrap --parameter CertificateArn=<its ARN>{flags}"
+        )
     found = _UNKNOWN_PARAMETERS.search(cause.reason) if cause else None
     if cause is None or found is None or not cause.is_nested_stack:
         return MEND

@@ -15,6 +15,7 @@ _NO_FAULT = re.compile(
     r"|Procfile: "  # a process type that nobody runs
 )
 _MENDED = re.compile(r"web listens on port \d+ now\b")
+_PORT = re.compile(r"port (\d+) \(\$PORT\)")
 _RELEASE_FAILED = re.compile(r"release ended with exit code \d+; web is not started\b")
 _NOT_HEARD = re.compile(r"nothing listens on port |web listens on port ")
 _SECRET = re.compile(r"The secret(?:'s| )")
@@ -29,6 +30,15 @@ def find_runtime_sentence(lines: Sequence[str]) -> str:
             continue
         fault = "" if _MENDED.match(found["text"]) else found["text"].strip().rstrip(".")
     return fault
+
+
+def describe_port(sentence: str, asked: int) -> str:
+    """Return where a port of a task leads, "" where that is the port that the sentence names.
+
+    It is another where a process plays a container in the sandbox: each has a port of its own.
+    """
+    own = _PORT.search(sentence)
+    return f" (port {asked} leads to the task's $PORT, {own[1]})" if own and int(own[1]) != asked else ""
 
 
 def is_release_failure(sentence: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from the_sink.config.procfile import parse_procfile
+from the_sink.config.procfile import PROCESSES, check_processes, parse_procfile
 from the_sink.resources import resource_path
 
 
@@ -44,6 +44,26 @@ def test_both_readers_have_one_rule(text, tmp_path: Path, monkeypatch):
         assert problems != []
     else:
         assert (commands, problems) == (theirs, [])
+
+
+def test_a_process_type_that_nobody_runs_is_a_warning_and_no_reason_to_refuse(monkeypatch):
+    commands, problems = parse_procfile("web: a\nchek: b\nworker: c\n")
+
+    warnings = check_processes(commands)
+
+    assert problems == []
+    assert [(each.message, each.is_warning) for each in warnings] == [
+        (
+            "'chek' is run by nobody: a task runs release and web, the build check. Did you mean 'check'?",
+            True,
+        ),
+        ("'worker' is run by nobody: a task runs release and web, the build check.", True),
+    ]
+    monkeypatch.syspath_prepend(resource_path("runtimes/python"))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    from sink_runtime import procfile
+
+    assert set(PROCESSES) == set(procfile.PROCESSES)
 
 
 def test_each_line_that_would_not_start_is_named():

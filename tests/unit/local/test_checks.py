@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from the_sink.config.stack_template import parse_template, read_parameters
+from the_sink.config.nested import check_passed
+from the_sink.config.stack_template import Parameter, parse_template, read_parameters
 from the_sink.local import checks
 from the_sink.resources import resource_path
 
@@ -131,6 +132,28 @@ def test_what_the_platforms_stack_takes_may_be_passed(app):
 def test_a_parameter_too_many_is_named(app, version):
     assert nested(app, version, **required(), TaskCpuu="x") == [
         "App passes TaskCpuu, no parameter of the platform's stack. Did you mean 'TaskCpu'?"
+    ]
+
+
+def test_a_parameter_of_a_newer_platform_is_not_taken_for_a_misspelt_one():
+    template = {
+        "Resources": {
+            "App": {
+                "Properties": {
+                    "TemplateURL": "stacks/python/cfn-template-v1-uat.yml",
+                    "Parameters": {"AlarmRollback": "true", "AlarmTopik": ""},
+                }
+            }
+        }
+    }
+    declared = {name: Parameter(name, "String", "") for name in ("AlarmRollbacks", "AlarmTopic")}
+
+    assert [(p.message, p.hint) for p in check_passed(template, declared, newer={"AlarmRollback"})] == [
+        ("App passes AlarmRollback, no parameter of the platform's stack.", ""),
+        (
+            "App passes AlarmTopik, no parameter of the platform's stack. Did you mean 'AlarmTopic'?",
+            "Spell it so there, and commit.",
+        ),
     ]
 
 
