@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
+from the_sink.config.environment_file import file_name
+from the_sink.config.problems import Problem
 from the_sink.config.rollout import Timing, model_rollout
 from the_sink.config.settings import Settings
 from the_sink.config.stack_template import parse_template, read_parameters
@@ -23,6 +27,21 @@ def model_environments(settings: Settings) -> dict[str, Timing]:
     return {
         env: model_rollout(stack, pipeline, parameters) for env, parameters in found.items() if parameters
     }
+
+
+def check_rollouts(timings: Mapping[str, Timing]) -> list[Problem]:
+    """Return a warning for each environment whose pipeline fails while ECS still tries a bad release."""
+    return [
+        Problem(
+            file_name(env),
+            f"a release that never becomes healthy is rolled back after {timing.gives_up_s} s at most, "
+            f"and after {timing.pipeline_waits_s} s the pipeline fails while ECS goes on trying.",
+            f"Lower HealthCheckGracePeriod by {math.ceil(excess_s / timing.failures)} s.",
+            is_warning=True,
+        )
+        for env, timing in timings.items()
+        if (excess_s := timing.gives_up_s - timing.pipeline_waits_s) > 0
+    ]
 
 
 def _shipped(name: str) -> dict[str, Any]:

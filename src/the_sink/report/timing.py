@@ -37,19 +37,13 @@ def _render(envs: str, timing: Timing) -> str:
     rows = [(term.name, f"{term.seconds} s", term.source) for term in timing.terms]
     terms = " + ".join(str(term.seconds) for term in timing.terms)
     failing = " + ".join(str(term.seconds) for term in timing.failed_terms)
-    waits, gives_up = timing.pipeline_waits_s, timing.gives_up_s
     lines = [
         f"{envs}: a rollout of one task, modelled for AWS, without alarms",
         render_table(("what happens", "takes", "from"), rows),
         f"In all: {terms} = {timing.rollout_s} s",
         f"A release that never becomes healthy is rolled back after {timing.failures} x ({failing}) = "
-        f"{gives_up} s at most; the pipeline waits {waits} s.",
+        f"{timing.gives_up_s} s at most; the pipeline waits {timing.pipeline_waits_s} s.",
     ]
-    if gives_up > waits:
-        lines.append(
-            f"That is longer: after {waits} s the pipeline fails while ECS goes on trying. "
-            "Lower HealthCheckGracePeriod."
-        )
     if timing.has_alarm_rollback:
         lines.append("AlarmRollback adds the time for which ECS watches the alarm afterwards.")
     return "\n".join(lines)

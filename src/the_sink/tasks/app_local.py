@@ -38,7 +38,7 @@ def validate(_c: Context, json: bool = False, timing: bool = False) -> None:
     from the_sink.config import find_app, load_app
     from the_sink.config.validation import check_app
     from the_sink.local import checks
-    from the_sink.local.timing import model_environments
+    from the_sink.local.timing import check_rollouts, model_environments
     from the_sink.report import lines
     from the_sink.report.timing import render_timings, timings_as_data
 
@@ -50,7 +50,8 @@ def validate(_c: Context, json: bool = False, timing: bool = False) -> None:
         problems += checks.lint_template(root, cfn_lint)
     errors = [problem for problem in problems if not problem.is_warning]
     # What cannot be deployed takes no time.
-    timings = model_environments(load_app(root)) if timing and not errors else {}
+    timings = model_environments(load_app(root)) if not errors else {}
+    problems += check_rollouts(timings)
     if json:
         found = [
             {
@@ -72,7 +73,7 @@ def validate(_c: Context, json: bool = False, timing: bool = False) -> None:
             lines.say("cfn-lint is not installed: aws/cfn-template.yml was read, not linted.")
         if not errors:
             lines.data("The app's files are in order.")
-        if timings:
+        if timing and timings:
             lines.data(f"\n{render_timings(timings)}")
         elif timing and not errors:
             lines.data("aws/cfn-template.yml does not nest the platform's stack: there is nothing to model.")
