@@ -435,6 +435,9 @@ def test_autoscaling_keeps_a_service_within_its_limits(shop: Shop) -> None:
     wanted["Resources"]["Scale"]["Properties"]["MaxCapacity"] = 1
     shop.pipelines.stack("shop", wanted)
     assert shop.service()["desiredCount"] == 1
+    wanted["Resources"]["Scale"]["Properties"].update(MinCapacity=0, MaxCapacity=0)
+    shop.pipelines.stack("shop", wanted)
+    assert shop.service()["desiredCount"] == 0
 
 
 def test_autoscaling_whose_limits_cross_is_refused(shop: Shop) -> None:
