@@ -310,7 +310,7 @@ def test_a_release_that_dies_is_rolled_back_and_said(shop: Shop) -> None:
 
 def test_a_task_that_stays_unhealthy_is_stopped_for_it_and_fails_the_stack(shop: Shop) -> None:
     shop.push("live", version="one")
-    shop.push("bad", version="bad", behaviour="503")
+    shop.push("bad", version="bad", behaviour="500")
     once = {"Type": "COUNT", "Value": 1}
     shop.deploy(threshold=once)
     stack = shop.deploy("bad", threshold=once)
@@ -322,8 +322,10 @@ def test_a_task_that_stays_unhealthy_is_stopped_for_it_and_fails_the_stack(shop:
     assert any("ECS Deployment Circuit Breaker was triggered" in reason for reason in reasons)
     stopped = {task["stoppedReason"].partition(" (")[0] for task in shop.tasks("STOPPED")}
     assert "Task failed ELB health checks in" in stopped
+    (note,) = [n for n in lifecycle.status("default")["simulated"] if n.startswith("AWS::ECS::Service*: ")]
+    assert "with an error other than 503 is stopped 3 s later" in note
     messages = [event["message"] for event in shop.service()["events"]]
-    assert any("due to (reason Health checks failed with these codes: [503])" in text for text in messages)
+    assert any("due to (reason Health checks failed with these codes: [500])" in text for text in messages)
 
 
 def test_a_service_that_never_starts_is_gone_with_its_stacks_creation(shop: Shop) -> None:

@@ -121,10 +121,13 @@ def test_a_release_that_is_not_taken(shop: Shop, connection: Aws, image: dict[st
 
 
 def test_a_target_that_has_recovered_is_no_cause_any_more(shop: Shop, connection: Aws) -> None:
-    """It is told while it fails; a later failure of the same run has another reason."""
+    """It is told while it fails; a later failure of the same run has another reason.
+
+    It warms up for longer than an error would be suffered, and within its grace period.
+    """
     waking = "time.monotonic() < until and 503 or int(behaviour) if"
     server = SERVER.replace("int(behaviour) if", waking).replace(
-        "class H", "until = time.monotonic() + 2\nclass H", 1
+        "class H", "until = time.monotonic() + 4\nclass H", 1
     )
     shop.push("next", version="two", files={"app/serve.py": server})
 
@@ -166,7 +169,7 @@ def test_a_first_release_that_is_not_taken(
 
 def test_an_app_that_answers_wrongly_is_explained_by_who_comes_later(shop: Shop, connection: Aws) -> None:
     """Nobody saw the target while it was there: the service's events and its target group tell it."""
-    shop.push("next", version="two", behaviour="503")
+    shop.push("next", version="two", behaviour="500")
     execution_id = shop.release("next")
     assert shop.pipelines.ended("ship", execution_id) == "Failed"
 
@@ -175,7 +178,7 @@ def test_an_app_that_answers_wrongly_is_explained_by_who_comes_later(shop: Shop,
     assert not [line for line in lines if "unhealthy" in line]
     assert (
         "; the load balancer asks each task on port 8080 for /health: "
-        "Health checks failed with these codes: [503];"
+        "Health checks failed with these codes: [500];"
     ) in message
 
 
@@ -188,7 +191,7 @@ def test_a_role_that_may_not_ask_is_told_the_cause_all_the_same(shop: Shop, conn
 
     events = connection.target_groups._client.meta.events
     events.register("before-call.elastic-load-balancing-v2", deny)
-    shop.push("next", version="two", behaviour="503")
+    shop.push("next", version="two", behaviour="500")
 
     lines, message = told(connection, shop.release("next"))
 

@@ -18,10 +18,22 @@ _LATER_INTERVAL_S = 2.0
 _WRONG_ANSWERS_S = 3.0
 """How long a task may answer wrongly before its grace period is cut short.
 
-The grace period is for tasks that still migrate and do not answer at all; one that answers with an error
-has booted, and waiting minutes for each of the three failures that a deployment takes would teach
-nobody anything.
+The grace period is for tasks that still migrate or warm up: they do not answer at all, or with 503. One that
+answers with another error has booted, and waiting minutes for each of the three failures that a deployment
+takes would teach nobody anything.
 """
+
+_NOT_YET = "[503]"
+"""A task that is "currently unable to handle the request", but will be "after some delay".
+
+https://www.rfc-editor.org/rfc/rfc9110#section-15.6.4
+"""
+
+SHORTCUT = (
+    f"a task that answers its health check with an error other than 503 is stopped {_WRONG_ANSWERS_S:.0f} s "
+    "later, whatever is left of its grace period"
+)
+"""What differs from AWS, for who looks at the sandbox."""
 
 _SHOWN_UNHEALTHY_S = 10.0
 """How long a new target is ``initial`` at most, where a fleet's load balancer would ask for longer."""
@@ -106,21 +118,23 @@ def await_healthy(
     grace_ends = began + check.grace_s
     shown_unhealthy = began + min(check.interval_s * check.unhealthy_threshold, _SHOWN_UNHEALTHY_S)
     wrong_since: float | None = None
+    error_since: float | None = None
     good = bad = 0
     while is_wanted():
         reason = probe(resolve(), check)
         now = time.monotonic()
         if not reason:
-            good, bad, wrong_since = good + 1, 0, None
+            good, bad, wrong_since, error_since = good + 1, 0, None, None
             if good >= check.healthy_threshold:
                 return ""
         else:
             good = 0
             answered = "codes" in reason
             wrong_since = (wrong_since or now) if answered else None
+            error_since = (error_since or now) if answered and not reason.endswith(_NOT_YET) else None
             if now >= shown_unhealthy or (wrong_since is not None and now - wrong_since > _WRONG_SHOWN_S):
                 observe(reason)
-            if now > grace_ends or (wrong_since is not None and now - wrong_since > _WRONG_ANSWERS_S):
+            if now > grace_ends or (error_since is not None and now - error_since > _WRONG_ANSWERS_S):
                 bad += 1
             if bad >= check.unhealthy_threshold:
                 return reason

@@ -111,7 +111,8 @@ class Services:
     def simulated(self) -> list[str]:
         """Return one sentence for each kind of resource that is not, or not wholly, what it is on AWS."""
         read_only = self._read_only_roots() if self._compute.kind == "processes" else []
-        return self._effectless() + read_only + self.balancers.notes() + self._databases.notes()
+        notes = [*self._tasks.notes(), *self.balancers.notes(), *self._databases.notes()]
+        return [*self._effectless(), *read_only, *notes]
 
     def start(self, state_dir: Path) -> None:
         """Take up what was saved."""

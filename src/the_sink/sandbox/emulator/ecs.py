@@ -21,7 +21,7 @@ from ministack.core.responses import new_uuid, now_iso, request_scope
 from ministack.services import alb, ecs
 
 from the_sink.sandbox.emulator.balancer import Balancers
-from the_sink.sandbox.health import HealthCheck, await_healthy, await_unhealthy
+from the_sink.sandbox.health import SHORTCUT, HealthCheck, await_healthy, await_unhealthy
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +83,12 @@ class TaskSupervisor:
                 task.pop("_target_is_healthy", None)
                 for container in task.get("containers", []):
                     container["lastStatus"] = "STOPPED"
+
+    def notes(self) -> list[str]:
+        """Return a sentence where a service's patience with its tasks is cut short."""
+        if any(service.get("healthCheckGracePeriodSeconds") for _, service in ecs._services.all_items()):
+            return [f"AWS::ECS::Service*: {SHORTCUT}"]
+        return []
 
     # Deployments
 
