@@ -155,7 +155,7 @@ def test_a_run_that_vanishes_is_one_sentence() -> None:
     verify = VerifyServing(NAMES.service, release)
     archive: Any = None
     progress = Progress("stage", release, "invoke deploy", "invoke deploy")
-    planned = DeployPlan(NAMES, release, archive, "b", "latest", "", "", (verify,), progress, None)
+    planned = DeployPlan(NAMES, release, archive, "b", "latest", "", "", "", (verify,), progress, None)
     aws.clock = CLOCK
 
     with pytest.raises(SinkError) as caught:

@@ -72,6 +72,32 @@ def test_no_setting_replaces_what_has_a_fixed_name(parameter: str, stack: Callab
     assert replaced == ({"LoadBalancer"} if parameter == "EcsAlbScheme" else set())
 
 
+def test_a_database_that_is_taken_away_and_comes_back_has_its_name_again(stack: Callable[..., Any]) -> None:
+    """Away with all that is its own and nothing else; back as it was made first, so under the same names."""
+    before, without = stack("python"), stack("python", RDSInstanceClass="none")
+    again = stack("python", RDSInstanceClass="db.t4g.small")
+    gone = before.resources.keys() - without.resources.keys()
+
+    assert gone == {
+        *("Database", "DatabaseSecret", "DatabaseSecretAttachment"),
+        *("DatabaseSecurityGroup", "DatabaseSubnetGroup"),
+    }
+    assert before.resources["Database"]["DeletionPolicy"] == "Snapshot"
+    for logical_id in without.resources.keys() & FIXED_NAMES.keys():
+        for name in create_only(without.resources[logical_id]["Type"]):
+            assert without.properties(logical_id).get(name) == before.properties(logical_id).get(name)
+    for logical_id in gone - {"Database"}:
+        assert again.properties(logical_id) == before.properties(logical_id)
+    assert again.properties("Database") == before.properties("Database") | {"DBInstanceClass": "db.t4g.small"}
+
+
+@pytest.mark.parametrize(("env", "protected"), [("stage", False), ("uat", False), ("prod", True)])
+def test_a_database_of_prod_alone_is_protected_from_deletion(
+    env: str, protected: bool, stack: Callable[..., Any]
+) -> None:
+    assert stack("python", AppEnv=env).properties("Database")["DeletionProtection"] is protected
+
+
 def test_fixed_names_are_fixed_by_what_replaces(stack: Callable[..., Any]) -> None:
     """The test above looks at properties that AWS really calls create-only, names among them."""
     for logical_id, name in FIXED_NAMES.items():

@@ -56,6 +56,7 @@ ACTIONS: dict[tuple[str, str], set[str]] = {
     ("elbv2", "describe_target_groups"): {"elasticloadbalancing:DescribeTargetGroups"},
     ("elbv2", "describe_target_health"): {"elasticloadbalancing:DescribeTargetHealth"},
     ("logs", "get_log_events"): {"logs:GetLogEvents"},
+    ("rds", "describe_db_instances"): {"rds:DescribeDBInstances"},
     # Without s3:PutObjectTagging: archives have no tags to copy
     # (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html).
     ("s3", "copy_object"): {"s3:GetObject", "s3:PutObject"},

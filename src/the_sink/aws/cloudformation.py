@@ -176,15 +176,21 @@ class Stacks:
                     return found["Value"]
         return None
 
-    def nested(self, name: str) -> tuple[str, ...]:
-        """Return the ARNs of the stacks directly inside a stack."""
+    def resources(self, stack: str, resource_type: str) -> tuple[str, ...]:
+        """Return the physical ids of what a stack has of one type; of nested stacks that is their ARN.
+
+        Args:
+            stack: Name or ARN.
+            resource_type: Such as ``AWS::RDS::DBInstance``.
+        """
         found: list[str] = []
-        for page in self._client.get_paginator("list_stack_resources").paginate(StackName=name):
+        for page in self._client.get_paginator("list_stack_resources").paginate(StackName=stack):
             found += [
                 resource["PhysicalResourceId"]
                 for resource in page["StackResourceSummaries"]
-                if resource["ResourceType"] == "AWS::CloudFormation::Stack"
+                if resource["ResourceType"] == resource_type
                 and resource.get("PhysicalResourceId")
+                and resource["ResourceStatus"] != "DELETE_COMPLETE"
             ]
         return tuple(found)
 

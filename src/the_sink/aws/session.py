@@ -21,6 +21,7 @@ from the_sink.aws.ecr import Registry
 from the_sink.aws.ecs import Services
 from the_sink.aws.elbv2 import TargetGroups
 from the_sink.aws.logs import Logs
+from the_sink.aws.rds import Databases
 from the_sink.aws.s3 import Objects
 from the_sink.aws.secretsmanager import Secrets
 from the_sink.aws.sts import Identity
@@ -80,6 +81,11 @@ class Aws:
     def logs(self) -> Logs:
         """CloudWatch Logs."""
         return Logs(self._client("logs"), self.target)
+
+    @cached_property
+    def databases(self) -> Databases:
+        """RDS."""
+        return Databases(self._client("rds"), self.target)
 
     @cached_property
     def secrets(self) -> Secrets:

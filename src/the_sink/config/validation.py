@@ -81,10 +81,27 @@ def check_against_pipeline(files: Files, env: str, pipeline: Mapping[str, str]) 
         env: The environment's name.
         pipeline: The parameters of its pipeline's stack.
     """
-    template = _read_template(files)
-    text, missing = files.read(file_name(env))
-    content = EnvironmentFile() if missing else parse_environment_file(text, file_name(env))[0]
+    template, content = _read_release(files, env)
     return check_pipeline(env, template.document, template.declared, content, pipeline)
+
+
+def database_class(files: Files, env: str) -> str:
+    """Return the instance class of the database that a release's stack would have.
+
+    Args:
+        files: The release's.
+        env: The environment's name.
+
+    Returns:
+        ``none`` where it has no database, "" where its files do not tell.
+    """
+    template, content = _read_release(files, env)
+    if template.problems:
+        return ""
+    if not platform_stacks(template.document):
+        return "none"  # a template that does without the platform's resources
+    found = effective("RDSInstanceClass", env, template.document, template.declared, content)
+    return found.value if found else ""
 
 
 def load_parameters(settings: Settings, env: str) -> Mapping[str, str]:
@@ -142,13 +159,8 @@ def has_database(settings: Settings, env: str) -> bool:
         ConfigError: as ``load_parameters``.
     """
     parameters = load_parameters(settings, env)
-    files = Folder(settings.root)
-    template = _read_template(files)
-    content, _ = _check_environment(files, env, template, settings)
-    if not platform_stacks(template.document):
-        return False  # a template that does without the platform's resources
-    found = effective("RDSInstanceClass", env, template.document, template.declared, content)
-    return (found.value if found else parameters.get("RDSInstanceClass", "none")) != "none"
+    found = database_class(Folder(settings.root), env)
+    return (found or parameters.get("RDSInstanceClass", "none")) != "none"
 
 
 @dataclass(frozen=True)
@@ -169,6 +181,13 @@ def _read_template(files: Files) -> _Template:
         return _Template(problems=problems)
     declared, problems = read_parameters(document)
     return _Template(document, declared, problems)
+
+
+def _read_release(files: Files, env: str) -> tuple[_Template, EnvironmentFile]:
+    """Return template and configuration of an environment, empty where they are missing or malformed."""
+    text, missing = files.read(file_name(env))
+    content = EnvironmentFile() if missing else parse_environment_file(text, file_name(env))[0]
+    return _read_template(files), content
 
 
 def _environments_present(files: Files) -> Iterator[str]:

@@ -25,6 +25,7 @@ from the_sink.deploy import stacks
 from the_sink.deploy.archives import commit_of, describe_archive, encode_summary, put_archive, summary_of
 from the_sink.deploy.causes import describe_failure, explain
 from the_sink.deploy.channels import check_channel
+from the_sink.deploy.databases import find_taken
 from the_sink.deploy.failed_tasks import find_deaf_tasks
 from the_sink.deploy.follow import Awaited, find_execution, follow
 from the_sink.deploy.pace import Pace
@@ -64,6 +65,7 @@ class DeployPlan:
         version: Of the archive whose run is under way, "" where the deploy makes one.
         failed: The environment's newest run, if it carried this very release and failed, "" otherwise.
         steps: In order.
+        taken_database: The identifier of the database that the release takes away; "" if it takes none.
         progress: How far it has come; moved on while it is applied.
         timeout_s: How long to watch; None for ever.
     """
@@ -75,6 +77,7 @@ class DeployPlan:
     tag: str
     version: str
     failed: str
+    taken_database: str
     steps: tuple[Step, ...]
     progress: Progress
     timeout_s: float | None
@@ -113,7 +116,8 @@ def plan(
     Raises:
         NotFound: the platform or the environment does not exist yet.
         ConfigError: the environment's pipeline was bootstrapped with other settings than the release has, or
-            its platform template does not know what the release passes to it.
+            its platform template does not know what the release passes to it, or the release takes a
+            database away that is protected.
         SinkError: the commit was archived with other bytes, or the app's stack is stuck.
     """
     names = Names(settings.app, environment.name)
@@ -143,15 +147,16 @@ def plan(
     )
     progress = Progress(names.env, release, start, resume)
     planned = DeployPlan(
-        names, release, archive, platform.bucket, environment.tag, version, "", steps, progress, timeout_s
+        names, release, archive, platform.bucket, environment.tag, version, "", "", steps, progress, timeout_s
     )
     if not planned.starts_a_run:
         return planned
     files = _read_files(archive, (TEMPLATE_FILE, file_name(names.env)))
     _check_pipeline(aws, names.env, files, pipeline)
     check_channel(aws, platform.bucket, names.env, files.read(TEMPLATE_FILE)[0])
+    taken = find_taken(aws, names, files, app_stack)
     failed = next((run.execution_id for run in carrying[:1] if not again and run.status == "Failed"), "")
-    return replace(planned, failed=failed)
+    return replace(planned, failed=failed, taken_database=taken)
 
 
 def apply(aws: Aws, planned: DeployPlan) -> Generator[Event, None, Deployed]:

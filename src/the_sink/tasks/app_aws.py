@@ -92,7 +92,8 @@ def deploy(
         sandbox: Deploy to the sandbox of this machine instead of AWS.
         again: Run the pipeline even if the release serves already.
         dry_run: Show the steps, and change nothing.
-        yes: Do not ask: go back to an older release, delete an app stack whose first creation failed.
+        yes: Do not ask: go back to an older release, take a database away, delete an app stack whose first
+            creation failed.
         json: Print what serves in the end as JSON.
         timeout: Stop watching after this many seconds; the deploy goes on.
     """
@@ -143,6 +144,7 @@ def deploy(
             return
         if planned.starts_a_run:
             releasing.confirm_release(settings, environment, choice, sandbox=sandbox, yes=yes)
+            releasing.confirm_database(environment, planned.taken_database, yes=yes)
         lines.say(f"{choice.announcement} to {environment.name}.")
         try:
             deployed = watch(verb.apply(aws, planned))

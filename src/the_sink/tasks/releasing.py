@@ -14,6 +14,7 @@ from the_sink.config import Environment, Settings
 from the_sink.config.files import Tree
 from the_sink.config.problems import refusal
 from the_sink.config.validation import check_release
+from the_sink.deploy.databases import describe_loss
 from the_sink.deploy.promotion import Candidate, find_candidate, is_older
 from the_sink.errors import InputError
 from the_sink.local import git, unfinished_update
@@ -109,6 +110,16 @@ def confirm_release(
     )
     if newer:
         confirm(f"{short} is older than {newer[:8]}, which serves in {environment.name}; go back", yes=yes)
+
+
+def confirm_database(environment: Environment, database: str, *, yes: bool) -> None:
+    """Ask before a release takes a database away, "" being none.
+
+    Raises:
+        InputError: the answer was no, or there is nobody to ask.
+    """
+    if database:
+        confirm(describe_loss(environment.name, database), yes=yes)
 
 
 def find_commit(settings: Settings, commit: str) -> str:

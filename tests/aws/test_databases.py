@@ -1,0 +1,127 @@
+"""A release that takes a database away: asked about, and refused where RDS would not let it go."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from the_sink.aws.session import Aws
+from the_sink.config.files import Tree
+from the_sink.deploy.databases import find_taken
+from the_sink.errors import ConfigError
+from the_sink.naming import Names
+from the_sink.sandbox.process import wait_until
+
+from .conftest import APP_FILES, commit
+
+NAMES = Names("my-app", "stage")
+CONFIGURATION = "aws/cfn-template-configuration-stage.json"
+
+PLATFORM_STACK = """
+Parameters:
+  SecretsDelivery: { Type: String, Default: image }
+  RDSInstanceClass: { Type: String, Default: db.t4g.micro }
+Conditions:
+  HasDatabase: !Not [!Equals [!Ref RDSInstanceClass, none]]
+Resources:
+  Topic: { Type: AWS::SNS::Topic }
+  Database:
+    Type: AWS::RDS::DBInstance
+    Condition: HasDatabase
+    Properties:
+      DBInstanceIdentifier: my-app-stage-db
+      DBInstanceClass: !Ref RDSInstanceClass
+      Engine: postgres
+      AllocatedStorage: "20"
+      MasterUsername: app
+      MasterUserPassword: not-a-secret-here
+"""
+
+NESTED = """  StackPython:
+    Type: AWS::CloudFormation::Stack
+    Properties:
+      TemplateURL: !Sub "https://BUCKET.s3.amazonaws.com/stacks/python/cfn-template-v1-${AppEnv}.yml"
+      Parameters: PASSED
+Outputs:"""
+
+
+def template(bucket: str, passed: str) -> str:
+    """The app's template, which nests the platform's and passes it what is said."""
+    text = APP_FILES["aws/cfn-template.yml"]
+    text = text.replace("Outputs:", NESTED.replace("BUCKET", bucket).replace("PASSED", passed))
+    return text.replace("Resources:", "  RDSInstanceClass: { Type: String, Default: none }\nResources:")
+
+
+@pytest.fixture
+def database(invoke: Any, app: Path, platform_bucket: str, aws: Any) -> str:
+    """An environment whose stack stands, with a database by the platform's default; its identifier."""
+    assert invoke(app, "bootstrap", "--env", "stage", "--sandbox").code == 0
+    key = "stacks/python/cfn-template-v1-stage.yml"
+    aws("s3").put_object(Bucket=platform_bucket, Key=key, Body=PLATFORM_STACK.encode())
+    parameters = json.loads(APP_FILES[CONFIGURATION])["Parameters"]
+    aws("cloudformation").create_stack(
+        StackName=NAMES.app_stack,
+        TemplateBody=template(platform_bucket, "{ SecretsDelivery: task }"),
+        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+    )
+
+    def status() -> str:
+        found = aws("cloudformation").describe_stacks(StackName=NAMES.app_stack)["Stacks"][0]
+        return str(found["StackStatus"])
+
+    assert wait_until(lambda: not status().endswith("IN_PROGRESS"), 60)
+    assert status() == "CREATE_COMPLETE"
+    return "my-app-stage-db"
+
+
+def test_a_release_that_takes_a_database_away_asks_first(
+    invoke: Any, app: Path, platform_bucket: str, connection: Aws, aws: Any, database: str
+) -> None:
+    """Not the one that keeps it; a protected one is refused, whatever was answered."""
+    stack = connection.stacks.describe(NAMES.app_stack)
+
+    def taken_by(passed: str, given: dict[str, str]) -> str:
+        document = json.loads(APP_FILES[CONFIGURATION])
+        document["Parameters"] |= given
+        files = {
+            "aws/cfn-template.yml": template(platform_bucket, passed).encode(),
+            CONFIGURATION: json.dumps(document).encode(),
+        }
+        return find_taken(connection, NAMES, Tree(files), stack)
+
+    passes = "{ SecretsDelivery: task, RDSInstanceClass: !Ref RDSInstanceClass }"
+    assert taken_by("{}", {}) == ""
+    assert taken_by(passes, {"RDSInstanceClass": "db.t4g.small"}) == ""
+    assert taken_by("{ RDSInstanceClass: none }", {}) == database
+    assert taken_by(passes, {}) == database
+
+    (app / "aws/cfn-template.yml").write_text(template(platform_bucket, passes))
+    commit(app, "No database")
+    ended = invoke(app, "deploy", "--env", "stage", "--sandbox")
+
+    assert ended.code == 2
+    assert ended.err.splitlines()[-2:] == [
+        "The release takes the database my-app-stage-db of stage away: RDSInstanceClass is none. A final "
+        "snapshot stays; the instance, its automated backups and its password are lost. Go on? There is no "
+        "terminal to ask at.",
+        "If you mean it, add --yes.",
+    ]
+
+    aws("rds").modify_db_instance(DBInstanceIdentifier=database, DeletionProtection=True)
+    refused = invoke(app, "deploy", "--env", "stage", "--sandbox", "--yes")
+
+    assert refused.code == 2
+    assert refused.err.splitlines()[-2:] == [
+        "stage: the stack has the database my-app-stage-db, and by "
+        "aws/cfn-template-configuration-stage.json the release has none. RDS deletes no instance that is "
+        "protected: it would stay behind, outside of the stack.",
+        "To take it away on purpose make a snapshot, then switch the protection off: aws rds "
+        "modify-db-instance --db-instance-identifier my-app-stage-db --no-deletion-protection "
+        "(docs/how-to/take-a-database-away.md of the platform).",
+    ]
+    with pytest.raises(ConfigError):
+        taken_by(passes, {})
+    assert taken_by("{}", {}) == ""
