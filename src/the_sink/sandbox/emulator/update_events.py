@@ -96,17 +96,11 @@ def install() -> None:
     update = provisioners._update_resource
 
     def update_resource(
-        kind: str,
-        physical_id: str,
-        old: dict[str, Any],
-        new: dict[str, Any],
-        stack_name: str,
-        logical_id: str | None = None,
-        old_attrs: dict[str, Any] | None = None,
+        kind: str, physical_id: str, old: Any, new: Any, stack_name: str, logical_id: str = "", *rest: Any
     ) -> Any:
         if old != new:
             updates.change((stack_name, logical_id or physical_id))
-        return update(kind, physical_id, old, new, stack_name, logical_id, old_attrs)
+        return update(kind, physical_id, old, new, stack_name, logical_id, *rest)
 
     provisioners._update_resource = update_resource
     intercept_events(updates.handle)
