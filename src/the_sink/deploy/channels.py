@@ -8,38 +8,44 @@ update would fail in CloudFormation, after the build.
 from __future__ import annotations
 
 from the_sink.aws.session import Aws
-from the_sink.config.nested import check_passed, nested_template_keys
+from the_sink.config.environment_file import EnvironmentFile, file_name, parse_environment_file
+from the_sink.config.files import Files
+from the_sink.config.nested import check_passed, check_values, nested_template_keys, read_platform_stack
+from the_sink.config.stack_template import FILE as TEMPLATE_FILE
 from the_sink.config.stack_template import parse_template, read_parameters
-from the_sink.deploy.templates import load_template
 from the_sink.errors import ConfigError
+from the_sink.resources import resource_path
 
 
-def check_channel(aws: Aws, bucket: str, env: str, app_template: str) -> None:
+def check_channel(aws: Aws, bucket: str, env: str, files: Files) -> None:
     """Refuse a release that the platform's template in this environment cannot take; changes nothing.
 
     Args:
         aws: The environment's account.
         bucket: The platform's, where its templates lie.
         env: The environment's name.
-        app_template: The text of the release's ``aws/cfn-template.yml``; one that cannot be read is
-            refused by who reads it for its own sake.
+        files: The release's ``aws/cfn-template.yml`` and the environment's configuration file; one that
+            cannot be read is refused by who reads it for its own sake.
 
     Raises:
-        ConfigError: naming the parameter, and who must act.
+        ConfigError: naming the parameter or the output, and who must act.
     """
-    template, problems = parse_template(app_template)
+    template, problems = parse_template(files.read(TEMPLATE_FILE)[0])
     if problems:
         return
+    own, _ = read_parameters(template)
+    text, missing = files.read(file_name(env))
+    content = EnvironmentFile() if missing else parse_environment_file(text, file_name(env))[0]
     for key in nested_template_keys(template, env):
         if aws.objects.describe(bucket, key) is None:
             raise ConfigError(
                 f"The platform has no template s3://{bucket}/{key}, which aws/cfn-template.yml nests.",
                 f"In the platform's repository: invoke platform.publish{aws.target.flags}",
             )
-        published, _ = parse_template(aws.objects.read(bucket, key).decode())
-        declared, _ = read_parameters(published)
-        newer = load_template("stacks/python/cfn-template.yml").parameters
-        for problem in check_passed(template, declared, f"the platform's template in {env}", newer):
+        published = read_platform_stack(aws.objects.read(bucket, key).decode())
+        newer = read_platform_stack(resource_path("stacks/python/cfn-template.yml").read_text("utf-8"))
+        found = check_passed(template, published, f"the platform's template in {env}", newer)
+        for problem in [*found, *check_values(env, template, own, content, published)]:
             raise ConfigError(
                 str(problem),
                 problem.hint

@@ -153,7 +153,7 @@ def plan(
         return planned
     files = _read_files(archive, (TEMPLATE_FILE, file_name(names.env)))
     _check_pipeline(aws, names.env, files, pipeline)
-    check_channel(aws, platform.bucket, names.env, files.read(TEMPLATE_FILE)[0])
+    check_channel(aws, platform.bucket, names.env, files)
     taken = find_taken(aws, names, files, app_stack)
     failed = next((run.execution_id for run in carrying[:1] if not again and run.status == "Failed"), "")
     return replace(planned, failed=failed, taken_database=taken)

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from the_sink.config import answers, platform_pin
-from the_sink.config.nested import check_passed
+from the_sink.config.environment_file import file_name, parse_environment_file
+from the_sink.config.nested import check_passed, check_values, read_platform_stack
 from the_sink.config.problems import Problem
+from the_sink.config.settings import read_app
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
 from the_sink.config.stack_template import parse_template, read_parameters
 from the_sink.errors import InputError
 from the_sink.local.process import run
 from the_sink.local.template_source import check_folder, find_commit
+from the_sink.naming import ENVIRONMENTS
 from the_sink.resources import installed_commit, resource_path
 
 
@@ -59,18 +62,29 @@ def check_installed(root: Path) -> list[Problem]:
     return platform_pin.check_installed(_read(root / platform_pin.FILE), installed_commit())
 
 
-def check_nested(root: Path) -> list[Problem]:
-    """Hold what the app passes to the platform's nested stack against that stack's parameters.
+def check_nested(root: Path, stack: str | None = None) -> list[Problem]:
+    """Hold what the app passes to the platform's nested stack, and reads from it, against that stack.
 
-    CloudFormation fails the update on a parameter too many or too few; cfn-lint does not look inside a
-    template that lies in a bucket. The stack is the installed package's own, so of the pinned version.
+    CloudFormation fails the update on a parameter too many or too few and on a value that is refused;
+    cfn-lint does not look inside a template that lies in a bucket.
+
+    Args:
+        root: The app's.
+        stack: The text of that stack's template; None for the installed package's, so of the pinned version.
     """
     template, problems = parse_template(_read(root / TEMPLATE_FILE))
     if problems:
         return []  # said by whoever reads that file first
-    shipped, _ = parse_template(resource_path("stacks/python/cfn-template.yml").read_text(encoding="utf-8"))
-    declared, _ = read_parameters(shipped)
-    return check_passed(template, declared)
+    if stack is None:
+        stack = resource_path("stacks/python/cfn-template.yml").read_text(encoding="utf-8")
+    platform = read_platform_stack(stack)
+    own, _ = read_parameters(template)
+    found = check_passed(template, platform)
+    for env in ENVIRONMENTS:
+        if text := _read(root / file_name(env)):
+            content, _ = parse_environment_file(text, file_name(env))
+            found += check_values(env, template, own, content, platform)
+    return list(dict.fromkeys(found))
 
 
 def check_markers(root: Path) -> list[Problem]:
@@ -107,7 +121,11 @@ def lint_template(root: Path, cfn_lint: str) -> list[Problem]:
     """Return what cfn-lint says of the app's template, informational findings aside."""
     if not (root / TEMPLATE_FILE).is_file():
         return []
-    done = run([cfn_lint, "--format", "json", TEMPLATE_FILE], root)
+    settings, _ = read_app(root)
+    regions = sorted({each.region for each in settings.environments}) if settings else []
+    # Without it cfn-lint holds everything against us-east-1.
+    where = ["--regions", *regions] if regions else []
+    done = run([cfn_lint, TEMPLATE_FILE, "--format", "json", *where], root)
     try:
         # It says nothing at all where there is nothing to say, and where it failed; its exit code tells.
         matches = json.loads(done.text) if done.text or done.code else []

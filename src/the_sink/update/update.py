@@ -12,10 +12,7 @@ from pathlib import Path
 
 from the_sink.config import answers, earlier, platform_pin
 from the_sink.config.files import Folder
-from the_sink.config.nested import check_passed
 from the_sink.config.problems import Problem, refusal
-from the_sink.config.stack_template import FILE as TEMPLATE_FILE
-from the_sink.config.stack_template import parse_template, read_parameters
 from the_sink.config.validation import check_app
 from the_sink.errors import InputError
 from the_sink.local import checks, git, unfinished_update
@@ -104,11 +101,9 @@ def _validate(app: Path, source: TemplateSource, target: Target) -> list[Problem
                 f"Write {target.to_commit} after the @.",
             )
         )
-    template, unread = parse_template(_read(app / TEMPLATE_FILE))
     stack = source.read(target.to_commit, _STACK)
-    if not unread and stack is not None:
-        declared, _ = read_parameters(parse_template(stack)[0])
-        problems += check_passed(template, declared)
+    if stack is not None:
+        problems += checks.check_nested(app, stack)
     cfn_lint = checks.find_cfn_lint()
     if cfn_lint is not None:
         problems += [each for each in checks.lint_template(app, cfn_lint) if not each.is_warning]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from the_sink.config.nested import check_passed
+from the_sink.config.nested import PlatformStack, check_passed
 from the_sink.config.stack_template import Parameter, parse_template, read_parameters
 from the_sink.local import checks
 from the_sink.resources import resource_path
@@ -121,7 +121,8 @@ def nested(app: Path, version: str = CHANNEL, **parameters: str) -> list[str]:
 def required() -> dict[str, str]:
     text = resource_path("stacks/python/cfn-template.yml").read_text(encoding="utf-8")
     parameters, _ = read_parameters(parse_template(text)[0])
-    return {name: "x" for name, parameter in parameters.items() if parameter.is_required}
+    values = {"AppName": "my-app", "AppEnv": "stage", "RuntimeVersion": "'3.13'"}
+    return {name: values[name] for name, parameter in parameters.items() if parameter.is_required}
 
 
 def test_what_the_platforms_stack_takes_may_be_passed(app):
@@ -146,9 +147,10 @@ def test_a_parameter_of_a_newer_platform_is_not_taken_for_a_misspelt_one():
             }
         }
     }
-    declared = {name: Parameter(name, "String", "") for name in ("AlarmRollbacks", "AlarmTopic")}
+    known = PlatformStack({name: Parameter(name, "String", "") for name in ("AlarmRollbacks", "AlarmTopic")})
+    newer = PlatformStack({"AlarmRollback": Parameter("AlarmRollback", "String", "")})
 
-    assert [(p.message, p.hint) for p in check_passed(template, declared, newer={"AlarmRollback"})] == [
+    assert [(each.message, each.hint) for each in check_passed(template, known, newer=newer)] == [
         ("App passes AlarmRollback, no parameter of the platform's stack.", ""),
         (
             "App passes AlarmTopik, no parameter of the platform's stack. Did you mean 'AlarmTopic'?",
@@ -163,6 +165,43 @@ def test_a_parameter_too_few_is_named(app):
     del passed["AppName"]
 
     assert nested(app, **passed) == ["App does not pass AppName, which the platform's stack needs."]
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        "!GetAtt App.Outputs.Urll",
+        "{Fn::GetAtt: [App, Outputs.Urll]}",
+        '!Sub "see ${App.Outputs.Urll}"',
+        '!Sub ["${x} ${App.Outputs.Urll}", {x: y}]',
+        '!Sub ["${x}", {x: !GetAtt App.Outputs.Urll}]',
+    ],
+)
+def test_an_output_that_the_platforms_stack_does_not_have_is_named(app, read):
+    nested(app, **required())
+    template = app / "aws" / "cfn-template.yml"
+    text = template.read_text()
+    template.write_text(
+        f"{text}Outputs:\n  Wrong: {{Value: {read}}}\n  Right: {{Value: !GetAtt App.Outputs.Url}}\n"
+    )
+
+    assert [problem.message for problem in checks.check_nested(app)] == [
+        "App.Outputs.Urll is read, no output of the platform's stack. Did you mean 'Url'?"
+    ]
+
+
+def test_a_value_that_the_platforms_stack_refuses_is_named_with_its_file(app):
+    configuration = app / "aws" / "cfn-template-configuration-stage.json"
+    content = json.loads(configuration.read_text())
+    content["Parameters"]["Cidr"] = "banana"
+    configuration.write_text(json.dumps(content))
+
+    found = nested(app, **required(), EcsAlbAllowedCidr="!Ref Cidr", AlarmRollback="perhaps", TaskCpu="512")
+
+    assert found == [
+        r'Cidr is "banana"; its template expects: text that matches (\d{1,3}\.){3}\d{1,3}/\d{1,2}.',
+        'AlarmRollback is "perhaps"; its template allows true, false.',
+    ]
 
 
 def test_a_stack_of_another_major_is_not_held_against_this_one(app):
@@ -193,6 +232,17 @@ def test_a_template_is_linted_by_line_and_rule(app):
         ("line 8", "(W2001).", True),
         ("line 14", "(E1019).", False),
     ]
+
+
+def test_a_template_is_linted_for_the_regions_of_its_environments(app, tmp_path):
+    """Not for us-east-1, cfn-lint's own choice."""
+    fake = tmp_path / "cfn-lint"
+    fake.write_text('#!/bin/sh\necho "$*" >&2\nexit 1\n')
+    fake.chmod(0o755)
+
+    (problem,) = checks.lint_template(app, str(fake))
+
+    assert problem.message.endswith("aws/cfn-template.yml --format json --regions eu-west-1")
 
 
 def test_a_linter_that_fails_is_a_problem_and_not_a_pass(app, tmp_path):
