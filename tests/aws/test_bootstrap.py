@@ -63,6 +63,25 @@ def test_what_the_first_deploy_will_miss_is_said(invoke: Any, app: Path, platfor
     assert "Warning: The platform has no runtime image 3.13 for X86_64 yet" in ended.err
 
 
+def test_a_package_that_is_not_the_pinned_one_is_said_to_be_what_bootstraps(
+    invoke: Any, app: Path, platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an update the old package would bring its old pipeline.yml, and nobody would see it."""
+    installed = tmp_path / "site-packages" / f"the_sink-{platform_version()}.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text(f"Name: the-sink\nVersion: {platform_version()}\n")
+    (installed / "direct_url.json").write_text(json.dumps({"vcs_info": {"commit_id": "c" * 40}}))
+    monkeypatch.syspath_prepend(str(installed.parent))
+    (app / "requirements-platform.txt").write_text(f"the-sink[sandbox] @ git+https://x/y@{'b' * 40}\n")
+
+    ended = invoke(app, "bootstrap", "--env", "stage", "--sandbox", "--dry-run")
+
+    assert (
+        "Warning: requirements-platform.txt: it pins commit bbbbbbbb, and cccccccc is installed, whose files "
+        "are used here. Install it: .venv/bin/pip install -r requirements-platform.txt\n"
+    ) in ended.err
+
+
 def test_a_dry_run_changes_nothing(invoke: Any, app: Path, platform: str, aws: Any) -> None:
     ended = invoke(app, "bootstrap", "--env", "stage", "--sandbox", "--dry-run")
 
