@@ -30,7 +30,7 @@ LONGEST = (
     "tests/unit/tasks/",
     "tests/aws/",
 )
-"""What takes longest, which begins first: what is left then is small, and two processes end together."""
+"""What takes longest, which begins first: what is left then is small, and the processes end together."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
