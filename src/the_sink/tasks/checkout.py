@@ -27,8 +27,8 @@ def test(_c: Context, only: str = "", docker: bool = False, long: bool = False) 
     folders = ["tests/docker"] if chosen == ["docker"] else ["tests"]
     if docker and long:
         folders = ["--override-ini", "norecursedirs=.*", "tests"]
-    # A module's tests stay in one process: they share its sandbox, and a journey's steps their order. Three for
-    # two cores, because much of the time is a wait for a health check.
+    # A module's tests stay in one process: they share its sandbox, and a journey's steps their order. Three
+    # for two cores, because much of the time is a wait for a health check.
     spread = ["-n", "3", "--dist", "loadscope"]
     raise Exit(code=_tool("pytest", *spread, "-m", " or ".join(chosen) or "not long", *folders))
 
