@@ -111,7 +111,9 @@ def test_a_release_that_is_not_taken(shop: Shop, connection: Aws, image: dict[st
     (line,) = [line for line in lines if "unhealthy" in line]
     assert line.startswith("    target is unhealthy: the load balancer asks ")
     assert line.endswith(f" on port 8080 for /health: {reason} (a task has 12 s to become healthy).")
-    assert f" on port 8080 for /health: {reason};" in message
+    # Which port that is here is said where it is not the one that the load balancer is told.
+    assert f" on port 8080 for /health: {reason}" in message
+    assert re.search(rf"{re.escape(reason)}( \(port 8080 leads to the task's \$PORT, \d+\))?;", message)
     assert "Task failed ELB health checks" in message
     says = [line for line in lines if re.fullmatch(rf"    task [0-9a-f-]+ says: {SAID}\.", line)]
     is_elsewhere = image is BY_CONTAINER_INIT
