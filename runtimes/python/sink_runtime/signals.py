@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import signal
+from abc import ABC, abstractmethod
 from types import FrameType
 from typing import TypeVar
 
 Handling = TypeVar("Handling", bound="SignalHandling")
 
 
-class SignalHandling:
+class SignalHandling(ABC):
     """A block in which SIGTERM and SIGINT go to ``_handle``."""
 
     def __enter__(self: Handling) -> Handling:
@@ -21,5 +22,6 @@ class SignalHandling:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
 
+    @abstractmethod
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        raise NotImplementedError
+        """Do what the signal asks for; called in the main thread, between two instructions."""
