@@ -11,6 +11,7 @@ Imported by ``invoke --list``: nothing here may import more than Invoke itself h
 
 from __future__ import annotations
 
+import errno
 import functools
 import inspect
 import os
@@ -29,6 +30,8 @@ from the_sink.errors import InputError, SinkError
 from the_sink.tasks.flags import FLAGS
 
 Body = Callable[..., Any]
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 INTERRUPTED_EXIT_CODE = 130
 """128 + SIGINT, as shells count."""
@@ -183,6 +186,11 @@ def _guarded(function: Body, has_dry_run: bool) -> Body:
             # Python would flush into the closed pipe once more as it exits, and complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise Exit(code=_CLOSED_PIPE_EXIT_CODE) from None
+        except OSError as error:
+            if error.errno not in _DISK_FULL:
+                raise
+            where = f" that holds {error.filename}" if error.filename else ""
+            raise Exit(f"The disk{where} is full.\nMake room, then run the same command again.", 1) from error
 
     # Invoke prints the docstring under "Docstring:"; its sections are already the options' help.
     run.__doc__ = _SECTION.split(inspect.getdoc(function) or "")[0].strip()

@@ -39,6 +39,13 @@ def deploy(c, env="", commit="", sandbox=False, dry_run=False, yes=False, json=F
     print(json_module.dumps([env, commit, sandbox, dry_run, yes, json, wait]))
 
 
+@task
+def store(c):
+    """Write where there is no room."""
+    with open("/dev/full", "w") as file:
+        file.write("x")
+
+
 @task(iterable=("only",), name="list")
 def list_(c, only=None):
     """List things.
@@ -212,6 +219,15 @@ def test_ctrl_c_is_one_line_and_130(tmp_path):
         process.kill()
 
     assert (process.returncode, err) == (130, "Interrupted.\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_full_disk_is_one_line_and_what_to_do(tmp_path):
+    command = [str(Path(sys.executable).parent / "invoke"), "store"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == "The disk is full.\nMake room, then run the same command again.\n"
 
 
 def test_a_reader_that_goes_away_is_no_error_to_speak_of(tmp_path):
