@@ -113,9 +113,10 @@ class Children(SignalHandling):
             pid, status = os.waitpid(-1, 0)
             first = by_id.get(pid)
         first.returncode = os.waitstatus_to_exitcode(status)
-        for child in children:
-            if child is not first:
-                self._tell(child, signal.SIGTERM)
+        if not self.received:  # else they know, and a second signal may meet one that is all but gone
+            for child in children:
+                if child is not first:
+                    self._tell(child, signal.SIGTERM)
         for child in children:
             child.wait()
         return first
