@@ -12,9 +12,6 @@ from __future__ import annotations
 
 import compileall
 import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from functools import partial
 
@@ -22,6 +19,7 @@ from sink_runtime.earlier import install as earlier
 from sink_runtime.earlier.layout import find_earlier
 from sink_runtime.layout import Layout, Refusal, read_layout, run, say
 from sink_runtime.procfile import PROCESSES, read_procfile
+from sink_runtime.uv import Uv
 
 LOCK = "requirements.lock"
 _COMPILED_ALONE = 200
@@ -49,22 +47,8 @@ def install_dependencies(layout: Layout) -> int:
     lock = layout.app / LOCK
     if not lock.is_file():
         raise Refusal(f"{lock} is missing: COPY it before RUN app-init dependencies.")
-    uv = shutil.which("uv")
-    if uv is None:
-        raise Refusal("uv is not on the PATH: the runtime image brings it.")
-    python = layout.venv / "bin" / "python"
-    install = [uv, "pip", "install", "--require-hashes", "--python", str(python), "--requirement", str(lock)]
-    if layout.is_image:
-        # Nobody reads the cache of a layer again, and a task must not compile at every start.
-        # Files are linked out of the temporary cache, which is on the same file system and goes away.
-        install += ["--no-cache", "--link-mode", "hardlink", "--compile-bytecode"]
-    make = [uv, "venv", "--quiet", "--clear", "--no-python-downloads", "--python", sys.executable]
-    for command in ([*make, str(layout.venv)], install):
-        code = subprocess.run(command, check=False).returncode
-        if code:
-            say(f"{LOCK} could not be installed: uv ended with exit code {code}, its reason is above.")
-            return 1
-    return 0
+    uv = Uv(layout.venv, layout.is_image, os.environ)
+    return uv.make() or uv.install(LOCK, "--require-hashes", "--requirement", str(lock))
 
 
 def prepare_app(layout: Layout) -> int:

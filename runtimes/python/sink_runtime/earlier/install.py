@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from sink_runtime.earlier.layout import EarlierApp
 from sink_runtime.layout import Refusal, say
+from sink_runtime.uv import Uv
 
 # Runs the programs of aws/services/supervisor/conf; an app's own choice of version stays.
 SUPERVISOR = (
@@ -38,29 +37,18 @@ def optimized(environ: dict[str, str]) -> dict[str, str]:
 def install_dependencies(app: EarlierApp) -> int:
     """Make the virtual environment anew with what the app's server names, and see that it can be served."""
     declared = _declared(app.server)
-    uv = shutil.which("uv")
-    if uv is None:
-        raise Refusal("uv is not on the PATH: the runtime image brings it.")
-    python = app.venv / "bin" / "python"
-    environment = optimized(dict(os.environ))
-    install = [uv, "pip", "install", "--python", str(python)]
-    if app.is_image:
-        # Nobody reads the cache of a layer again, and a task must not compile at every start.
-        install += ["--no-cache", "--compile-bytecode"]
-    make = [uv, "venv", "--quiet", "--clear", "--no-python-downloads", "--python", sys.executable]
+    uv = Uv(app.venv, app.is_image, optimized(dict(os.environ)))
     exactly = ["--require-hashes"] if declared.name == LOCK else []
-    for command in ([*make, str(app.venv)], [*install, *exactly, "--requirement", str(declared)]):
-        code = subprocess.run(command, env=environment, check=False).returncode
-        if code:
-            return _failed(declared.name, code)
+    code = uv.make() or uv.install(declared.name, *exactly, "--requirement", str(declared))
+    if code:
+        return code
     for program in ("gunicorn", "flask"):
         if not (app.venv / "bin" / program).exists():
             raise Refusal(f"{declared} does not name {program}, with which the service is served: add it.")
     if (app.venv / "bin" / "supervisord").exists():
         return 0
-    add = [*install, "--quiet", "--require-hashes", "--requirement", "-"]
-    code = subprocess.run(add, env=environment, input=SUPERVISOR.encode(), check=False).returncode
-    return _failed("supervisor", code) if code else 0
+    exactly = ["--quiet", "--require-hashes", "--requirement", "-"]
+    return uv.install("supervisor", *exactly, given=SUPERVISOR)
 
 
 def prepare(app: EarlierApp) -> int:
@@ -72,11 +60,6 @@ def prepare(app: EarlierApp) -> int:
             say("The sources do not compile; the file and the line are above.")
             return 1
     return 0
-
-
-def _failed(what: str, code: int) -> int:
-    say(f"{what} could not be installed: uv ended with exit code {code}, its reason is above.")
-    return 1
 
 
 def _declared(server: Path) -> Path:
