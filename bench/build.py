@@ -2,17 +2,18 @@
 
 That way is a Dockerfile which copies everything and then has pip install the app, so that every change of a
 source installs every dependency. Both build the same app FROM the same runtime with the same versions of the
-same packages, in turns on the same hosts: engines that have just been started and hold the runtime's image
-and nothing else, as a build host of CodeBuild does after its first pull. What is timed is `docker build`
-alone; the package registries are as near to both, and neither has a package cache. The registry of images
-is the sandbox's, on this machine; ECR is as near to CodeBuild as a network lets it be. Bounds:
+same packages, in turns on the same hosts: engines that have just been started on a disk of their own and hold
+the runtime's image and nothing else, as a build host of CodeBuild does after its first pull. What is timed is
+`docker build` alone; the package registries are as near to both, and neither has a package cache. The images'
+registry is the sandbox's, on this machine; ECR is as near to CodeBuild as a network lets it be. Bounds:
 
 - cold, with no cache at all: twice as fast
 - on a fresh host that has only the registry's cache, after a one-line change of a source: three times
 - on the same host, after such a change: twenty times
 - the image is no larger than runtime, dependencies (installed with bytecode) and source, plus 5 %
 
-A fresh host is a second dockerd, which needs root; where there is none nothing is measured, and that is said.
+A fresh host is a second dockerd on a mounted file, which needs root; where it cannot be played nothing is
+measured, and that is said.
 The runtime is built on local/python:3.13, or on what THE_SINK_BASE_IMAGE names.
 """
 
@@ -40,7 +41,8 @@ from the_sink.tasks.journey import free_port
 CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(CHECKOUT))
 
-from tests.docker.fresh_engine import fresh_engine, why_not  # noqa: E402 - its folder is found only now
+from tests.docker.fresh_disk import DiskUnavailable, fresh_disk  # noqa: E402 - its folder is found only now
+from tests.docker.fresh_engine import fresh_engine, why_not  # noqa: E402
 
 ROUNDS = 3
 BOUNDS = {"cold": 2, "fresh host": 3, "warm": 20}
@@ -234,7 +236,7 @@ def measure(engine: FoundEngine, scratch: Path) -> tuple[dict[str, list[tuple[fl
         runtime, cache = f"{prefix}/runtime:{RUNTIME}", f"{prefix}/app:cache"
         publish_runtime(engine, runtime)
         for number in range(ROUNDS):
-            with fresh_engine(engine) as found:
+            with fresh_disk() as disk, fresh_engine(engine, disk) as found:
                 host = Host(found, runtime)
                 host.run("pull", runtime)
                 # In turns, because the second finds in memory what the first had to read.
@@ -249,7 +251,7 @@ def measure(engine: FoundEngine, scratch: Path) -> tuple[dict[str, list[tuple[fl
                     source = sum(file.stat().st_size for file in ours.rglob("*") if file.is_file())
                     parts = host.size(runtime) + host.size_of_dependencies(lock) + source
                     size = host.size("ours") / parts
-            with fresh_engine(engine) as found:
+            with fresh_disk() as disk, fresh_engine(engine, disk) as found:
                 host = Host(found, runtime)
                 host.run("pull", runtime)
                 change(ours, f"{number} on a fresh host")
@@ -266,11 +268,14 @@ def main() -> int:
     except EngineUnavailable as error:
         print(f"not measured: no engine here ({error.message})")
         return 0
-    if reason := why_not():
-        print(f"not measured: no fresh host can be played here ({reason})")
+    try:
+        if reason := why_not():
+            raise DiskUnavailable(reason)
+        with tempfile.TemporaryDirectory(prefix="the-sink-bench-") as scratch:
+            seconds, size = measure(engine, Path(scratch))
+    except DiskUnavailable as error:
+        print(f"not measured: no fresh host can be played here ({error})")
         return 0
-    with tempfile.TemporaryDirectory(prefix="the-sink-bench-") as scratch:
-        seconds, size = measure(engine, Path(scratch))
     broken = size > BOUND_SIZE
     for name, bound in BOUNDS.items():
         earlier, ours = (statistics.median(column) for column in zip(*seconds[name], strict=True))

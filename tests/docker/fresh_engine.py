@@ -32,13 +32,14 @@ def why_not() -> str:
 
 
 @contextmanager
-def fresh_engine(first: FoundEngine) -> Iterator[FoundEngine]:
+def fresh_engine(first: FoundEngine, parent: Path | None = None) -> Iterator[FoundEngine]:
     """Start an engine, yield it with the same ``docker`` command as the machine's own, and remove it whole.
 
+    What it keeps lies in a folder of its own, in that for temporary files or in another one.
     Builds use this machine's network. It has a bridge of its own, which nothing uses: an engine that is told
     to have none removes ``docker0``, and that is the machine's own engine's.
     """
-    folder = Path(tempfile.mkdtemp(prefix="sink-host-"))
+    folder = Path(tempfile.mkdtemp(prefix="sink-host-", dir=parent))
     bridge = f"sink{secrets.token_hex(4)}"  # an interface's name ends at 15 characters
     subprocess.run(["ip", "link", "add", bridge, "type", "bridge"], check=True)
     host = f"unix://{folder}/docker.sock"
