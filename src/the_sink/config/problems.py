@@ -26,8 +26,29 @@ class Problem:
     is_warning: bool = False
 
     def __str__(self) -> str:
-        """Return the one line that is printed."""
+        """Return what an error says."""
         return f"{self.file}: {self.message}"
+
+    @property
+    def line(self) -> str:
+        """The line of a list: whether it is a warning, and what repairs it."""
+        return f"{'warning: ' if self.is_warning else ''}{self}{self.hint and f' {self.hint}'}"
+
+
+def warnings_of(problems: Iterable[Problem], commit: str = "") -> list[Problem]:
+    """Return the problems, where all are warnings.
+
+    Args:
+        problems: In the order in which they were found.
+        commit: As in :func:`refusal`.
+
+    Raises:
+        ConfigError: one of them is none.
+    """
+    found = list(problems)
+    if any(not problem.is_warning for problem in found):
+        raise refusal(found, commit)
+    return found
 
 
 def refusal(problems: Iterable[Problem], commit: str = "") -> ConfigError:

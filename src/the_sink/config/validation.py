@@ -28,7 +28,7 @@ from the_sink.config.environment_file import (
     parse_environment_file,
 )
 from the_sink.config.files import Files, Folder
-from the_sink.config.problems import Problem, refusal
+from the_sink.config.problems import Problem, warnings_of
 from the_sink.config.settings import Settings, read_app
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
 from the_sink.config.stack_template import Parameter, describe_yaml_error, parse_template, read_parameters
@@ -116,9 +116,7 @@ def load_parameters(settings: Settings, env: str) -> Mapping[str, str]:
     files = Folder(settings.root)
     template = _read_template(files)
     content, found = _check_environment(files, env, template, settings)
-    problems = [*template.problems, *found]
-    if any(not problem.is_warning for problem in problems):
-        raise refusal(problems)
+    warnings_of([*template.problems, *found])
     tag = effective("EcrTag", env, template.document, template.declared, content)
     values = effective_parameters(content, template.declared)
     return {**values, "EcrTag": tag.value if tag else PLATFORM_DEFAULTS["EcrTag"]}

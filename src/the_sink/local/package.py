@@ -17,7 +17,7 @@ from the_sink.config import Settings
 from the_sink.config.answers import FILE as ANSWERS_FILE
 from the_sink.config.answers import parse_answers
 from the_sink.config.files import Tree
-from the_sink.config.problems import refusal
+from the_sink.config.problems import Problem, warnings_of
 from the_sink.config.validation import check_release
 from the_sink.errors import InputError, SinkError
 from the_sink.local.git import Commit, read_tree, require_clean, resolve_commit
@@ -26,7 +26,7 @@ REQUIRED = ("aws/buildspec.yaml", "aws/cfn-template.yml")
 """Without these in it no pipeline can act on an archive."""
 
 
-def check_commit(settings: Settings, commit: Commit, env: str, *, is_checked_out: bool) -> None:
+def check_commit(settings: Settings, commit: Commit, env: str, *, is_checked_out: bool) -> list[Problem]:
     """See that the pipeline of an environment can act on a commit's own files, whatever is checked out.
 
     Args:
@@ -35,6 +35,9 @@ def check_commit(settings: Settings, commit: Commit, env: str, *, is_checked_out
         env: The environment.
         is_checked_out: Whether ``validate`` would say the same, so that a refusal need not name the commit.
 
+    Returns:
+        What is worth knowing all the same.
+
     Raises:
         ConfigError: it cannot; the first reason, and how many more there are.
     """
@@ -42,9 +45,7 @@ def check_commit(settings: Settings, commit: Commit, env: str, *, is_checked_out
     missing = [path for path in REQUIRED if not tree.has(path)]
     if missing:
         raise _no_app(commit, missing)
-    problems = check_release(tree, settings, env)
-    if any(not problem.is_warning for problem in problems):
-        raise refusal(problems, "" if is_checked_out else commit.short)
+    return warnings_of(check_release(tree, settings, env), "" if is_checked_out else commit.short)
 
 
 def package_commit(settings: Settings, commit: Commit, folder: Path) -> Archive:

@@ -66,9 +66,7 @@ def validate(_c: Context, json: bool = False, timing: bool = False) -> None:
         lines.data_as_json({**answer, "timing": timings_as_data(timings)} if timing else answer)
     else:
         for problem in problems:
-            lines.data(
-                f"{'warning: ' if problem.is_warning else ''}{problem}{problem.hint and f' {problem.hint}'}"
-            )
+            lines.data(problem.line)
         if cfn_lint is None:
             lines.say("cfn-lint is not installed: aws/cfn-template.yml was read, not linted.")
         if not errors:

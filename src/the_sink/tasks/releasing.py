@@ -6,13 +6,14 @@ before it has. Imported by the task that deploys, not by ``invoke --list``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from the_sink.archive import Archive
 from the_sink.config import Environment, Settings
 from the_sink.config.files import Tree
-from the_sink.config.problems import refusal
+from the_sink.config.problems import Problem, warnings_of
 from the_sink.config.validation import check_release
 from the_sink.deploy.databases import describe_loss
 from the_sink.deploy.promotion import Candidate, find_candidate, is_older
@@ -20,6 +21,7 @@ from the_sink.errors import InputError
 from the_sink.local import git, unfinished_update
 from the_sink.local.package import check_commit, package_commit
 from the_sink.naming import DEFAULT_TAGS
+from the_sink.report import lines
 from the_sink.tasks.asking import confirm
 from the_sink.tasks.connection import connect_to
 
@@ -60,7 +62,7 @@ def choose_commit(settings: Settings, environment: Environment, commit: str, fol
     if not commit:
         unfinished_update.require_none(settings.root)
         git.require_clean(settings.root)
-    check_commit(settings, chosen, environment.name, is_checked_out=not commit)
+    _warn(check_commit(settings, chosen, environment.name, is_checked_out=not commit))
     return Choice(package_commit(settings, chosen, folder))
 
 
@@ -75,9 +77,11 @@ def choose_promoted(
     source = settings.before(environment.name)
     aws = connect_to(source, sandbox=sandbox)
     candidate = find_candidate(aws, settings, source.name, find_commit(settings, commit), folder)
-    problems = check_release(Tree(candidate.contents), settings, environment.name)
-    if any(not problem.is_warning for problem in problems):
-        raise refusal(problems, candidate.release.short)
+    _warn(
+        warnings_of(
+            check_release(Tree(candidate.contents), settings, environment.name), candidate.release.short
+        )
+    )
     return Choice(candidate.archive, candidate)
 
 
@@ -138,3 +142,8 @@ def find_commit(settings: Settings, commit: str) -> str:
         if len(commit) >= 4 and set(commit) <= set("0123456789abcdef"):
             return commit
         raise
+
+
+def _warn(problems: Sequence[Problem]) -> None:
+    for problem in problems:
+        lines.say(problem.line)

@@ -69,6 +69,18 @@ def test_what_is_checked_is_the_commit_and_not_the_working_tree(settings, commit
     check_commit(settings, resolve_commit(settings.root), "stage", is_checked_out=True)
 
 
+def test_what_is_worth_knowing_about_a_commit_is_no_reason_to_refuse_it(settings, commit):
+    deployable(settings, commit)
+    commit({"app/Procfile": "web: gunicorn app\nchek: true\n"})
+
+    found = check_commit(settings, resolve_commit(settings.root), "stage", is_checked_out=True)
+
+    assert [problem.line for problem in found] == [
+        "warning: app/Procfile: 'chek' is run by nobody: a task runs release and web, the build check. "
+        "Did you mean 'check'?"
+    ]
+
+
 def test_every_file_that_a_pipeline_acts_on_is_checked(settings, commit, git):
     deployable(settings, commit)
     commit({"aws/buildspec.yaml": "version: 0.1\n", "aws/cfn-template.yml": "- a\n"})
