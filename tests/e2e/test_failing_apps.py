@@ -142,7 +142,7 @@ CASES = [
     ),
     Case(
         "ends well",
-        (r"ended with exit code 0 \(a web process must go on\): ", "stay in the foreground"),
+        (r"ended with exit code 0 \(what serves must go on\): ", "stay in the foreground"),
         body="print('done', flush=True)",
         logged="done",
         shown="    | done",

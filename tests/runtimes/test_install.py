@@ -154,8 +154,8 @@ class TestApp:
         assert refusal(image.run("app-init", "does-not-exist")) == expected
 
 
-def test_a_process_type_that_no_task_runs_is_named(image: Image) -> None:
-    """Allowed, for whoever runs it otherwise; of a misspelt `release` it is the only sign."""
+def test_a_process_type_that_runs_beside_web_is_named(image: Image) -> None:
+    """Of a misspelt `release` it is the only sign in the build."""
     image.write("Procfile", "relase: alembic upgrade head\nweb: python3 -m shop\n")
     (image.root / "opt/venv/bin").mkdir(parents=True)
     (image.root / "opt/venv/bin/python").symlink_to(image.root / "bin/python3")
@@ -163,6 +163,4 @@ def test_a_process_type_that_no_task_runs_is_named(image: Image) -> None:
     done = image.run("app-init", "app")
 
     assert done.returncode == 0
-    assert done.stderr == (
-        "app-init: Procfile: 'relase' is run by no task; container-init runs check, release, web.\n"
-    )
+    assert done.stderr == "app-init: Procfile: every task runs 'relase' beside web.\n"

@@ -25,6 +25,8 @@ UNCERTIFIED = (
     "platform.bootstrap --parameter CertificateArn=<its ARN> --sandbox"
 )
 SILENT = "nothing listens on port 8080 ($PORT) 10 s after the start of web"
+WORKER = "worker ended with exit code 0, and the task with it"
+ENDED = Task("arn", "STOPPED", "app:1", exit_code=0, stop_code="EssentialContainerExited")
 RELEASE = "release ended with exit code 1; web is not started"
 
 
@@ -39,7 +41,9 @@ RELEASE = "release ended with exit code 1; web is not started"
         ([f"container-init: {SILENT}.", "INFO still warming up"], SILENT),
         ([f"container-init: {SILENT}.", "container-init: web listens on port 8080 now, 12 s …"], ""),
         (["container-init: release: false", f"container-init: {RELEASE}."], RELEASE),
-        (["app-init: Procfile: worker is run by nobody here; tasks run release and web."], ""),
+        (["app-init: Procfile: every task runs 'worker' beside web."], ""),
+        (["container-init: worker: python3 -m shop.jobs"], ""),
+        (["container-init: web: shop", f"container-init: {WORKER}."], WORKER),
     ],
 )
 def test_the_last_fault_is_found(lines: list[str], fault: str) -> None:
@@ -84,9 +88,10 @@ def test_a_pipeline_that_no_event_has_started_is_a_warning_in_the_sandbox() -> N
             FailedTask(RUNS, fault=SILENT),
             "Let the `web:` command of the Procfile listen on $HOST and $PORT, commit",
         ),
+        (FailedTask(ENDED), "Let the `web:` command of the Procfile stay in the foreground, commit"),
         (
-            FailedTask(Task("arn", "STOPPED", "app:1", exit_code=0, stop_code="EssentialContainerExited")),
-            "Let the `web:` command of the Procfile stay in the foreground, commit",
+            FailedTask(ENDED, fault=WORKER),
+            "Let the `worker:` command of the Procfile stay in the foreground, commit",
         ),
         (
             FailedTask(

@@ -67,7 +67,7 @@ SCHEDULER = {"stop_code": "ServiceSchedulerInitiated", "stopped_reason": "Scalin
         ({"exit_code": 3, **ITSELF}, "ended with exit code 3: Essential container in task exited"),
         (
             {"exit_code": 0, **ITSELF},
-            "ended with exit code 0 (a web process must go on): Essential container in task exited",
+            "ended with exit code 0 (what serves must go on): Essential container in task exited",
         ),
         (
             {"exit_code": 127, **ITSELF},

@@ -54,8 +54,8 @@ def install_dependencies(layout: Layout) -> int:
 def prepare_app(layout: Layout) -> int:
     """See that the app can start: a Procfile, sources that this Python compiles."""
     for name in sorted(read_procfile(layout.app / "Procfile").keys() - PROCESSES):
-        # Allowed, for whoever runs it otherwise; of a misspelt `release` it would be the only sign.
-        say(f"Procfile: {name!r} is run by no task; container-init runs {', '.join(PROCESSES)}.")
+        # Of a misspelt `release` it is the only sign in the build.
+        say(f"Procfile: every task runs {name!r} beside web.")
     if not layout.src.is_dir():
         raise Refusal(f"{layout.src} is missing: the app's packages are expected there.")
     python = layout.venv / "bin" / "python"

@@ -38,6 +38,11 @@ class Layout:
         return self.app / "src"
 
     @property
+    def shared(self) -> Path:
+        """Where the file system is mounted that the tasks of the service share."""
+        return self.app.parent / "mnt" / "shared"
+
+    @property
     def env_file(self) -> Path:
         """The settings of the app as a file."""
         return self.app / ".env"

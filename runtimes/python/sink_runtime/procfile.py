@@ -8,7 +8,7 @@ from pathlib import Path
 from sink_runtime.layout import Refusal
 
 PROCESSES = ("check", "release", "web")
-"""What container-init runs; further process types may stand beside it."""
+"""Those with a meaning of their own; every further one runs beside `web`."""
 
 _LINE = re.compile(r"(?P<name>[a-z][a-z0-9_-]*):\s*(?P<command>\S.*)")
 

@@ -1,6 +1,7 @@
 """container-init: what every task of an app starts with.
 
-    container-init         the environment, then the Procfile's `release` to its end, then `web`
+    container-init         the environment, then the Procfile's `release` to its end, then `web`, and
+                           beside it every further process type
     container-init check   the environment, then the Procfile's `check`: exit code 0 or 1
     container-init health  ask the app that runs in this container for /health: exit code 0 or 1
     container-init env     the secret in SINK_SECRET_CORE as the text of a .env, on standard output
@@ -15,25 +16,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 from sink_runtime import env_file
+from sink_runtime.children import Children
 from sink_runtime.concurrency import choose_concurrency
 from sink_runtime.earlier.layout import find_earlier
 from sink_runtime.earlier.start import start as start_earlier
 from sink_runtime.health import probe
 from sink_runtime.layout import DEFAULTS, Layout, Refusal, read_layout, run, say
-from sink_runtime.procfile import read_procfile
+from sink_runtime.procfile import PROCESSES, read_procfile
 from sink_runtime.secret import VARIABLE, parse_secret
 from sink_runtime.shell import exec_form
-from sink_runtime.signals import SignalHandling
+from sink_runtime.turns import taking_turns
 from sink_runtime.watch import leave_watching, watching
 
 
@@ -60,25 +59,56 @@ def _main(arguments: Sequence[str]) -> int:
 
 
 def start(layout: Layout) -> int:
-    """Run `release`, then become `web`, or stay as its parent where it is more than one command."""
+    """Run `release`, then become `web`, or stay as the parent of several commands."""
     commands = read_procfile(layout.app / "Procfile")
     environment = make_environment(layout, os.environ)
-    with Forwarding() as forwarding:
+    with Children() as children:
         if "release" in commands:
-            say(f"release: {commands['release']}")
-            code = forwarding.run(commands["release"], layout.app, environment)
+            with taking_turns(layout.shared, "release"):
+                say(f"release: {commands['release']}")
+                code = _run(children, commands["release"], layout.app, environment)
             if code:
                 say(f"release ended with exit code {code}; web is not started.")
                 return code
-        say(f"web: {commands['web']}")
+        lasting = {name: commands[name] for name in ("web", *sorted(commands.keys() - PROCESSES))}
+        for name, command in lasting.items():
+            say(f"{name}: {command}")
         single = exec_form(commands["web"], environment["PATH"])
-        if single is None:
-            with watching(environment):
-                code = forwarding.run(commands["web"], layout.app, environment)
-            say(f"web ended with exit code {code}.")
-            return code
-        leave_watching(environment)
-        return become(single, layout.app, environment)
+        if single is not None and len(lasting) == 1:
+            leave_watching(environment)
+            return become(single, layout.app, environment)
+        return _stay(children, lasting, layout.app, environment)
+
+
+def _run(children: Children, command: str, folder: Path, environment: Mapping[str, str]) -> int:
+    """Run a command to its end and return its exit code; one that was told to stop never counts as 0."""
+    shell = _shell(command, environment)
+    code = children.wait(children.start(shell, folder, environment, whole_group=True))
+    return code or (128 + children.received if children.received else 0)
+
+
+def _stay(
+    children: Children, commands: Mapping[str, str], folder: Path, environment: Mapping[str, str]
+) -> int:
+    """Start `web`, and the further process types beside it, and wait; return an exit code.
+
+    Their lines reach the log as they are: a name before them would break those that are JSON.
+    """
+    started = {
+        children.start(_shell(command, environment), folder, environment, whole_group=True): name
+        for name, command in commands.items()
+    }
+    with watching(next(iter(started)).pid, environment):
+        first = children.wait_together(list(started))
+    code = children.wait(first)
+    if children.received:
+        return code or 128 + children.received
+    say(f"{started[first]} ended with exit code {code}{', and the task with it' * (len(started) > 1)}.")
+    return code
+
+
+def _shell(command: str, environment: Mapping[str, str]) -> list[str]:
+    return ["/bin/sh", "-c", exec_form(command, environment["PATH"]) or command]
 
 
 def become(command: str, folder: Path, environment: Mapping[str, str]) -> NoReturn:
@@ -94,8 +124,8 @@ def check(layout: Layout) -> int:
     if "check" not in commands:
         say("The Procfile has no line `check: <command>`; only the settings were read.")
         return 0
-    with Forwarding() as forwarding:
-        code = forwarding.run(commands["check"], layout.app, environment)
+    with Children() as children:
+        code = _run(children, commands["check"], layout.app, environment)
     if code:
         say(f"check ended with exit code {code}: a task of this image would not start.")
         return 1
@@ -151,57 +181,3 @@ def _read_env_file(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise Refusal(f"{path} cannot be read: {reason}.") from None
     return env_file.parse(text, str(path), environ)
-
-
-def _await_group(leader: int) -> None:
-    """Wait until nothing of a process group is left, whoever its processes belong to by now.
-
-    Orphans become children of process 1: of this process, or of the init that a task with ECS Exec has
-    before it, and then nothing but the group still leads to them.
-    """
-    while True:
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-leader, os.WNOHANG)[0]:
-                pass
-        try:
-            os.killpg(leader, 0)
-        except ProcessLookupError:
-            return
-        except PermissionError:
-            pass  # it is there
-        time.sleep(0.05)
-
-
-class Forwarding(SignalHandling):
-    """SIGTERM and SIGINT reach all of the command that runs; between commands they end this process."""
-
-    def __init__(self) -> None:
-        self._is_running = False
-        self._child: subprocess.Popen[bytes] | None = None
-        self._received = 0
-
-    def run(self, command: str, folder: Path, environment: Mapping[str, str]) -> int:
-        """Run a command to its end and return its exit code; one that was told to stop never counts as 0."""
-        self._is_running = True
-        shell = ["/bin/sh", "-c", exec_form(command, environment["PATH"]) or command]
-        self._child = subprocess.Popen(shell, cwd=folder, env=environment, start_new_session=True)
-        if self._received:  # while the process was being made
-            self._pass_on(self._received)
-        code = self._child.wait()
-        if self._received:
-            # The shell ends at once, what it has started may still drain.
-            _await_group(self._child.pid)
-        self._is_running = False
-        code = 128 - code if code < 0 else code
-        return code or (128 + self._received if self._received else 0)
-
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        self._received = number
-        if not self._is_running:
-            raise SystemExit(128 + number)
-        self._pass_on(number)
-
-    def _pass_on(self, number: int) -> None:
-        if self._child is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._child.pid, number)

@@ -80,10 +80,10 @@ def _await_end(pid: int) -> Await:
 
 
 @contextlib.contextmanager
-def watching(environment: Mapping[str, str]) -> Iterator[None]:
-    """Watch what this process starts within the block."""
+def watching(pid: int, environment: Mapping[str, str]) -> Iterator[None]:
+    """Watch a process and what it starts, for as long as the block runs."""
     ended = threading.Event()
-    arguments = (os.getpid(), environment, ended.wait)
+    arguments = (pid, environment, ended.wait)
     threading.Thread(target=watch, args=arguments, daemon=True).start()
     try:
         yield

@@ -14,22 +14,19 @@ from the_sink.config.problems import Problem, did_you_mean
 FILE = "app/Procfile"
 
 PROCESSES = ("release", "web", "check")
-"""What the runtime runs: the first two in a task, the last in the build."""
+"""Those with a meaning of their own: the first two in a task, the last in the build. A further one is run
+beside ``web``."""
 
 _LINE = re.compile(r"(?P<name>[a-z][a-z0-9_-]*):\s*(?P<command>\S.*)")
 
 
 def check_processes(commands: Collection[str]) -> list[Problem]:
-    """Warn of every process type that nobody runs; of a misspelt one it is the only sign."""
+    """Warn of every process type that looks like a misspelt one: it would run beside ``web``."""
+    meant = {name: did_you_mean(name, PROCESSES) for name in commands if name not in PROCESSES}
     return [
-        Problem(
-            FILE,
-            f"{name!r} is run by nobody: a task runs release and web, the build check."
-            f"{did_you_mean(name, PROCESSES)}",
-            is_warning=True,
-        )
-        for name in commands
-        if name not in PROCESSES
+        Problem(FILE, f"every task runs {name!r} beside web.{hint}", is_warning=True)
+        for name, hint in meant.items()
+        if hint
     ]
 
 

@@ -9,7 +9,12 @@ import re
 
 from the_sink.deploy.exceptions import LoggedException
 from the_sink.deploy.failed_tasks import FailedTask
-from the_sink.deploy.runtime_words import is_about_secret, is_not_heard, is_release_failure
+from the_sink.deploy.runtime_words import (
+    ended_beside,
+    is_about_secret,
+    is_not_heard,
+    is_release_failure,
+)
 from the_sink.models import StackEvent
 from the_sink.naming import Names
 
@@ -80,7 +85,8 @@ def hint_for_task(failed: FailedTask | None, names: Names, flags: str) -> str:
         file = f"aws/cfn-template-configuration-{names.env}.json"
         return f"Give it more in {file} (TaskMemory), or mend the leak, commit"
     if task is not None and task.has_ended_itself and task.exit_code == 0:
-        return "Let the `web:` command of the Procfile stay in the foreground, commit"
+        name = ended_beside(fault) or "web"
+        return f"Let the `{name}:` command of the Procfile stay in the foreground, commit"
     return MEND
 
 

@@ -10,14 +10,15 @@ from collections.abc import Sequence
 
 _SAID = re.compile(r"(?:^|\s)(?:app-init|container-init): (?P<text>\S.*)")
 _NO_FAULT = re.compile(
-    r"(?:release|web): "  # the command that begins
+    r"[a-z][a-z0-9_-]*: "  # the command that begins
     r"|\S+ is not written \("  # a read-only root
-    r"|Procfile: "  # a process type that nobody runs
+    r"|Procfile: "  # a process type that runs beside web
 )
 _MENDED = re.compile(r"web listens on port \d+ now\b")
 _PORT = re.compile(r"port (\d+) \(\$PORT\)")
 _RELEASE_FAILED = re.compile(r"release ended with exit code \d+; web is not started\b")
 _NOT_HEARD = re.compile(r"nothing listens on port |web listens on port ")
+_ENDED = re.compile(r"(\S+) ended with exit code \d+, and the task with it\b")
 _SECRET = re.compile(r"The secret(?:'s| )")
 
 
@@ -49,6 +50,12 @@ def is_release_failure(sentence: str) -> bool:
 def is_not_heard(sentence: str) -> bool:
     """Whether `web:` of the Procfile does not listen where it is asked."""
     return bool(_NOT_HEARD.match(sentence))
+
+
+def ended_beside(sentence: str) -> str:
+    """Return the process type that ended and took the task with it; "" where several were not running."""
+    found = _ENDED.match(sentence)
+    return found[1] if found else ""
 
 
 def is_about_secret(sentence: str) -> bool:

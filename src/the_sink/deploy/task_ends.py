@@ -14,7 +14,7 @@ _TARGET_GROUP = re.compile(r" in \(target-group [^)]*\)")
 
 _SIGNAL = 128
 _MEANINGS = {
-    0: "a web process must go on",
+    0: "what serves must go on",
     126: "a program cannot be run",
     127: "a program was not found",
     _SIGNAL + 11: "it crashed, SIGSEGV",

@@ -76,8 +76,7 @@ def test_what_is_worth_knowing_about_a_commit_is_no_reason_to_refuse_it(settings
     found = check_commit(settings, resolve_commit(settings.root), "stage", is_checked_out=True)
 
     assert [problem.line for problem in found] == [
-        "warning: app/Procfile: 'chek' is run by nobody: a task runs release and web, the build check. "
-        "Did you mean 'check'?"
+        "warning: app/Procfile: every task runs 'chek' beside web. Did you mean 'check'?"
     ]
 
 

@@ -10,25 +10,25 @@ is, which is root in such apps' Dockerfiles.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import sink_runtime
+from sink_runtime.children import Children
 from sink_runtime.concurrency import choose_concurrency
-from sink_runtime.earlier.children import Children, Service, become, find_service_user
 from sink_runtime.earlier.front import CLIENT_VARIABLE
 from sink_runtime.earlier.install import optimized
 from sink_runtime.earlier.layout import EarlierApp
 from sink_runtime.earlier.supervisor import read_programs, write_configuration
+from sink_runtime.earlier.user import Service, become, find_service_user
 from sink_runtime.layout import DEFAULTS, Refusal, say
+from sink_runtime.turns import taking_turns
 from sink_runtime.watch import leave_watching, watching
 
 # Sourced, as on that platform, so that the shell's exports can be told afterwards.
@@ -83,9 +83,10 @@ def start(app: EarlierApp) -> int:
         with tempfile.TemporaryDirectory(prefix="sink-", ignore_cleanup_errors=True) as folder:
             supervisord = [str(app.venv / "bin" / "supervisord"), "--configuration"]
             supervisord.append(str(write_configuration(programs, Path(folder))))
-            serving = children.start(web, app.server, environment, user)
-            beside = children.start(supervisord, app.server, environment, Service())
-            with watching(environment):
+            own = user.environment(environment)
+            serving = children.start(web, app.server, own, uid=user.uid, gid=user.gid)
+            beside = children.start(supervisord, app.server, environment)
+            with watching(serving.pid, environment):
                 first = children.wait_together([serving, beside])
         if children.received:
             return children.wait(serving)
@@ -134,11 +135,17 @@ def _boot(
     bash = shutil.which("bash", path=environment["PATH"])
     if bash is None:
         raise Refusal(f"{app.app_boot} is a script for bash, and there is none.")
-    with _one_at_a_time(app), tempfile.TemporaryFile() as told:
+    with taking_turns(app.shared, "app-boot"), tempfile.TemporaryFile() as told:
         say(f"app-boot: {app.app_boot}")
         words = [bash, "-c", _BOOT, "app-boot", str(app.app_boot), sys.executable, str(told.fileno())]
         child = children.start(
-            words, app.server, environment, user, whole_group=True, pass_fds=[told.fileno()]
+            words,
+            app.server,
+            user.environment(environment),
+            whole_group=True,
+            pass_fds=[told.fileno()],
+            uid=user.uid,
+            gid=user.gid,
         )
         code = children.wait(child)
         told.seek(0)
@@ -146,27 +153,6 @@ def _boot(
     # A script that ends in `exit 0` tells nothing.
     left = json.loads(text) if text and not code else environment
     return code, {name: value for name, value in left.items() if name not in {"HOME", "USER", "_", "SHLVL"}}
-
-
-@contextlib.contextmanager
-def _one_at_a_time(app: EarlierApp) -> Iterator[None]:
-    """Let the tasks of a service boot one after the other, by a lock in the folder that they share.
-
-    The lock goes with whoever holds it. Amazon EFS has NFS's locks
-    (https://docs.aws.amazon.com/efs/latest/ug/features.html).
-    """
-    try:
-        lock = (app.shared / ".app-boot.lock").open("a")
-    except OSError:
-        yield  # nothing is shared: no other task can be told
-        return
-    with lock:
-        try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            say("app-boot waits for that of another task.")
-            fcntl.lockf(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _gunicorn_arguments(app: EarlierApp, environment: Mapping[str, str]) -> list[str]:
