@@ -250,9 +250,18 @@ def test_every_import_has_its_export(parameters: dict[str, str], stack: Callable
 
     assert imported <= exported
     assert "the-sink-PipelineS3Bucket" in imported
-    assert ("demo-app-stage-SecretArn" in imported) == (parameters["SecretsDelivery"] == "task")
     assert ("the-sink-PublicSubnetIds" in imported) == ("EcsAlbScheme" in parameters)
     assert ("the-sink-CertificateArn" in imported) == ("UsePlatformCertificate" in parameters)
+
+
+@pytest.mark.parametrize("delivery", ["task", "image"])
+def test_a_pipelines_stack_cannot_go_before_the_apps(delivery: str, stack: Callable[..., Any]) -> None:
+    """StackRole would go with it. What is imported is made in every pipeline's stack, of 1.0 too."""
+    app = stack("python", SecretsDelivery=delivery, RDSInstanceClass="none")
+    imported = set(re.findall(r"<import ([^>]+)>", str(app.resources)))
+    exports = {o["Export"]["Name"] for o in stack("pipeline").outputs.values() if "Export" in o}
+
+    assert imported & exports == {"demo-app-stage-SecretArn"}
 
 
 @pytest.mark.parametrize("env", naming.ENVIRONMENTS)
