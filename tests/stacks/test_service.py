@@ -319,3 +319,15 @@ def test_tasks_start_where_their_files_are(stack: Callable[..., Any]) -> None:
 
     assert subnets == [app.properties(f"FileSystemMountTarget{zone}")["SubnetId"] for zone in "AB"]
     assert {"FileSystemMountTargetA", "FileSystemMountTargetB"} <= set(app.resources["Service"]["DependsOn"])
+
+
+@pytest.mark.parametrize(("scheme", "kind"), [("internal", "Private"), ("internet-facing", "Public")])
+def test_a_load_balancer_takes_one_subnet_of_each_of_two_zones(
+    scheme: str, kind: str, stack: Callable[..., Any]
+) -> None:
+    """Of three subnets, two of which are in one zone, it would be refused; a database takes all of them."""
+    app = stack("python", EcsAlbScheme=scheme)
+    subnets = f"<import the-sink-{kind}SubnetIds>"
+
+    assert app.properties("LoadBalancer")["Subnets"] == [f"{subnets}[0]", f"{subnets}[1]"]
+    assert app.properties("DatabaseSubnetGroup")["SubnetIds"] == ["<import the-sink-PrivateSubnetIds>"]
