@@ -37,11 +37,12 @@ def test_a_topic_hears_of_all_that_can_go_wrong(instance_class: str, stack: Call
     found = alarms(stack("python", AlarmTopicArn=TOPIC, RDSInstanceClass=instance_class))
 
     of_database = ["database-storage", "database-connections"] if instance_class != "none" else []
-    of_service = ["errors", "load-balancer-errors", "unhealthy-hosts", "cpu", "memory"]
+    of_service = ["errors", "load-balancer-errors", "unhealthy-hosts", "healthy-hosts", "cpu", "memory"]
     assert list(found) == of_service + of_database
     for name, alarm in found.items():
-        assert alarm["AlarmActions"] == [TOPIC], name
-        assert alarm["TreatMissingData"] == "notBreaching", name
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [TOPIC], name
+        wanted = "breaching" if name == "healthy-hosts" else "notBreaching"
+        assert alarm["TreatMissingData"] == wanted, name
         assert alarm["AlarmDescription"], name
 
 
@@ -66,6 +67,7 @@ def test_what_they_measure_is_the_apps_own(stack: Callable[..., Any]) -> None:
         "errors": ("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", group),
         "load-balancer-errors": ("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count", balancer),
         "unhealthy-hosts": ("AWS/ApplicationELB", "UnHealthyHostCount", group),
+        "healthy-hosts": ("AWS/ApplicationELB", "HealthyHostCount", group),
         "cpu": ("AWS/ECS", "CPUUtilization", service),
         "memory": ("AWS/ECS", "MemoryUtilization", service),
         "database-storage": ("AWS/RDS", "FreeStorageSpace", database),
@@ -78,6 +80,27 @@ def test_a_migration_wakes_nobody(stack: Callable[..., Any]) -> None:
     alarm = alarms(stack("python", AlarmTopicArn=TOPIC))["unhealthy-hosts"]
 
     assert alarm["Period"] * alarm["EvaluationPeriods"] >= 600
+
+
+def test_a_service_that_serves_nobody_is_told_without_a_single_request(stack: Callable[..., Any]) -> None:
+    """Not while one task takes another's place, nor before the first is there."""
+    app = stack("python", AlarmTopicArn=TOPIC)
+    alarm = alarms(app)["healthy-hosts"]
+    deployment = app.properties("Service")["DeploymentConfiguration"]
+
+    assert (alarm["Statistic"], alarm["ComparisonOperator"]) == ("Minimum", "LessThanThreshold")
+    assert alarm["Threshold"] == 1
+    assert deployment["MinimumHealthyPercent"] == 100
+    assert alarm["Period"] * alarm["EvaluationPeriods"] >= 2 * 86
+    assert app.resources["HealthyHostsAlarm"]["DependsOn"] == "Service"
+
+
+@pytest.mark.parametrize("maximum", ["0", "4"])
+def test_a_service_that_was_stopped_on_purpose_wakes_nobody(maximum: str, stack: Callable[..., Any]) -> None:
+    app = stack("python", AlarmTopicArn=TOPIC, InstancesCount="0", InstancesMaximum=maximum)
+
+    assert "healthy-hosts" not in alarms(app)
+    assert "unhealthy-hosts" in alarms(app)
 
 
 @pytest.mark.parametrize("storage_gib", [20, 100, 65536])
@@ -105,4 +128,5 @@ def test_a_rollback_by_alarm_asks_for_errors_alone(topic: str, stack: Callable[.
         "Rollback": True,
     }
     assert ("cpu" in alarms(app)) == bool(topic)
-    assert alarms(app)["errors"].get("AlarmActions", []) == ([topic] if topic else [])
+    for actions in ("AlarmActions", "OKActions"):
+        assert alarms(app)["errors"].get(actions, []) == ([topic] if topic else [])
