@@ -17,8 +17,10 @@ ENVIRONMENTS = ("stage", "uat", "prod")
 DEFAULT_TAGS = {"stage": "latest", "uat": "uat", "prod": "prod"}
 """Which archive (``<app>/<tag>.zip``) an environment follows unless ``sink.toml`` says otherwise."""
 
-RESERVED_APP_NAMES = frozenset({"stacks", "platform", "runtimes", "the-sink"})
-"""Prefixes and stack names that the platform uses in the same bucket and account."""
+RESERVED_APP_NAMES = frozenset({"stacks"})
+"""Folders of the pipeline bucket that are the platform's: every app's ``StackRole`` reads them, so an app of
+such a name would show its releases to all. No other name of the platform's can be an app's: each ends in
+what is no environment (``<platform>-platform``, ``<platform>-python-runtime``)."""
 
 
 PYTHON_RUNTIMES = ("3.10", "3.11", "3.12", "3.13", "3.14")
@@ -47,11 +49,15 @@ def check_platform_name(name: str) -> str:
 
 
 def check_app_name(name: str) -> str:
-    """Return ``name`` if it can name an app.
+    """Return ``name`` if it can name an app, be it one of the earlier platform.
 
-    5 to 24 characters, lowercase letters, digits and hyphens. Load balancer names may not begin with
-    ``internal-`` and stack names begin with a letter; a double hyphen is refused because target group
-    and role names are cut at hyphens.
+    What that platform asked for (5 to 24 characters, lowercase letters, digits and hyphens, none at the
+    end), and what AWS makes impossible, because names of its resources begin with the app's: stack names
+    begin with a letter (https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html),
+    load balancer names not with ``internal-``
+    (https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html).
+    ``copier.yml`` asks more of a new one. Two hyphens in a row are in the way of a database alone:
+    :func:`the_sink.config.effective.check_database_name`.
 
     Raises:
         InputError: quoting the name and saying which rule it breaks.
@@ -60,7 +66,8 @@ def check_app_name(name: str) -> str:
     if problem:
         raise InputError(
             f"{name!r} cannot name an app: {problem}.",
-            "Use 5 to 24 lowercase letters, digits and single hyphens, beginning with a letter.",
+            "Use 5 to 24 lowercase letters, digits and hyphens, beginning with a letter; AppName in each of "
+            "the app's aws/cfn-template-configuration-<env>.json is the same.",
         )
     return name
 
@@ -71,15 +78,13 @@ def _app_name_problem(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9-]+", name):
         return "only lowercase letters, digits and hyphens are allowed"
     if not name[0].isalpha():
-        return "it must begin with a letter"
+        return "its stacks are named after it, and stack names must begin with a letter"
     if name.endswith("-"):
         return "it may not end with a hyphen"
-    if "--" in name:
-        return "it may not contain two hyphens in a row"
     if name.startswith("internal-"):
         return "load balancer names may not begin with 'internal-'"
     if name in RESERVED_APP_NAMES:
-        return "the platform uses that name itself"
+        return f"{name}/ of the pipeline bucket is the platform's own folder"
     return ""
 
 
@@ -145,6 +150,11 @@ class Names:
     def repository(self) -> str:
         """The ECR repository: one per app and environment."""
         return f"{self.app}-{self.env}"
+
+    @property
+    def database(self) -> str:
+        """The RDS instance."""
+        return f"{self.app}-{self.env}-db"
 
     @property
     def log_group(self) -> str:

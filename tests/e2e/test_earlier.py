@@ -1,7 +1,8 @@
 """An app of the earlier platform deploys with its ``aws/`` folder untouched.
 
-What is put beside that folder is what docs/how-to/move-an-app-from-the-earlier-platform.md says. The steps
-build on one another; ``tests/docker`` takes them with an engine.
+What is put beside that folder is what docs/how-to/move-an-app-from-the-earlier-platform.md says. It is named
+as that platform's own public app, and as the platform is: the-sink. The steps build on one another;
+``tests/docker`` takes them with an engine.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ FIXTURE = CHECKOUT / "tests" / "fixtures" / "earlier_app"
 PAGE = CHECKOUT / "docs" / "how-to" / "move-an-app-from-the-earlier-platform.md"
 SANDBOX = "e2e-earlier"
 REGION = "eu-west-1"
-NAMES = Names("tide-gauge", "stage")
+NAMES = Names("the-sink", "stage")
 
 PARAMETERS = {
     "PlatformName": "the-sink",
-    "AppName": "tide-gauge",
+    "AppName": "the-sink",
     "AppEnv": "stage",
     "RuntimeVersion": "3.11",
     "TaskCpu": "256",
@@ -62,7 +63,7 @@ class Move:
 
     def __init__(self, journey: Journey) -> None:
         self.journey = journey
-        self.app = journey.folder / "tide-gauge"
+        self.app = journey.folder / "moved-app"
         self.commits: list[str] = []
 
     def invoke(self, *words: str) -> str:
@@ -158,6 +159,7 @@ class TestEarlierApp:
         settings = re.sub(r"^ {3}", "", settings, flags=re.MULTILINE)
         build = "mkdir -p app/client/build && cp app/client/index.html app/client/build/"
         settings = re.sub(r'before = ".*"', f'before = "{build}"', settings)
+        settings = settings.replace('name = "tide-gauge"', f'name = "{NAMES.app}"')
         (move.app / "sink.toml").write_text(f'{settings}\n[sandbox]\nname = "{SANDBOX}"\n')
         shutil.copy(CHECKOUT / "template" / "tasks.py", move.app)
         commit = subprocess.run(

@@ -287,6 +287,7 @@ def test_names_are_those_of_naming(env: str, stack: Callable[..., Any]) -> None:
     assert task["Family"] == names.task_family
     assert container["Name"] == names.container
     assert container["Image"] == f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/{names.repository}:moving"
+    assert app.properties("Database")["DBInstanceIdentifier"] == names.database
     assert app.properties("LogGroup")["LogGroupName"] == names.log_group
     assert {
         r["Properties"]["AlarmName"].rpartition("/")[0]

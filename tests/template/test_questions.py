@@ -14,7 +14,7 @@ from copier import run_copy
 
 from the_sink.errors import InputError
 from the_sink.local.template_locks import FOLDER
-from the_sink.naming import PYTHON_RUNTIMES, RESERVED_APP_NAMES, check_app_name, check_platform_name
+from the_sink.naming import PYTHON_RUNTIMES, check_app_name, check_platform_name
 
 from .conftest import APP, CHECKOUT, VARIANTS, copy_template, questions
 
@@ -22,7 +22,7 @@ Refuse = Callable[..., str]
 
 STAGE_IS_MISSING = "'stage' is missing: every service has it, and the others are promoted from it."
 TAGS = ["cost_center_id", "primary_owner", "secondary_owner", "project_group", "project_code"]
-NAMES_OF_EVERY_WRONG_KIND = [
+NAMES_THAT_NO_APP_HAS = [
     "",
     "abcd",
     "a" * 25,
@@ -34,12 +34,8 @@ NAMES_OF_EVERY_WRONG_KIND = [
     "1hello",
     "-hello",
     "hello-",
-    "hello--sink",
     "internal-hello",
     "stacks",
-    "platform",
-    "runtimes",
-    "the-sink",
 ]
 
 
@@ -65,7 +61,7 @@ def refuse(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Refuse:
     return run
 
 
-@pytest.mark.parametrize("name", NAMES_OF_EVERY_WRONG_KIND)
+@pytest.mark.parametrize("name", NAMES_THAT_NO_APP_HAS)
 def test_an_app_name_is_refused_in_the_words_of_naming(refuse: Refuse, name: str) -> None:
     with pytest.raises(InputError) as expected:
         check_app_name(name)
@@ -74,7 +70,15 @@ def test_an_app_name_is_refused_in_the_words_of_naming(refuse: Refuse, name: str
     assert refuse(app_name=name) == f"'{name}' cannot name an app{reason}"
 
 
-@pytest.mark.parametrize("name", ["hello", "a1234", "x" * 24, "my-2nd-service"])
+def test_a_new_app_has_a_name_that_its_database_may_have_too(refuse: Refuse) -> None:
+    """Apps of the earlier platform may be called so."""
+    assert check_app_name("hello--sink") == "hello--sink"
+
+    sentence = "'hello--sink' cannot name an app: it may not contain two hyphens in a row."
+    assert refuse(app_name="hello--sink") == sentence
+
+
+@pytest.mark.parametrize("name", ["hello", "a1234", "x" * 24, "my-2nd-service", "runtimes"])
 def test_an_app_name_that_naming_allows_is_allowed(source: Path, name: str, tmp_path: Path) -> None:
     assert check_app_name(name) == name
     run_copy(str(source), tmp_path / "service", data={"app_name": name}, defaults=True, quiet=True)
@@ -82,7 +86,9 @@ def test_an_app_name_that_naming_allows_is_allowed(source: Path, name: str, tmp_
     assert f"app_name: {name}\n" in (tmp_path / "service/.copier-answers.yml").read_text()
 
 
-@pytest.mark.parametrize("name", ["email", "fastapi", "lambda", "pydantic-core", "sqlalchemy", "gunicorn"])
+@pytest.mark.parametrize(
+    "name", ["email", "platform", "fastapi", "lambda", "pydantic-core", "sqlalchemy", "gunicorn", "the-sink"]
+)
 def test_an_app_cannot_hide_a_python_module(refuse: Refuse, name: str) -> None:
     sentence = f"'{name}' cannot name an app: its package would hide the Python module of that name."
 
@@ -102,7 +108,7 @@ def test_every_module_that_an_app_could_hide_is_known() -> None:
     known = set(questions()["module_names"]["default"].split())
 
     # Command-line tools only: nothing of the service imports them.
-    assert possible - known - RESERVED_APP_NAMES - {"colorama"} == set()
+    assert possible - known - {"colorama"} == set()
 
 
 @pytest.mark.parametrize(

@@ -11,17 +11,20 @@ from the_sink.naming import (
     EARLIER_CHANNEL_KEY,
     ENVIRONMENTS,
     PYTHON_RUNTIMES,
+    RESERVED_APP_NAMES,
     RETIRED_RUNTIMES,
     Names,
     check_app_name,
     check_environment,
     check_platform_name,
+    stack_channel_key,
+    stack_template_key,
     template_upload_key,
 )
 from the_sink.resources import resource_path
 
-app_names = st.from_regex(r"[a-z]([a-z0-9]|-(?=[a-z0-9])){3,22}[a-z0-9]", fullmatch=True).filter(
-    lambda name: not name.startswith("internal-") and "--" not in name and 5 <= len(name) <= 24
+app_names = st.from_regex(r"[a-z][a-z0-9-]{3,22}[a-z0-9]", fullmatch=True).filter(
+    lambda name: not name.startswith("internal-") and name != "stacks"
 )
 
 
@@ -36,13 +39,11 @@ app_names = st.from_regex(r"[a-z]([a-z0-9]|-(?=[a-z0-9])){3,22}[a-z0-9]", fullma
         ("my app", "only lowercase letters, digits and hyphens are allowed"),
         ("müller", "only lowercase letters, digits and hyphens are allowed"),
         ("my-app\n", "only lowercase letters, digits and hyphens are allowed"),
-        ("1st-app", "it must begin with a letter"),
-        ("-my-app", "it must begin with a letter"),
+        ("1st-app", "its stacks are named after it, and stack names must begin with a letter"),
+        ("-my-app", "its stacks are named after it, and stack names must begin with a letter"),
         ("my-app-", "it may not end with a hyphen"),
-        ("my--app", "it may not contain two hyphens in a row"),
         ("internal-app", "load balancer names may not begin with 'internal-'"),
-        ("stacks", "the platform uses that name itself"),
-        ("platform", "the platform uses that name itself"),
+        ("stacks", "stacks/ of the pipeline bucket is the platform's own folder"),
     ],
 )
 def test_an_app_name_of_a_wrong_kind_is_refused(name, problem):
@@ -50,6 +51,27 @@ def test_an_app_name_of_a_wrong_kind_is_refused(name, problem):
         check_app_name(name)
 
     assert caught.value.message == f"{name!r} cannot name an app: {problem}."
+    assert caught.value.hint == (
+        "Use 5 to 24 lowercase letters, digits and hyphens, beginning with a letter; AppName in each of "
+        "the app's aws/cfn-template-configuration-<env>.json is the same."
+    )
+
+
+@pytest.mark.parametrize("name", ["the-sink", "platform", "runtimes", "my--app", "x---9", "a" * 24])
+def test_an_app_of_the_earlier_platform_keeps_its_name(name):
+    """What its rules allowed and AWS can be asked for; its own public app is called the-sink."""
+    assert check_app_name(name) == name
+
+
+def test_only_the_folders_of_the_platform_in_the_bucket_of_archives_are_reserved():
+    keys = [
+        stack_template_key("1.0.0"),
+        stack_channel_key(1, "prod"),
+        EARLIER_CHANNEL_KEY,
+        template_upload_key("pipeline", "f" * 64),
+    ]
+
+    assert {key.partition("/")[0] for key in keys} == RESERVED_APP_NAMES
 
 
 @given(app_names)
@@ -72,7 +94,16 @@ def test_two_apps_share_no_name(one, other):
         return
     for env in ENVIRONMENTS:
         mine, theirs = Names(one, env), Names(other, env)
-        keys = ("pipeline_stack", "pipeline", "cluster", "service", "repository", "secret", "log_group")
+        keys = (
+            "pipeline_stack",
+            "pipeline",
+            "cluster",
+            "service",
+            "repository",
+            "secret",
+            "database",
+            "log_group",
+        )
         assert all(getattr(mine, key) != getattr(theirs, key) for key in keys)
 
 

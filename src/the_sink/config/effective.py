@@ -18,6 +18,7 @@ from the_sink.config.settings import FILE as SETTINGS_FILE
 from the_sink.config.settings import Settings
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
 from the_sink.config.stack_template import Parameter, as_text
+from the_sink.naming import Names
 
 PLATFORM_DEFAULTS: Mapping[str, str] = {
     "PlatformName": "the-sink",
@@ -119,6 +120,31 @@ def check_shared(
             hint = f"Pass {name} there, or {other}"
         problems.append(Problem(found.file, message, hint))
     return problems
+
+
+def check_database_name(
+    app: str,
+    env: str,
+    template: Mapping[str, Any],
+    declared: Mapping[str, Parameter],
+    content: EnvironmentFile,
+) -> list[Problem]:
+    """Return the problem of an app that may be called what its database may not.
+
+    Only apps of the earlier platform have such names
+    (https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html).
+    """
+    if "--" not in app or not platform_stacks(template):
+        return []
+    found = effective("RDSInstanceClass", env, template, declared, content)
+    if found is None or found.value == "none":
+        return []
+    message = (
+        f'RDSInstanceClass is "{found.value}"{found.why and f" {found.why}"}, and the database would be '
+        f"called {Names(app, env).database}: RDS takes no name with two hyphens in a row."
+    )
+    hint = f'Do without one ("RDSInstanceClass": "none" in {file_name(env)}), or give the app another name.'
+    return [Problem(found.file, message, hint)]
 
 
 def check_pipeline(

@@ -14,6 +14,7 @@ from typing import Any
 from the_sink.config import answers, earlier, platform_pin, procfile
 from the_sink.config.effective import (
     PLATFORM_DEFAULTS,
+    check_database_name,
     check_environment_name,
     check_pipeline,
     check_shared,
@@ -205,6 +206,7 @@ def _check_environment(
     problems += check_environment_name(*shared)
     if settings is not None:
         problems += check_shared(settings, *shared)
+        problems += check_database_name(settings.app, *shared)
     return content, problems
 
 

@@ -21,12 +21,15 @@ TEMPLATE = "aws/cfn-template.yml"
 
 @pytest.fixture
 def earlier(tmp_path: Path) -> Path:
-    """Such an app with the files that it is given here, and no others: no Procfile, no answers."""
-    root = tmp_path / "tide-gauge"
+    """Such an app with the files that it is given here, and no others: no Procfile, no answers.
+
+    Its name is that of the earlier platform's own public app.
+    """
+    root = tmp_path / "the-sink"
     shutil.copytree(EARLIER, root)
     (root / "requirements-platform.txt").write_text(f"the-sink[sandbox] @ git+https://x/y.git@{'a' * 40}\n")
     (root / "sink.toml").write_text(
-        '[app]\nname = "tide-gauge"\nsecrets_delivery = "image"\n[platform]\nname = "the-sink"\n'
+        '[app]\nname = "the-sink"\nsecrets_delivery = "image"\n[platform]\nname = "the-sink"\n'
         '[environments.stage]\nregion = "eu-west-1"\n[environments.prod]\nregion = "eu-west-1"\n'
     )
     return root
@@ -99,6 +102,35 @@ def test_a_version_that_its_template_does_not_allow_is_refused_as_ever(earlier):
     assert errors(earlier) == [
         f'{CONFIGURATION}: RuntimeVersion is "3.13"; its template allows 3.1, 3.11, 3.12.'
     ]
+
+
+def rename(app: Path, name: str, instance_class: str) -> None:
+    """Give the app another name, and stage alone."""
+    settings, path = app / "sink.toml", app / CONFIGURATION
+    text = settings.read_text().replace('name = "the-sink"', f'name = "{name}"', 1)
+    settings.write_text(text.partition("[environments.prod]")[0])
+    document = json.loads(path.read_text())
+    document["Parameters"] |= {"AppName": name, "RDSInstanceClass": instance_class}
+    path.write_text(json.dumps(document))
+
+
+def test_a_name_that_no_database_may_have_does_for_an_app_without_one(earlier):
+    rename(earlier, "tide--gauge", "none")
+
+    assert errors(earlier) == []
+
+
+def test_a_name_that_no_database_may_have_is_refused_where_there_is_one(earlier):
+    rename(earlier, "tide--gauge", "db.t4g.micro")
+
+    (problem,) = [each for each in check_app(earlier) if not each.is_warning]
+    assert str(problem) == (
+        f'{CONFIGURATION}: RDSInstanceClass is "db.t4g.micro", and the database would be called '
+        "tide--gauge-stage-db: RDS takes no name with two hyphens in a row."
+    )
+    assert problem.hint == (
+        f'Do without one ("RDSInstanceClass": "none" in {CONFIGURATION}), or give the app another name.'
+    )
 
 
 def test_its_secrets_are_in_the_image_and_the_pipeline_must_know(earlier):
