@@ -157,6 +157,11 @@ class Names:
         return f"{self.app}-{self.env}-db"
 
     @property
+    def artifact_bucket(self) -> str:
+        """What the name of the pipeline's artifact bucket begins with, before a part of its stack's id."""
+        return f"the-sink-artifacts-{self.app}-{self.env}"
+
+    @property
     def log_group(self) -> str:
         """The CloudWatch log group of the tasks."""
         return f"/the-sink/{self.app}/{self.env}/app"

@@ -35,10 +35,8 @@ Resources:
     Properties:
       VersioningConfiguration: { Status: Enabled }
       NotificationConfiguration: { EventBridgeConfiguration: { EventBridgeEnabled: true } }
-  ArtifactBucket:
+  AccessLogsBucket:
     Type: AWS::S3::Bucket
-    Properties:
-      VersioningConfiguration: { Status: Enabled }
   RuntimeRepository:
     Type: AWS::ECR::Repository
     Properties: { RepositoryName: !Sub "${PlatformName}-python-runtime" }
@@ -49,9 +47,9 @@ Outputs:
   PipelineS3Bucket:
     Value: !Ref PipelineBucket
     Export: { Name: !Sub "${PlatformName}-PipelineS3Bucket" }
-  ArtifactS3Bucket:
-    Value: !Ref ArtifactBucket
-    Export: { Name: !Sub "${PlatformName}-ArtifactS3Bucket" }
+  AccessLogsS3Bucket:
+    Value: !Ref AccessLogsBucket
+    Export: { Name: !Sub "${PlatformName}-AccessLogsS3Bucket" }
   RuntimeRepositoryName:
     Value: !Ref RuntimeRepository
     Export: { Name: !Sub "${PlatformName}-RuntimeRepositoryName" }

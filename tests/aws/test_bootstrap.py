@@ -11,6 +11,7 @@ import pytest
 from the_sink.aws.session import Aws
 from the_sink.config import load_app
 from the_sink.deploy.bootstrap import plan
+from the_sink.naming import Names
 from the_sink.plan import ApplyStack
 from the_sink.resources import platform_version, resource_path
 
@@ -124,6 +125,32 @@ def test_a_secret_that_is_there_is_adopted_with_what_is_in_it(
     assert invoke(app, "bootstrap", "--env", "stage", "--sandbox").out.startswith(
         f"Stack {STACK} is up to date."
     )
+
+
+def test_an_environment_is_made_again_beside_the_artifacts_of_its_earlier_life(
+    invoke: Any, app: Path, platform: str, aws: Any
+) -> None:
+    """A bucket with objects is kept; the next one is another, so neither is in the other's way."""
+
+    def bucket() -> str:
+        pipeline = aws("codepipeline").get_pipeline(name=STACK)["pipeline"]
+        return str(pipeline["artifactStore"]["location"])
+
+    assert invoke(app, "bootstrap", "--env", "stage", "--sandbox").code == 0
+    before = bucket()
+    aws("s3").put_object(Bucket=before, Key="my-app-stage-pipelin/SourceOutp/a1B2c3D", Body=b"an artifact")
+    aws("cloudformation").delete_stack(StackName=STACK)
+    aws("cloudformation").get_waiter("stack_delete_complete").wait(
+        StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 20}
+    )
+
+    again = invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+
+    assert again.code == 0, again.err
+    assert bucket() != before
+    for each in (before, bucket()):
+        assert each.startswith(Names("my-app", "stage").artifact_bucket)
+        aws("s3").head_bucket(Bucket=each)
 
 
 def test_a_secret_that_waits_to_be_deleted_is_restored(

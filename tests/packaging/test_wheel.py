@@ -31,9 +31,9 @@ Outputs:
   PipelineS3Bucket:
     Value: !Ref Bucket
     Export: { Name: the-sink-PipelineS3Bucket }
-  ArtifactS3Bucket:
+  AccessLogsS3Bucket:
     Value: !Ref Bucket
-    Export: { Name: the-sink-ArtifactS3Bucket }
+    Export: { Name: the-sink-AccessLogsS3Bucket }
   RuntimeRepositoryName:
     Value: the-sink-python-runtime
     Export: { Name: the-sink-RuntimeRepositoryName }

@@ -7,6 +7,7 @@ rely on. Tokens of :mod:`conftest` (``<FileSystem.Arn>``) are values like any ot
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -58,6 +59,18 @@ def role_statements(stack: Any, logical_id: str) -> list[dict[str, Any]]:
         and f"<{logical_id}>" in resource["Properties"].get("Roles", [])
     ]
     return [statement for document in documents for statement in document["Statement"]]
+
+
+def filled(statements: list[dict[str, Any]], arns: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The statements with ``<LogicalId.Arn>`` of their resources replaced, for the logical ids given."""
+
+    def fill(resource: str) -> str:
+        return re.sub(r"<(\w+)\.Arn>", lambda found: arns.get(found[1], found[0]), resource)
+
+    return [
+        {**statement, "Resource": [fill(resource) for resource in as_list(statement["Resource"])]}
+        for statement in statements
+    ]
 
 
 def as_list(value: Any) -> list[Any]:

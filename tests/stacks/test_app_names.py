@@ -26,6 +26,7 @@ GIVEN_NAMES = {
     "AWS::ElasticLoadBalancingV2::LoadBalancer": "Name",
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::RDS::DBInstance": "DBInstanceIdentifier",
+    "AWS::S3::Bucket": "BucketName",
     "AWS::SecretsManager::Secret": "Name",
 }
 """The kinds of resources that have a name of ours, and the property that holds it."""
@@ -36,7 +37,7 @@ TOPIC = "arn:aws:sns:eu-west-1:123456789012:alarms"
 def names(stack: Any) -> Iterator[tuple[str, str]]:
     """Every name that a stack gives: the kind of the resource, and the name. Exports are names too."""
     for resource in stack.resources.values():
-        if resource["Type"] in GIVEN_NAMES:
+        if GIVEN_NAMES.get(resource["Type"], "") in resource["Properties"]:
             yield resource["Type"], resource["Properties"][GIVEN_NAMES[resource["Type"]]]
     for output in stack.outputs.values():
         if "Export" in output:

@@ -5,14 +5,13 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
 import pytest
 
-from .policies import ACCOUNT, allows, as_list, request, role_statements
+from .policies import ACCOUNT, allows, filled, request, role_statements
 
 SERVICES = (
     "cloudformation.amazonaws.com",
@@ -64,17 +63,10 @@ def passed(stack: Callable[..., Any], arns: dict[str, str]) -> Iterator[tuple[st
     for who in (*DELIVERY_ROLES, *APP_ROLES):
         resolved = stack("pipeline" if who in DELIVERY_ROLES else "python")
         # <StackRole.Arn> in a policy is the ARN that this test gives it.
-        statements = [_filled(statement, arns) for statement in role_statements(resolved, who)]
+        statements = filled(role_statements(resolved, who), arns)
         for (name, arn), service in product(arns.items(), SERVICES):
             if allows(statements, request("iam:PassRole", arn, {"iam:PassedToService": service})):
                 yield who, name, service
-
-
-def _filled(statement: dict[str, Any], arns: dict[str, str]) -> dict[str, Any]:
-    def fill(resource: str) -> str:
-        return re.sub(r"<(\w+)\.Arn>", lambda found: arns.get(found[1], found[0]), resource)
-
-    return {**statement, "Resource": [fill(resource) for resource in as_list(statement["Resource"])]}
 
 
 def test_every_hand_over_is_allowed_and_no_other(stack: Callable[..., Any], arns: dict[str, str]) -> None:
@@ -86,7 +78,7 @@ def test_no_role_is_passed_to_a_service_that_is_not_named(
 ) -> None:
     """A request that does not say to whom, which a condition with IfExists would take."""
     for who in DELIVERY_ROLES:
-        statements = [_filled(statement, arns) for statement in role_statements(stack("pipeline"), who)]
+        statements = filled(role_statements(stack("pipeline"), who), arns)
         assert not any(allows(statements, request("iam:PassRole", arn)) for arn in arns.values())
 
 

@@ -224,7 +224,7 @@ def test_alarms_and_scaling_are_made_under_a_policy_of_their_own(stack: Callable
 
     assert policy["Roles"] == ["<StackRole>"]
     assert policy["Path"] == "/the-sink/delivery/demo-app/stage/"
-    assert len(alarms) == 7
+    assert len(alarms) == 8
     allowed = made["MakeAlarms"]["Resource"].rpartition(":alarm:")[2]
     assert all(fnmatchcase(name, allowed) for name in alarms)
     assert not fnmatchcase("demo-app-two/stage/cpu", allowed)
@@ -274,17 +274,18 @@ def test_what_cannot_be_made_again_outlives_its_stack(name: str, stack: Callable
     assert secret["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
-def test_buckets_are_private_encrypted_and_tls_only(stack: Callable[..., Any]) -> None:
-    platform = stack("platform")
-    buckets = [i for i, r in platform.resources.items() if r["Type"] == "AWS::S3::Bucket"]
+@pytest.mark.parametrize(("name", "count"), [("platform", 3), ("pipeline", 1)])
+def test_buckets_are_private_encrypted_and_tls_only(name: str, count: int, stack: Callable[..., Any]) -> None:
+    resolved = stack(name)
+    buckets = [i for i, r in resolved.resources.items() if r["Type"] == "AWS::S3::Bucket"]
 
-    assert len(buckets) == 3
+    assert len(buckets) == count
     for bucket in buckets:
-        properties = platform.properties(bucket)
+        properties = resolved.properties(bucket)
         assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
         assert "SSEAlgorithm" in str(properties["BucketEncryption"])
         assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
-        policy = platform.properties(f"{bucket}Policy")
+        policy = resolved.properties(f"{bucket}Policy")
         assert policy["Bucket"] == f"<{bucket}>"
         (tls,) = [s for s in policy["PolicyDocument"]["Statement"] if s["Sid"] == "TlsOnly"]
         assert (tls["Effect"], tls["Principal"], tls["Action"]) == ("Deny", "*", "s3:*")

@@ -299,6 +299,7 @@ def test_names_are_those_of_naming(env: str, stack: Callable[..., Any]) -> None:
     assert delivery.properties("BuildProject")["Name"] == names.build_project
     assert delivery.properties("BuildLogGroup")["LogGroupName"] == names.build_log_group
     assert pipeline["Name"] == names.pipeline
+    assert delivery.properties("ArtifactBucket")["BucketName"].startswith(f"{names.artifact_bucket}-")
     assert actions["CloudFormation"]["StackName"] == names.app_stack
     assert actions["UpdateService"]["ClusterName"] == names.cluster
     assert actions["UpdateService"]["ServiceName"] == names.service

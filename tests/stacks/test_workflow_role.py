@@ -263,7 +263,13 @@ def test_a_workflow_reads_what_a_build_made(granted: Callable[[str], list[dict[s
         "<PipelineBucket.Arn>/*.zip",
         "<PipelineBucket.Arn>/stacks/python/*.yml",
         "<ArtifactBucket.Arn>/*",
+        "arn:aws:s3:::the-sink-artifacts-*/*",
     ]
+    artifact = "demo-app-prod-pipel/BuildOutpu/a1B2c3D"
+    bucket = f"arn:aws:s3:::{Names('demo-app', 'prod').artifact_bucket}-0a1b2c3d"
+    assert allows(granted("prod"), request("s3:GetObject", f"{bucket}/{artifact}"))
+    (own,) = [s for s in granted("prod") if s["Sid"] == "ReadBuildOutput"]
+    assert own["Condition"] == {"StringEquals": {"s3:ResourceAccount": ACCOUNT}}
     assert allows(granted("prod"), request("ecs:DescribeTaskDefinition"))
 
 
