@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from the_sink.config.parameters import check_instances, check_task_size, check_value
+from the_sink.config.parameters import check_instances, check_task_size, check_value, lets_plain_text_in
 from the_sink.config.problems import Problem, did_you_mean
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
 from the_sink.config.stack_template import QUOTE_VERSIONS, RUNTIME, Parameter
@@ -137,6 +137,10 @@ def check_environment_file(
         message = "a certificate without a UniqueDomainName: none is for the load balancer's own address."
         hint = 'Write "UniqueDomainName": "…", or browsers will refuse it.'
         problems.append(Problem(file, message, hint, is_warning=True))
+    engine = effective.get("RDSEngineVersion", "")
+    if effective.get("RDSInstanceClass") != "none" and lets_plain_text_in(engine):
+        message = f"RDSEngineVersion {engine}: before PostgreSQL 15 RDS lets in connections without TLS."
+        problems.append(Problem(file, message, 'Choose a later one, such as "17".', is_warning=True))
     retired = RETIRED_RUNTIMES.get(runtime)
     if retired:
         message = f"{RUNTIME} {runtime} is past its end of life ({retired})."

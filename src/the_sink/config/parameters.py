@@ -117,6 +117,16 @@ def check_instances(values: Mapping[str, str]) -> str:
     )
 
 
+def lets_plain_text_in(engine_version: str) -> bool:
+    """Return whether RDS leaves it to the client of a PostgreSQL to ask for TLS.
+
+    ``rds.force_ssl`` is on by default from major version 15, off before:
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html
+    """
+    major = engine_version.partition(".")[0]
+    return major.isascii() and major.isdigit() and int(major) < 15
+
+
 def _range(sizes: tuple[int, ...]) -> str:
     if len(sizes) <= 4:
         return ", ".join(map(str, sizes))

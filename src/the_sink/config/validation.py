@@ -29,6 +29,7 @@ from the_sink.config.environment_file import (
     parse_environment_file,
 )
 from the_sink.config.files import Files, Folder
+from the_sink.config.keep_alive import IDLE_TIMEOUT, check_idle_timeout
 from the_sink.config.problems import Problem, warnings_of
 from the_sink.config.settings import Settings, read_app
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
@@ -204,6 +205,7 @@ def _check_environment(
     problems += check_environment_file(content, file, template.declared)
     shared = (env, template.document, template.declared, content)
     problems += check_environment_name(*shared)
+    problems += check_idle_timeout(files, effective(IDLE_TIMEOUT, *shared))
     if settings is not None:
         problems += check_shared(settings, *shared)
         problems += check_database_name(settings.app, *shared)

@@ -177,6 +177,19 @@ def test_a_retired_runtime_is_a_warning():
     ]
 
 
+@pytest.mark.parametrize(("version", "is_told"), [("14.9", True), ("9.6", True), ("15", False), ("16.3", False)])
+def test_a_database_that_takes_plain_text_is_a_warning(version, is_told):
+    values = {"RDSInstanceClass": "db.t4g.micro", "RDSEngineVersion": version}
+    content, _ = parse_environment_file(with_values(**values), FILE)
+    without, _ = parse_environment_file(with_values(**values | {"RDSInstanceClass": "none"}), FILE)
+
+    problems = check_environment_file(content, FILE, DECLARED)
+
+    message = f"RDSEngineVersion {version}: before PostgreSQL 15 RDS lets in connections without TLS."
+    assert [(problem.message, problem.is_warning) for problem in problems] == [(message, True)] * is_told
+    assert check_environment_file(without, FILE, DECLARED) == []
+
+
 @pytest.mark.parametrize(
     "values",
     [

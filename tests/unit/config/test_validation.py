@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from the_sink.config import load_app
@@ -155,4 +157,44 @@ def test_an_environments_values_are_loaded_or_refused(app):
     assert caught.value.message == (
         "aws/cfn-template-configuration-stage.json: "
         'TaskCpu is "255"; Fargate takes 256, 512, 1024, 2048, 4096, 8192, 16384.'
+    )
+
+
+IDLE = "aws/cfn-template-configuration-stage.json"
+
+
+@pytest.mark.parametrize(
+    ("timeout", "files", "kept_s"),
+    [
+        ("74", {}, None),
+        ("75", {}, 75),
+        ("4000", {}, 75),
+        ("60", {"app/Procfile": "web: uvicorn a:b --timeout-keep-alive 5\n"}, 5),
+        ("120", {"app/Procfile": "check: x --keep-alive 5\nweb: uvicorn a:b --timeout-keep-alive 130 --reload\n"}, None),
+        ("120", {"app/Procfile": "web: gunicorn a:b\n", "app/gunicorn.conf.py": "threads = 8\nkeepalive = 130\n"}, None),
+        ("140", {"app/Procfile": "web: gunicorn a:b\n", "app/gunicorn.conf.py": "keepalive=130\n"}, 130),
+    ],
+)  # fmt: skip
+def test_a_load_balancer_lets_go_of_a_connection_before_the_service_does(app, timeout, files, kept_s):
+    for file, text in files.items():
+        (app / file).write_text(text)
+    template = app / "aws/cfn-template.yml"
+    declared = 'Parameters:\n  EcsAlbIdleTimeout: {Type: Number, Default: "60"}'
+    template.write_text(template.read_text().replace("Parameters:", declared, 1))
+    content = json.loads((app / IDLE).read_text())
+    content["Parameters"]["EcsAlbIdleTimeout"] = timeout
+    (app / IDLE).write_text(json.dumps(content))
+
+    problems = check_app(app)
+
+    assert [(problem.message, problem.is_warning) for problem in problems] == (
+        []
+        if kept_s is None
+        else [
+            (
+                f"EcsAlbIdleTimeout is {timeout}, and the service closes idle connections after {kept_s} seconds: "
+                "a request that comes down one at that moment ends in a 502.",
+                True,
+            )
+        ]
     )
