@@ -343,3 +343,43 @@ def test_only_resources_that_are_there_are_explained(stack: Callable[..., Any]) 
     assert explained == {
         i for name in ("platform", "python", "pipeline") for i in stack(name).template["Resources"]
     }
+
+
+@pytest.mark.parametrize(
+    ("parameters", "absent"),
+    [
+        ({"UsePlatformCertificate": "true"}, set()),
+        ({}, {"HttpsListenerArn"}),
+        (
+            {"UsePlatformCertificate": "true", "RDSInstanceClass": "none"},
+            {"DatabaseSecurityGroupId", "DatabaseEndpoint", "DatabaseSecretArn"},
+        ),
+    ],
+)
+def test_an_apps_own_resources_find_what_is_there(
+    parameters: dict[str, str], absent: set[str], stack: Callable[..., Any]
+) -> None:
+    app = stack("python", **parameters)
+    page = (REPOSITORY / "docs" / "how-to" / "add-a-resource.md").read_text()
+    promised = {
+        o
+        for row in re.findall(r"^\| (`.*?) \|", page, flags=re.MULTILINE)
+        for o in re.findall(r"`(\w+)`", row)
+    }
+
+    assert set(app.template["Outputs"]) - set(app.outputs) == absent
+    assert promised <= set(app.template["Outputs"])
+    made = {
+        "LoadBalancerArn": "<LoadBalancer>",
+        "LoadBalancerHostedZoneId": "<LoadBalancer.CanonicalHostedZoneID>",
+        "HttpsListenerArn": "<HttpsListener>",
+        "FileSystemId": "<FileSystem>",
+        "DatabaseSecurityGroupId": "<DatabaseSecurityGroup>",
+        "TaskRoleName": "<TaskRole>",
+        "TaskSecurityGroupId": "<TaskSecurityGroup>",
+        "EcsAlbDNSName": "<LoadBalancer.DNSName>",
+    }
+    assert promised == set(made)
+    assert {o: v["Value"] for o, v in app.outputs.items() if o in made} == {
+        o: v for o, v in made.items() if o not in absent
+    }

@@ -218,7 +218,7 @@ class Made:
                     "ScalableTarget": [arn("application-autoscaling", "scalable-target/0ec")],
                     "alarm": [arn("cloudwatch", alarm)],
                 }
-            case "AWS::EC2::SecurityGroup":
+            case "AWS::EC2::SecurityGroup" | "AWS::EC2::SecurityGroupEgress":
                 return {"security-group": [arn("ec2", "security-group/sg-1")]}
             case "AWS::ECS::Cluster":
                 return {"cluster": [arn("ecs", f"cluster/{p['ClusterName']}")]}
@@ -280,6 +280,12 @@ class Made:
                 }
         raise AssertionError(f"nobody has said which ARNs a {self.type} has")
 
+    @property
+    def group(self) -> dict[str, Any]:
+        """The security group that it is, or that it is a rule of."""
+        named: str = self.properties.get("GroupId", "")
+        return self._stack.properties(named.strip("<>")) if named else self.properties
+
     def _role(self, logical_id: str) -> str:
         return role_arn(f"{self._stack.properties(logical_id)['Path']}{self.app_stack}-{logical_id}-1A2B")
 
@@ -333,9 +339,11 @@ def _context(made: Made, operation: str, action: str) -> dict[str, str]:
         return {"elasticfilesystem:CreateAction": f"Create{made.type.rpartition('::')[2]}"}
     if action.startswith("elasticfilesystem:"):
         return {"aws:ResourceTag/the-sink:stack": made.app_stack}
-    if action.startswith("ec2:") and made.type == "AWS::EC2::SecurityGroup":
-        by_stack = {BY_STACK: f"{made.app_stack}-StackPython-1A2B3C4D"} if operation != "create" else {}
-        return {"ec2:Vpc": arn("ec2", f"vpc/{made.properties['VpcId']}"), **by_stack}
+    if action.startswith("ec2:") and made.type.startswith("AWS::EC2::SecurityGroup"):
+        group = made.group
+        is_there = operation != "create" or group is not made.properties
+        by_stack = {BY_STACK: f"{made.app_stack}-StackPython-1A2B3C4D"} if is_there else {}
+        return {"ec2:Vpc": arn("ec2", f"vpc/{group['VpcId']}"), **by_stack}
     if action.startswith("application-autoscaling:"):
         target = made.properties
         return {

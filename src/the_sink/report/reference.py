@@ -1,4 +1,4 @@
-"""The reference pages that are read off the platform's own files: questions, parameters, settings, names.
+"""The reference pages that are read off the platform's own files: questions, parameters, outputs, settings, names.
 
 Each function returns one page of Markdown. Nothing is said twice: whoever changes a question or a
 parameter writes ``invoke docs`` and finds the page changed; a test refuses one that is behind.
@@ -54,6 +54,18 @@ def render_parameters(title: str, template: str) -> str:
         for name, each in parameters.items()
     ]
     return f"## {title}\n\n| parameter | default | values | |\n|---|---|---|---|\n" + "\n".join(rows)
+
+
+def render_outputs(title: str, template: str) -> str:
+    """Return one section with a template's outputs, in the template's order, and what each is exported as."""
+    content, problems = parse_template(template)
+    if problems:
+        raise ConfigError(f"{title}: {problems[0]}")
+    rows = [
+        f"| `{name}` | {_export(body)} | {escape(str(body.get('Description', '')))} |"
+        for name, body in content["Outputs"].items()
+    ]
+    return f"## {title}\n\n| output | exported as | |\n|---|---|---|\n" + "\n".join(rows)
 
 
 def render_settings() -> str:
@@ -139,6 +151,12 @@ def _allowed(parameter: Parameter) -> str:
     if parameter.max_length is not None:
         return f"{parameter.min_length or 0} to {parameter.max_length} characters"
     return ""
+
+
+def _export(output: Mapping[str, Any]) -> str:
+    if "Export" not in output:
+        return ""
+    return _code(re.sub(r"\$\{(\w+)\}", r"<\1>", output["Export"]["Name"]["Fn::Sub"]))
 
 
 def _code(value: str | None) -> str:

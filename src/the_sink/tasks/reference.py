@@ -16,11 +16,12 @@ def render_pages(root: Path) -> dict[str, str]:
     Args:
         root: The checkout; tasks, settings and names are those of the package that runs.
     """
-    stacks = {
+    files = {
         "An app": "stacks/python/cfn-template.yml",
         "Its pipeline": "stacks/python/pipeline.yml",
         "The platform": "stacks/platform/cfn-template.yml",
     }
+    stacks = {title: (file, (root / file).read_text(encoding="utf-8")) for title, file in files.items()}
     app, platform = read_menu(app_namespace()), read_menu(platform_namespace())
     return {
         "questions.md": pages.render_page(
@@ -38,8 +39,17 @@ def render_pages(root: Path) -> dict[str, str]:
             "in quotes; those of its pipeline follow from `sink.toml` and the same file. The platform's are "
             "given to `invoke platform.bootstrap --parameter Name=value`, and keep their value afterwards.",
             "\n\n".join(
-                pages.render_parameters(f"{title}: {file}", (root / file).read_text(encoding="utf-8"))
-                for title, file in stacks.items()
+                pages.render_parameters(f"{title}: {file}", text) for title, (file, text) in stacks.items()
+            ),
+        ),
+        "outputs.md": pages.render_page(
+            "Outputs",
+            "the templates in stacks/",
+            "Of the stacks. An app's own template reads those of the first as "
+            "`!GetAtt StackPython.Outputs.<name>`; what is exported, every stack of the account and region can "
+            "import (`Fn::ImportValue`).",
+            "\n\n".join(
+                pages.render_outputs(f"{title}: {file}", text) for title, (file, text) in stacks.items()
             ),
         ),
         "settings.md": pages.render_page(

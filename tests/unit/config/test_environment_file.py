@@ -177,7 +177,9 @@ def test_a_retired_runtime_is_a_warning():
     ]
 
 
-@pytest.mark.parametrize(("version", "is_told"), [("14.9", True), ("9.6", True), ("15", False), ("16.3", False)])
+@pytest.mark.parametrize(
+    ("version", "is_told"), [("14.9", True), ("9.6", True), ("15", False), ("16.3", False)]
+)
 def test_a_database_that_takes_plain_text_is_a_warning(version, is_told):
     values = {"RDSInstanceClass": "db.t4g.micro", "RDSEngineVersion": version}
     content, _ = parse_environment_file(with_values(**values), FILE)
