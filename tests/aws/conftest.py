@@ -83,11 +83,11 @@ Parameters:
   RuntimeVersion: { Type: String }
   EcrTag: { Type: String }
 Resources:
-  Topic:
-    Type: AWS::SNS::Topic
-    Properties: { TopicName: !Sub "${AppName}-${AppEnv}" }
+  Log:
+    Type: AWS::Logs::LogGroup
+    Properties: { LogGroupName: !Sub "/${AppName}/${AppEnv}" }
 Outputs:
-  EcsAlbDNSName: { Value: !GetAtt Topic.TopicName }
+  EcsAlbDNSName: { Value: !Sub "${AppName}-${AppEnv}" }
 """
 
 _BUILDSPEC = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from pathlib import Path
@@ -228,12 +229,11 @@ def test_a_stack_that_fails_names_the_resource_and_the_way_out(invoke: Any, app:
     template.write_text(
         good.replace(
             "Outputs:",
-            "  Record:\n    Type: AWS::Route53::RecordSet\n    DependsOn: Topic\n    Properties:\n"
-            "      { HostedZoneId: Z0NONE, Name: a.example.com, Type: A, TTL: '60',"
-            " ResourceRecords: [10.0.0.1] }\nOutputs:",
+            "  Same:\n    Type: AWS::Logs::LogGroup\n    DependsOn: Log\n    Properties:\n"
+            "      LogGroupName: !Ref Log\nOutputs:",
         )
     )
-    head = commit(app, "Add a record")
+    head = commit(app, "Add a log")
 
     ended = invoke(app, "deploy", "--env", "stage", "--sandbox")
 
@@ -241,8 +241,9 @@ def test_a_stack_that_fails_names_the_resource_and_the_way_out(invoke: Any, app:
     message, hint = ended.err.splitlines()[-2:]
     assert message.startswith(
         f"my-app stage: the deploy of {head[:8]} failed in Deploy/CloudFormation: "
-        "Record (AWS::Route53::RecordSet) in stack my-app-stage: "
+        "Same (AWS::Logs::LogGroup) in stack my-app-stage: "
     )
+    assert "already exists" in message
     assert "invoke deploy --env stage --sandbox --yes" in hint
 
     template.write_text(good)
@@ -256,6 +257,52 @@ def test_a_stack_that_fails_names_the_resource_and_the_way_out(invoke: Any, app:
     # The stack is there now; this small app has no service for the next action.
     assert "failed in Deploy/UpdateService: Cluster not found" in cleared.err.splitlines()[-2]
     assert cleared.err.splitlines()[-1] == "Mend the cause, commit, then deploy again."
+
+
+def test_a_resource_that_the_stacks_role_may_not_make_waits_for_a_policy(
+    invoke: Any, app: Path, stage: str, aws: Any
+) -> None:
+    """The real StackRole, and a managed policy that sink.toml names by its ARN in an account on AWS."""
+    (app / "aws/buildspec.yaml").write_text(BUILDS)
+    template = app / "aws/cfn-template.yml"
+    jobs = "  Jobs:\n    Type: AWS::SQS::Queue\n    Properties: { QueueName: my-jobs }\nOutputs:"
+    template.write_text(template.read_text().replace("Outputs:", jobs))
+    head = commit(app, "Add a queue")
+
+    refused = invoke(app, "deploy", "--env", "stage", "--sandbox")
+
+    assert refused.code == 1
+    message, hint = refused.err.splitlines()[-2:]
+    assert re.fullmatch(
+        rf"my-app stage: the deploy of {head[:8]} failed in Deploy/CloudFormation: "
+        r"Jobs \(AWS::SQS::Queue\) in stack my-app-stage: "
+        r"the role StackRole \(my-app-stage-pipeline-StackRole-\w+\) lacks "
+        r"sqs:CreateQueue on arn:aws:sqs:eu-west-1:000000000000:\*\.",
+        message,
+    )
+    assert hint == (
+        "Allow it by a managed policy that additional_policies of sink.toml names "
+        "(docs/how-to/add-a-resource.md), run `invoke bootstrap --env stage --sandbox`, then invoke deploy "
+        "--env stage --sandbox --yes: it deletes what is left of the stack, whose first creation this was, "
+        "and deploys."
+    )
+    assert aws("sqs").list_queues().get("QueueUrls", []) == []
+
+    statement = {"Effect": "Allow", "Action": "sqs:*", "Resource": "arn:aws:sqs:*:*:my-*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    aws("iam").create_policy(PolicyName="my-app-jobs", PolicyDocument=document)
+    settings = app / "sink.toml"
+    named = '[environments.stage]\nadditional_policies = ["arn:aws:iam::123456789012:policy/my-app-jobs"]'
+    settings.write_text(settings.read_text().replace("[environments.stage]", named))
+    commit(app, "Name the policy")
+    bootstrapped = invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+    made = invoke(app, "deploy", "--env", "stage", "--sandbox", "--yes")
+
+    assert bootstrapped.code == 0, bootstrapped.err
+    # This small app has no service for the next action.
+    assert "failed in Deploy/UpdateService: Cluster not found" in made.err.splitlines()[-2]
+    (queue,) = aws("sqs").list_queues()["QueueUrls"]
+    assert queue.endswith("/my-jobs")
 
 
 def test_watching_ends_in_time_and_is_taken_up_again(invoke: Any, app: Path, stage: str, aws: Any) -> None:

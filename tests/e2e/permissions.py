@@ -1,7 +1,7 @@
 """What the roles of a delivery may do, as deployed, against what the sandbox saw them do.
 
-StackRole is not among them: CloudFormation's work is not played under it, so its policies are evaluated
-(``tests/stacks/test_stack_role.py``).
+StackRole is not among them: of CloudFormation's work only refusals are seen under it, so its policies are
+evaluated (``tests/stacks/test_stack_role.py``).
 """
 
 from __future__ import annotations

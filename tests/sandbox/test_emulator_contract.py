@@ -50,6 +50,10 @@ FUNCTIONS = {
     "ministack.core.iam_evaluator": {
         "AuthError": None,
         "EvalContext": None,
+        "ParsedStatement": None,
+        "_action_matches": ["request_action", "actions", "not_actions"],
+        "_permissions_boundary": ["store", "name", "account_id"],
+        "_resolve_managed_policy_document": ["policy_arn", "account_id"],
         "caller_arn": [],
         "enforce": [
             "access_key_id",
@@ -261,6 +265,7 @@ FUNCTIONS = {
         "_codebuild_cfn_to_api": ["value"],
         "_nested_stack_lookup_name": ["physical_id_or_arn"],
         "_physical_name": None,
+        "_provision_resource": ["resource_type", "logical_id", "props", "stack_name"],
         "_rds_db_instance_attrs": ["instance"],
         "_rds_db_instance_create": ["logical_id", "props", "stack_name"],
         "_rds_db_instance_delete": ["physical_id", "props"],
@@ -287,6 +292,7 @@ FUNCTIONS = {
             "physical_id",
             "detailed_status",
         ],
+        "_provision_resource": ["resource_type", "logical_id", "props", "stack_name"],
         "_revert_update": None,
         "_roll_back_operation": ["stack_name", "stack_id", "stack", "operation", "reason_override"],
         "_runs_on_worker_thread": ["resource_type"],

@@ -1,7 +1,8 @@
 """StackRole can make, change, read and delete every resource of an app's stack, and nothing else.
 
-CloudFormation acts under it, which the sandbox does not play (its resources are made by the emulator, past
-IAM); so what CloudFormation needs is read from the resource types' own schemas, as cfn-lint carries them:
+CloudFormation acts under it, of which the sandbox plays only whether a type can be made at all (its resources
+are made by the emulator, past IAM); so what CloudFormation needs is read from the resource types' schemas, as
+cfn-lint carries them:
 "handlers" → "permissions" (https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html).
 """
 
@@ -15,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from the_sink.config.stack_template import parse_template
+from the_sink.local.creation import creating_actions
+from the_sink.local.stack_role import allowed_actions, may_make
 
 from .policies import (
     ACCOUNT,
@@ -381,6 +386,20 @@ def needs(stack: Any) -> Iterator[tuple[Made, str, str]]:
             for action in permissions:
                 if action not in spared:
                     yield made, operation, action
+
+
+def test_no_type_of_the_templates_is_refused_by_validate_or_the_sandbox() -> None:
+    """Under any condition; they ask whether it may bring a type into being at all."""
+    pipeline, app = (
+        parse_template((ROOT / f"stacks/python/{name}.yml").read_text())[0]
+        for name in ("pipeline", "cfn-template")
+    )
+    allowed = allowed_actions(pipeline)
+    types = {NESTED, *(resource["Type"] for resource in app["Resources"].values())}
+
+    assert {each for each in types if not creating_actions(each, REGION)} == set()
+    assert {each for each in types if not may_make(each, REGION, allowed)} == set()
+    assert not may_make("AWS::SQS::Queue", REGION, allowed)
 
 
 @pytest.mark.parametrize("boundary", ["", BOUNDARY])

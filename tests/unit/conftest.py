@@ -31,11 +31,11 @@ Parameters:
   TaskCpu: {Type: String, Default: "256"}
   TaskMemory: {Type: String, Default: "512"}
 Resources:
-  Parameter:
-    Type: AWS::SSM::Parameter
+  Log:
+    Type: AWS::Logs::LogGroup
     Properties:
-      Type: String
-      Value: !Sub "${PlatformName} ${AppName} ${AppEnv} ${RuntimeVersion} ${TaskCpu} ${TaskMemory}"
+      RetentionInDays: 7
+      LogGroupName: !Sub "/${PlatformName}/${AppName}/${AppEnv}/${RuntimeVersion}/${TaskCpu}/${TaskMemory}"
 """,
     "aws/cfn-template-configuration-stage.json": json.dumps(
         {

@@ -17,7 +17,7 @@ from the_sink.deploy.follow import Followed, explain_superseded
 from the_sink.deploy.hints import hint_for_build, hint_for_stack, hint_for_task
 from the_sink.deploy.refusals import find_refusal
 from the_sink.deploy.runtime_words import describe_port, find_runtime_sentence
-from the_sink.deploy.stacks import StackFollower, describe_cause, find_cause
+from the_sink.deploy.stacks import StackFollower, describe_cause, describe_place, find_cause
 from the_sink.deploy.task_ends import describe_end
 from the_sink.errors import AccessError, DeployFailed
 from the_sink.models import ActionRun, Event, Evidence, Release, Service, UnhealthyTarget
@@ -83,7 +83,7 @@ def _explain_action(
 ) -> Generator[Event, None, tuple[str, str]]:
     sentence, hint = yield from _explain_by_provider(aws, names, run, unhealthy, failed_task)
     refusal = find_refusal([*_last_words(aws, run), sentence, run.error])
-    if refusal is None:
+    if refusal is None or str(refusal) in sentence:
         return sentence, hint
     return str(refusal), f"{refusal.hint(names.env, aws.target.flags)}, then deploy again."
 
@@ -185,7 +185,11 @@ def _explain_stack(
     cause = find_cause(follower.seen)
     sentence = describe_cause(follower.seen) or _said(run)
     mend = hint_for_stack(cause, sentence, names.env, aws.target.flags)
-    if cause is not None and cause.resource_type == "AWS::ECS::Service":
+    refusal = find_refusal([cause.reason]) if cause is not None else None
+    if cause is not None and refusal is not None:
+        sentence = f"{describe_place(cause)}: {refusal}"
+        mend = refusal.hint(names.env, aws.target.flags)
+    elif cause is not None and cause.resource_type == "AWS::ECS::Service":
         failed = yield from _show_task(aws, names, since, failed_task)
         told = "; ".join([sentence.rstrip("."), *_tell_task(failed, unhealthy)])
         sentence = f"{told}."

@@ -85,7 +85,12 @@ def describe_cause(events: list[StackEvent]) -> str:
     if cause is None:
         return ""
     reason = cause.reason.strip().rstrip(".") or "no reason given"
-    return f"{cause.logical_id} ({cause.resource_type}) in stack {cause.stack_name}: {reason}."
+    return f"{describe_place(cause)}: {reason}."
+
+
+def describe_place(cause: StackEvent) -> str:
+    """Return which resource of which stack an event is about."""
+    return f"{cause.logical_id} ({cause.resource_type}) in stack {cause.stack_name}"
 
 
 Telling = Generator[Event, None, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -48,6 +49,18 @@ class Roles(Protocol):
         context: dict[str, Any] | None = None,
     ) -> None:
         """Refuse what the role's policies do not allow; for what a service does that is no request here.
+
+        Raises:
+            RoleRefused: they do not.
+        """
+
+    def check_reach(self, credentials: Credentials, actions: Sequence[str], resource: str) -> None:
+        """Refuse where the role's policies allow none of the actions on anything, whatever the request.
+
+        Args:
+            credentials: A session of the role.
+            actions: One at least; the refusal is about the first.
+            resource: What it calls the resource, of which nothing is known yet but its kind.
 
         Raises:
             RoleRefused: they do not.

@@ -40,6 +40,7 @@ class Services:
             nested_templates,
             pipelines,
             rds,
+            reach,
             registry,
             registry_access,
             resource_types,
@@ -106,13 +107,14 @@ class Services:
         self._databases = rds.DatabaseInstances(servers)
         self._databases.install()
         self._effectless = resource_types.simulated
+        self._unread_policies = reach.unread_policies
         self._read_only_roots = containers.read_only_roots
 
     def simulated(self) -> list[str]:
         """Return one sentence for each kind of resource that is not, or not wholly, what it is on AWS."""
         read_only = self._read_only_roots() if self._compute.kind == "processes" else []
         notes = [*self._tasks.notes(), *self.balancers.notes(), *self._databases.notes()]
-        return [*self._effectless(), *read_only, *notes]
+        return [*self._effectless(), *self._unread_policies(), *read_only, *notes]
 
     def start(self, state_dir: Path) -> None:
         """Take up what was saved."""

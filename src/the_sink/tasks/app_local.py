@@ -38,6 +38,7 @@ def validate(_c: Context, json: bool = False, timing: bool = False) -> None:
     from the_sink.config import find_app, load_app
     from the_sink.config.validation import check_app
     from the_sink.local import checks
+    from the_sink.local.stack_role import check_resources
     from the_sink.local.timing import check_rollouts, model_environments
     from the_sink.report import lines
     from the_sink.report.timing import render_timings, timings_as_data
@@ -45,6 +46,7 @@ def validate(_c: Context, json: bool = False, timing: bool = False) -> None:
     root = find_app(Path.cwd())
     problems = checks.check_markers(root) + check_app(root)
     problems += checks.check_nested(root) + checks.check_source(root) + checks.check_installed(root)
+    problems += check_resources(root)
     cfn_lint = checks.find_cfn_lint()
     if cfn_lint is not None:
         problems += checks.lint_template(root, cfn_lint)

@@ -18,7 +18,9 @@ Properties = dict[str, Any]
 
 _EFFECTLESS = {
     "AWS::ApplicationAutoScaling::": "a service is kept within its limits; nothing measures, so none scales",
-    "AWS::CloudFormation::": "a stack is made whatever its role may do; the role is only asked for its trust",
+    "AWS::CloudFormation::": (
+        "a stack's role is asked whether it may make each new resource, not what a change or a deletion takes"
+    ),
     "AWS::CloudWatch::": "alarms are recorded; nothing measures, so none goes off or rolls a release back",
     "AWS::EC2::": "networks are recorded; nothing is routed or filtered",
     "AWS::EFS::": "a file system is a folder of this machine",

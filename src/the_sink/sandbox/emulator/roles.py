@@ -12,6 +12,7 @@ import secrets
 import string
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from ministack.core import iam_evaluator
@@ -19,6 +20,7 @@ from ministack.core.responses import request_scope
 from ministack.services import iam, sts
 
 from the_sink.sandbox.access import Access, AccessLog, Credentials, RoleRefused
+from the_sink.sandbox.emulator.reach import why_out_of_reach
 from the_sink.sandbox.lifecycle import ACCOUNT_ID
 
 _SESSION_S = 365 * 24 * 3600
@@ -111,6 +113,14 @@ class ServiceRoles:
         if denied is not None:
             raise RoleRefused(denial(action, resource, denied))
 
+    def check_reach(self, credentials: Credentials, actions: Sequence[str], resource: str) -> None:
+        """See :class:`the_sink.sandbox.access.Roles`."""
+        why = why_out_of_reach(role_name(credentials.role), actions)
+        if why:
+            self._log.record(Access(credentials.role, actions[0], resource, allowed=False))
+            who = sts._sessions[credentials.access_key_id]["Arn"]
+            raise RoleRefused(_sentence(who, actions[0], resource, why))
+
 
 def denial(action: str, resource: str, denied: Any) -> str:
     """Return AWS's sentence for the evaluator's answer ``denied``.
@@ -124,7 +134,10 @@ def denial(action: str, resource: str, denied: Any) -> str:
         why = f"with an explicit deny in a {kind} policy"
     else:
         why = f"because no identity-based policy allows the {action} action"
-    who = denied.principal_arn
+    return _sentence(denied.principal_arn, action, resource, why)
+
+
+def _sentence(who: str, action: str, resource: str, why: str) -> str:
     return f"User: {who} is not authorized to perform: {action} on resource: {resource} {why}"
 
 
