@@ -1,4 +1,4 @@
-"""The reference pages that are read off the platform's own files: questions, parameters, outputs, settings, names.
+"""The reference pages read off the platform's own files: questions, parameters, outputs, settings, names.
 
 Each function returns one page of Markdown. Nothing is said twice: whoever changes a question or a
 parameter writes ``invoke docs`` and finds the page changed; a test refuses one that is behind.

@@ -46,8 +46,8 @@ def render_pages(root: Path) -> dict[str, str]:
             "Outputs",
             "the templates in stacks/",
             "Of the stacks. An app's own template reads those of the first as "
-            "`!GetAtt StackPython.Outputs.<name>`; what is exported, every stack of the account and region can "
-            "import (`Fn::ImportValue`).",
+            "`!GetAtt StackPython.Outputs.<name>`; what is exported, every stack of the account and region "
+            "can import (`Fn::ImportValue`).",
             "\n\n".join(
                 pages.render_outputs(f"{title}: {file}", text) for title, (file, text) in stacks.items()
             ),
