@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from botocore.exceptions import ClientError
 
 from the_sink.aws.session import Aws
 from the_sink.deploy import platform, stacks
@@ -14,7 +15,7 @@ from the_sink.deploy.templates import Template
 from the_sink.errors import InputError, NotFound, SinkError
 from the_sink.models import Event, ResourceChanged, Said, StackApplied
 from the_sink.plan import ApplyStack, plan_stack
-from the_sink.resources import platform_version
+from the_sink.resources import platform_version, resource_path
 from the_sink.sandbox.lifecycle import Sandbox
 from the_sink.tasks import platform_namespace
 
@@ -193,6 +194,30 @@ def test_the_platform_template_refuses_unknown_parameters(connection: Aws) -> No
         platform.plan_bootstrap(
             connection, "the-sink", "1.0.0", {"NetworkEgres": "endpoints"}, may_delete=False
         )
+
+
+def test_a_network_without_subnets_is_refused_here_and_by_the_template(connection: Aws, aws: Any) -> None:
+    with pytest.raises(InputError, match="VpcId is vpc-1, and PrivateSubnetIds names 0 of its subnets"):
+        platform.plan_bootstrap(connection, "the-sink", "1.0.0", {"VpcId": "vpc-1"}, may_delete=False)
+
+    with pytest.raises(ClientError, match="PrivateSubnetIds must name two subnets"):
+        aws("cloudformation").create_stack(
+            StackName="by-hand",
+            TemplateBody=resource_path(platform.PLATFORM_TEMPLATE).read_text(),
+            Parameters=[{"ParameterKey": "VpcId", "ParameterValue": "vpc-1"}],
+            Capabilities=["CAPABILITY_IAM"],
+        )
+
+
+def test_a_network_is_named_at_once_or_after(connection: Aws) -> None:
+    """What the stack has already counts as much as what is given."""
+    network = {"VpcId": "vpc-1", "PrivateSubnetIds": "subnet-1,subnet-2"}
+    steps = platform.plan_bootstrap(connection, "the-sink", "1.0.0", network, may_delete=False)
+    run(platform.apply_bootstrap(connection, "the-sink", steps))
+
+    platform.plan_bootstrap(connection, "the-sink", "1.0.0", {"NetworkEgress": "nat"}, may_delete=False)
+    with pytest.raises(InputError, match="PublicSubnetIds names 1 of its subnets"):
+        platform.plan_bootstrap(connection, "the-sink", "1.0.0", {"PublicSubnetIds": "s-1"}, may_delete=False)
 
 
 def test_a_first_publish_makes_every_channel_and_a_second_changes_nothing(

@@ -13,7 +13,10 @@ from the_sink import naming
 from the_sink.naming import Names
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SECTIONS = ["Description", "Metadata", "Parameters", "Mappings", "Conditions", "Resources", "Outputs"]
+SECTIONS = [
+    *("Description", "Metadata", "Parameters", "Rules"),
+    *("Mappings", "Conditions", "Resources", "Outputs"),
+]
 
 CONTRACT: dict[str, dict[str, Any]] = {
     "PlatformName": {"Type": "String", "MinLength": 1, "MaxLength": 30, "Default": "the-sink"},

@@ -26,6 +26,7 @@ from the_sink.plan import (
     PublishObserved,
     PutOnce,
     Step,
+    check_network,
     check_platform,
     plan_publish,
     plan_stack,
@@ -130,7 +131,7 @@ def plan_bootstrap(
         checkout: The platform's checkout whose stacks are meant; None for the shipped ones.
 
     Raises:
-        InputError: the template has no such parameter.
+        InputError: the template has no such parameter, or a network is named by halves.
     """
     template = load_template(PLATFORM_TEMPLATE, checkout)
     for key in parameters:
@@ -140,9 +141,11 @@ def plan_bootstrap(
                 f"It has: {', '.join(sorted(template.parameters))}.",
             )
     stack = platform_stack(name)
+    found = aws.stacks.describe(stack)
+    check_network({**(found.parameters if found else {}), **parameters})
     return plan_stack(
         stack,
-        aws.stacks.describe(stack),
+        found,
         template=PLATFORM_TEMPLATE,
         declared=template.parameters,
         parameters={"PlatformName": name, **parameters},

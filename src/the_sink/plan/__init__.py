@@ -22,6 +22,7 @@ from the_sink.plan.deploy import (
     VerifyServing,
     plan_deploy,
 )
+from the_sink.plan.network import check_network
 from the_sink.plan.publish import MoveChannel, PublishObserved, plan_publish
 from the_sink.plan.stacks import ApplyStack, DeleteStack, WaitForStack, plan_stack
 from the_sink.plan.steps import PutOnce, Step
@@ -54,6 +55,7 @@ __all__ = [
     "StopSelfStarted",
     "VerifyServing",
     "WaitForStack",
+    "check_network",
     "check_order",
     "check_platform",
     "check_promotable",
