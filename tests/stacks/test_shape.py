@@ -147,6 +147,35 @@ def test_an_app_of_the_earlier_platform_gets_what_it_had(stack: Callable[..., An
     assert container["ReadonlyRootFilesystem"] is False
 
 
+@pytest.mark.parametrize("name", ["platform", "python", "pipeline"])
+def test_what_is_no_arn_is_refused_before_anything_is_made(name: str, stack: Callable[..., Any]) -> None:
+    """But for the one of the contract, whose limits stay: ``validate`` knows better."""
+    declared = stack(name).template["Parameters"]
+    arns = [p for p in declared if p.endswith("Arn") and p not in CONTRACT]
+
+    assert arns
+    for parameter in arns:
+        pattern = declared[parameter]["AllowedPattern"]
+        assert re.fullmatch(pattern, ""), parameter
+        assert not re.fullmatch(pattern, "alarms"), parameter
+        assert declared[parameter]["ConstraintDescription"].startswith("empty, or the ARN of a"), parameter
+
+
+def test_everything_of_a_created_network_has_its_name(stack: Callable[..., Any]) -> None:
+    """As the console shows it, in lists of what belongs to many."""
+    networks = [stack("platform", NetworkEgress=egress) for egress in ("nat-per-zone", "endpoints")]
+    nameless = {"SubnetRouteTableAssociation", "Route", "VPCGatewayAttachment"}
+    found = {
+        i: [t["Value"] for t in r["Properties"].get("Tags", []) if t["Key"] == "Name"]
+        for network in networks
+        for i, r in network.resources.items()
+        if r["Type"].startswith("AWS::EC2::") and r["Type"].rpartition("::")[2] not in nameless
+    }
+
+    assert {"NatAddressB", "StsEndpoint", "PrivateSubnetA"} <= found.keys()
+    assert [i for i, names in found.items() if len(names) != 1 or not names[0].startswith("the-sink")] == []
+
+
 def test_the_app_passes_every_parameter_on(stack: Callable[..., Any]) -> None:
     """Not one may be set in a configuration file without effect, nor be out of the app's reach."""
     app, nested = stack("app").template, stack("python").template
