@@ -1,5 +1,6 @@
 # The Python 3.10 runtime of the platform: apps are built FROM it (aws/Dockerfile of an app).
-# The five files differ by the version alone; why each line is there: ../README.md.
+# One text in five files but for the version of Python, its patch in BASE, and a line more where Python has
+# given the version up; why each line is there: ../README.md.
 # Python 3.10 is past its end of life (October 2026, PEP 619): move apps to a later one.
 ARG BASE=public.ecr.aws/docker/library/python:3.10.21-slim-trixie
 # checkov:skip=CKV_DOCKER_7: BASE names a version; another one is the platform engineer's choice

@@ -1,5 +1,6 @@
 # The Python 3.14 runtime of the platform: apps are built FROM it (aws/Dockerfile of an app).
-# The five files differ by the version alone; why each line is there: ../README.md.
+# One text in five files but for the version of Python, its patch in BASE, and a line more where Python has
+# given the version up; why each line is there: ../README.md.
 ARG BASE=public.ecr.aws/docker/library/python:3.14.7-slim-trixie
 # checkov:skip=CKV_DOCKER_7: BASE names a version; another one is the platform engineer's choice
 FROM ${BASE}
