@@ -19,6 +19,27 @@ from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_doc
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 
+BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
+EVERYTHING: dict[str, dict[str, str]] = {
+    "platform": {
+        "GitHubOrganization": "acme",
+        "NetworkEgress": "nat-per-zone",
+        "PermissionsBoundaryArn": BOUNDARY,
+    },
+    "python": {
+        "SecretsDelivery": "task",
+        "EnableExec": "true",
+        "PermissionsBoundaryArn": BOUNDARY,
+        "AlarmTopicArn": "arn:aws:sns:eu-west-1:1:t",
+    },
+    "pipeline": {
+        "PermissionsBoundaryArn": BOUNDARY,
+        "NotificationTopicArn": "arn:aws:sns:eu-west-1:1:t",
+        "PromotedFrom": "stage",
+    },
+}
+"""Parameters with which each template makes every role and statement it has."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -43,6 +64,8 @@ def allows(statements: list[dict[str, Any]], asked: Request) -> bool:
         action=asked.action,
         resource_arn=asked.resource,
         region=REGION,
+        # The evaluator knows it apart; requests go over TLS unless a test says otherwise.
+        secure_transport=("aws:SecureTransport", "false") not in asked.context,
         service_context={key.lower(): value for key, value in asked.context},
     )
     document = parse_policy_document({"Version": "2012-10-17", "Statement": statements})
@@ -71,6 +94,22 @@ def filled(statements: list[dict[str, Any]], arns: Mapping[str, str]) -> list[di
         {**statement, "Resource": [fill(resource) for resource in as_list(statement["Resource"])]}
         for statement in statements
     ]
+
+
+def statements(stack: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every IAM statement of a stack's roles and resource policies, with the resource that holds it."""
+    for logical_id, resource in stack.resources.items():
+        properties = resource["Properties"]
+        is_role = resource["Type"] == "AWS::IAM::Role"
+        documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])] if is_role else []
+        documents += [
+            properties[key]
+            for key in ("AssumeRolePolicyDocument", "PolicyDocument", "FileSystemPolicy")
+            if key in properties
+        ]
+        for document in documents:
+            for statement in document["Statement"]:
+                yield logical_id, statement
 
 
 def as_list(value: Any) -> list[Any]:

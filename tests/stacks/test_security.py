@@ -12,22 +12,7 @@ import pytest
 
 from the_sink.naming import PYTHON_RUNTIMES
 
-BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
-EVERYTHING: dict[str, dict[str, str]] = {
-    "platform": {
-        "GitHubOrganization": "acme",
-        "NetworkEgress": "nat-per-zone",
-        "PermissionsBoundaryArn": BOUNDARY,
-    },
-    "python": {
-        "SecretsDelivery": "task",
-        "EnableExec": "true",
-        "PermissionsBoundaryArn": BOUNDARY,
-        "AlarmTopicArn": "arn:aws:sns:eu-west-1:1:t",
-    },
-    "pipeline": {"PermissionsBoundaryArn": BOUNDARY, "NotificationTopicArn": "arn:aws:sns:eu-west-1:1:t"},
-}
-"""Parameters with which each template makes every role and statement it has."""
+from .policies import BOUNDARY, EVERYTHING, as_list, statements
 
 STATEFUL = {
     "AWS::S3::Bucket": ("RetainExceptOnCreate", "Retain"),
@@ -39,25 +24,18 @@ CHOSEN = {"AWS::ECR::Repository", "AWS::SecretsManager::Secret", "AWS::Logs::Log
 """Kept or not, each for its reason, but never by accident."""
 
 
-def statements(stack: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every IAM statement of a stack's roles and resource policies, with the resource that holds it."""
-    for logical_id, resource in stack.resources.items():
-        properties = resource["Properties"]
-        is_role = resource["Type"] == "AWS::IAM::Role"
-        documents = [policy["PolicyDocument"] for policy in properties["Policies"]] if is_role else []
-        documents += [
-            properties[key]
-            for key in ("AssumeRolePolicyDocument", "PolicyDocument", "FileSystemPolicy")
-            if key in properties
-        ]
-        for document in documents:
-            for statement in document["Statement"]:
-                yield logical_id, statement
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_these_tests_look_at_every_statement_there_is(name: str, stack: Callable[..., Any]) -> None:
+    def stated(value: Any) -> Iterator[str]:
+        if isinstance(value, dict) and "Sid" in value:
+            yield value["Sid"]
+        for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            yield from stated(each)
 
+    resolved = stack(name, **EVERYTHING[name])
+    written = {(i, sid) for i, body in resolved.template["Resources"].items() for sid in stated(body)}
 
-def as_list(value: Any) -> list[Any]:
-    """IAM takes one or several alike."""
-    return value if isinstance(value, list) else [value]
+    assert {(i, statement["Sid"]) for i, statement in statements(resolved)} == written
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
@@ -130,18 +108,21 @@ def test_roles_that_the_app_makes_are_under_the_boundary_too(stack: Callable[...
     assert "iam:DeleteRolePermissionsBoundary" not in str(made)
 
 
-@pytest.mark.parametrize("name", EVERYTHING)
-def test_roles_are_passed_to_one_service_only(name: str, stack: Callable[..., Any]) -> None:
-    for logical_id, statement in statements(stack(name, **EVERYTHING[name])):
-        if "iam:PassRole" in as_list(statement["Action"]):
-            assert statement["Action"] == "iam:PassRole", logical_id
-            services = as_list(statement["Condition"]["StringEquals"]["iam:PassedToService"])
-            assert set(services) <= {
-                "cloudformation.amazonaws.com",
-                "ecs.amazonaws.com",
-                "ecs-tasks.amazonaws.com",
-            }
-            assert statement["Resource"] != "*"
+def test_roles_are_passed_to_the_services_that_need_them_and_no_other(stack: Callable[..., Any]) -> None:
+    passed = {}
+    for name in EVERYTHING:
+        for logical_id, statement in statements(stack(name, **EVERYTHING[name])):
+            if "iam:PassRole" in as_list(statement["Action"]):
+                assert statement["Action"] == "iam:PassRole", logical_id
+                assert "*" not in as_list(statement["Resource"]), logical_id
+                services = as_list(statement["Condition"]["StringEquals"]["iam:PassedToService"])
+                passed[logical_id, statement["Sid"]] = set(services)
+
+    assert passed == {
+        ("PipelineRole", "PassStackRole"): {"cloudformation.amazonaws.com"},
+        ("PipelineRole", "PassTaskRoles"): {"ecs.amazonaws.com", "ecs-tasks.amazonaws.com"},
+        ("StackRole", "PassTaskRoles"): {"ecs-tasks.amazonaws.com"},
+    }
 
 
 def test_the_stack_role_reaches_the_apps_roles_but_not_those_of_its_delivery(
