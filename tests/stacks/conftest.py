@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from ipaddress import ip_network
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +127,9 @@ class Stack:
             case "Fn::GetAZs":
                 return ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
             case "Fn::Cidr":
-                return [f"<cidr {i}>" for i in range(argument[1])]
+                block, count, host_bits = self._value(argument)
+                subnets = ip_network(block).subnets(new_prefix=32 - int(host_bits))
+                return [str(subnet) for subnet in islice(subnets, int(count))]
         raise AssertionError(f"unknown function {function}")
 
     def _ref(self, name: str) -> Any:
