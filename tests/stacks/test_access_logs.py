@@ -63,17 +63,18 @@ def test_two_apps_logs_do_not_mix(stack: Callable[..., Any]) -> None:
 
 def test_every_bucket_but_that_of_the_logs_is_logged_where_s3_may_write(stack: Callable[..., Any]) -> None:
     platform = stack("platform")
-    logged = {
-        logical_id: resource["Properties"]["LoggingConfiguration"]
-        for logical_id, resource in platform.resources.items()
+    logged = [
+        resource["Properties"]["LoggingConfiguration"]
+        for resolved in (platform, stack("pipeline"), stack("pipeline", AppEnv="prod"))
+        for logical_id, resource in resolved.resources.items()
         if resource["Type"] == "AWS::S3::Bucket" and logical_id != "AccessLogsBucket"
-    }
+    ]
     service = "logging.s3.amazonaws.com"
+    own, exported = "<AccessLogsBucket>", "<import the-sink-AccessLogsS3Bucket>"
 
-    assert "PipelineBucket" in logged
-    assert len({each["LogFilePrefix"] for each in logged.values()}) == len(logged)
-    for target in logged.values():
-        assert target["DestinationBucketName"] == "<AccessLogsBucket>"
+    assert len({each["LogFilePrefix"] for each in logged}) == len(logged) >= 4
+    for target in logged:
+        assert target["DestinationBucketName"] in (own, exported)
         key = f"{target['LogFilePrefix']}2026-11-27-00-00-00-0123456789ABCDEF"
         assert may_write(platform, service, key, ACCOUNT)
         assert not may_write(platform, service, key, OTHER_ACCOUNT)

@@ -39,7 +39,7 @@ def test_a_database_follows_the_version_that_was_asked_for_and_its_fixes(stack: 
 def test_what_a_stage_hands_on_outlives_the_longest_approval(stack: Callable[..., Any]) -> None:
     """And the week after, in which somebody may want to retry what failed."""
     expiring = {
-        logical_id: rule["ExpirationInDays"]
+        (name, logical_id): rule["ExpirationInDays"]
         for name in ("platform", "pipeline")
         for logical_id, resource in stack(name).resources.items()
         if resource["Type"] == "AWS::S3::Bucket"
@@ -47,9 +47,9 @@ def test_what_a_stage_hands_on_outlives_the_longest_approval(stack: Callable[...
         if "ExpirationInDays" in rule
     }
 
-    assert "ArtifactBucket" in expiring
+    assert ("pipeline", "ArtifactBucket") in expiring
     assert all(days >= 2 * DAYS_OF_AN_APPROVAL for days in expiring.values()), expiring
-    assert expiring["AccessLogsBucket"] >= 365
+    assert expiring["platform", "AccessLogsBucket"] >= 365
 
 
 def test_superseded_versions_outlive_the_runs_that_name_them(stack: Callable[..., Any]) -> None:
