@@ -196,7 +196,7 @@ def _action_state(stage: str, action: Record, executions: list[Record]) -> Recor
                     "status": record["status"],
                     "summary": record["summary"],
                     "lastStatusChange": record["updated"],
-                    "token": record.get("token") if record["status"] == "InProgress" else None,
+                    "token": record.get("token") if _is_unanswered(record) else None,
                     "lastUpdatedBy": record.get("updated_by"),
                     "externalExecutionId": record["external_id"],
                     "externalExecutionUrl": record["external_url"],
@@ -221,3 +221,8 @@ def _artifacts(entries: list[Record]) -> list[Record]:
 def _without_empty(entry: dict[str, Any]) -> Record:
     """AWS leaves out what it has not; an empty list is still an answer."""
     return {key: value for key, value in entry.items() if value is not None and value != ""}
+
+
+def _is_unanswered(record: Record) -> bool:
+    """An approval that has its answer is for a moment still in progress, and takes no other."""
+    return record["status"] == "InProgress" and "approval" not in record
