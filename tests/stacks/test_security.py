@@ -376,6 +376,22 @@ def test_nothing_but_a_task_calls_whom_it_likes(stack: Callable[..., Any]) -> No
     }
 
 
+def test_every_rule_of_a_security_group_says_what_it_is_for(stack: Callable[..., Any]) -> None:
+    app = stack("python", UsePlatformCertificate="true")
+    platform = stack("platform", NetworkEgress="endpoints")
+    rules = [
+        rule
+        for each in (app, platform)
+        for r in each.resources.values()
+        if r["Type"].startswith("AWS::EC2::SecurityGroup")
+        for direction in ("SecurityGroupIngress", "SecurityGroupEgress")
+        for rule in r["Properties"].get(direction, [r["Properties"]] if "GroupId" in r["Properties"] else [])
+    ]
+
+    assert rules
+    assert [rule for rule in rules if not rule.get("Description")] == []
+
+
 @pytest.mark.parametrize(
     ("parameters", "ports"),
     [
