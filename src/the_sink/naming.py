@@ -178,7 +178,7 @@ class Names:
 
     @property
     def secret(self) -> str:
-        """The Secrets Manager secret whose keys become the app's ``.env``."""
+        """The Secrets Manager secret whose keys become the app's ``.env``. Of a file: ``…-secret-<name>``."""
         return f"{self.app}-{self.env}-secret-core"
 
 

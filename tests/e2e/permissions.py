@@ -86,12 +86,13 @@ def roles_of(client: Callable[[str], Any], stack: str) -> Iterator[tuple[str, st
             yield from roles_of(client, each["PhysicalResourceId"])
 
 
-def statements_of(client: Callable[[str], Any], role: str) -> list[dict[str, Any]]:
-    """The statements of a role's inline policies, as IAM has them."""
+def allowing(client: Callable[[str], Any], role: str) -> list[dict[str, Any]]:
+    """The statements of a role's inline policies that allow something, as IAM has them."""
     iam = client("iam")
     names = iam.list_role_policies(RoleName=role)["PolicyNames"]
     documents = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
-    return [statement for document in documents for statement in document["Statement"]]
+    statements = [statement for document in documents for statement in document["Statement"]]
+    return [statement for statement in statements if statement["Effect"] == "Allow"]
 
 
 def split(statement: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -122,7 +123,7 @@ def find_unused(
                     for access in accesses
                     if access["allowed"] and access["role"].rpartition("/")[2] == role
                 ]
-                for statement in statements_of(client, role):
+                for statement in allowing(client, role):
                     for part, alone in split(statement):
                         permission = (logical_id, statement["Sid"], part)
                         everything.add(permission)

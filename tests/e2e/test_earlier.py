@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ PARAMETERS = {
 """All that such an app passes to the platform's stack."""
 
 SECRET = {"GREETING": "it costs 5 # or more", "SECRET_KEY": "a=b", "QUOTED": '"hi"', "COUNT": 5}
+KEY = "-----BEGIN KEY-----\nc2VjcmV0\n-----END KEY-----"
+"""A file that is secret, which the build pulls from a secret of its own."""
 READ = {"GREETING": "it costs 5", "SECRET_KEY": "a=b", "QUOTED": "hi", "COUNT": "5"}
 """What jq writes of the secret without quotes, as python-dotenv reads it."""
 
@@ -174,13 +177,17 @@ class TestEarlierApp:
 
     def test_it_deploys_with_its_aws_folder_untouched(self, move: Move) -> None:
         move.invoke("bootstrap", "--env", "stage", "--sandbox")
-        move.client("secretsmanager").put_secret_value(SecretId=NAMES.secret, SecretString=json.dumps(SECRET))
+        secrets = move.client("secretsmanager")
+        secrets.put_secret_value(SecretId=NAMES.secret, SecretString=json.dumps(SECRET))
+        secrets.create_secret(Name=f"{NAMES.app_stack}-secret-gauge-key", SecretString=KEY)
         move.invoke("deploy", "--env", "stage", "--sandbox")
 
         assert move.git("rev-parse", f"{move.commits[0]}:aws") == move.git("rev-parse", "HEAD:aws")
         assert not list((move.app / "aws").rglob("*.env"))
         about = move.about()
         assert about["settings"] == READ
+        # As the command line prints it, with a line's end.
+        assert about["key"] == sha256(f"{KEY}\n".encode()).hexdigest()
         assert (about["booted"], about["asserts"]) == ("yes", False)
         assert about["here"] == f"{move.address}/api/about"
 

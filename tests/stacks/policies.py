@@ -35,6 +35,7 @@ EVERYTHING: dict[str, dict[str, str]] = {
     "pipeline": {
         "PermissionsBoundaryArn": BOUNDARY,
         "NotificationTopicArn": "arn:aws:sns:eu-west-1:1:t",
+        "RequireApproval": "true",
         "PromotedFrom": "stage",
     },
 }
@@ -119,7 +120,7 @@ def as_list(value: Any) -> list[Any]:
 
 def parts(statements: list[dict[str, Any]]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Each (Sid, action) with the statement that allows that alone; and so for each (Sid, resource)."""
-    for statement in statements:
+    for statement in (each for each in statements if each["Effect"] == "Allow"):
         for action in as_list(statement["Action"]):
             yield statement["Sid"], action, {**statement, "Action": action}
         for resource in as_list(statement["Resource"]):

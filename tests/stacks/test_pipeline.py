@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from .policies import allows, request, role_statements
+
 FAKE_AWS = """#!{python} -IS
 import json, pathlib, sys
 images = json.loads(pathlib.Path({images!r}).read_text())
@@ -61,6 +63,23 @@ def test_approval_stands_between_build_and_deploy(stack: Callable[..., Any]) -> 
     assert "NotificationArn" not in found["Approval"]["Approve"]["Configuration"]
     told = stages(stack("pipeline", RequireApproval="true", NotificationTopicArn="arn:aws:sns:eu-west-1:1:t"))
     assert told["Approval"]["Approve"]["Configuration"]["NotificationArn"] == "arn:aws:sns:eu-west-1:1:t"
+
+
+@pytest.mark.parametrize("approval", ["true", "false"])
+@pytest.mark.parametrize("topic", ["", "arn:aws:sns:eu-west-1:1:t"])
+def test_the_topic_is_written_to_only_where_somebody_is_asked(
+    approval: str, topic: str, stack: Callable[..., Any]
+) -> None:
+    """Failures reach it by EventBridge, not by the pipeline's role."""
+    delivery = stack("pipeline", RequireApproval=approval, NotificationTopicArn=topic)
+    sids = {s["Sid"] for s in role_statements(delivery, "PipelineRole")}
+    asks = any(
+        "NotificationArn" in action.get("Configuration", {})
+        for actions in stages(delivery).values()
+        for action in actions.values()
+    )
+
+    assert ("AskForApproval" in sids) == asks == (approval == "true" and topic != "")
 
 
 @pytest.mark.parametrize(("env", "mode"), [("stage", "SUPERSEDED"), ("uat", "QUEUED"), ("prod", "QUEUED")])
@@ -209,12 +228,9 @@ def test_a_secret_starts_empty_or_is_adopted(stack: Callable[..., Any]) -> None:
     assert created.outputs["SecretArn"]["Value"] == "<SecretCore.Id>"
     assert "SecretCore" not in adopted.resources
     assert adopted.outputs["SecretArn"]["Value"] == arn
-    readable = [
-        s["Resource"]
-        for s in adopted.properties("BuildRole")["Policies"][0]["PolicyDocument"]["Statement"]
-        if s["Sid"] == "ReadSecret"
-    ]
-    assert readable == [arn]
+    for delivery in (created, adopted):
+        asked = request("secretsmanager:GetSecretValue", arn)
+        assert allows(role_statements(delivery, "BuildRole"), asked)
 
 
 def test_a_build_reaches_the_images_that_it_may_take_over_and_no_others(stack: Callable[..., Any]) -> None:

@@ -83,7 +83,7 @@ def test_every_action_of_a_statement_exists(name: str, stack: Callable[..., Any]
         for logical_id, statement in statements(stack(name, **EVERYTHING[name]))
         for action in as_list(statement["Action"])
         # What denies all of a service's names none.
-        if (statement["Effect"], action) != ("Deny", "s3:*")
+        if statement["Effect"] == "Allow" or not action.endswith(":*")
     }
 
     assert stated
