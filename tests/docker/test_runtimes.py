@@ -393,7 +393,6 @@ def service(runtime: str, engine: Any, tmp_path: Path) -> Iterator[str]:
     engine.run("image", "rm", "--force", name)
 
 
-@pytest.mark.parametrize("runtime", ["3.13"], indirect=True)
 def test_a_task_killed_in_a_migration_leaves_it_to_the_next_which_serves_on_a_read_only_root(
     service: str, start: Any, engine: Any, tmp_path: Path, free_port: Any
 ) -> None:
