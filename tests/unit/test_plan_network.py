@@ -35,8 +35,8 @@ def test_too_few_subnets_are_refused(name: str, subnets: str) -> None:
         check_network(parameters)
 
     assert caught.value.message == (
-        f"VpcId is vpc-1, and {name} names {int('subnet' in subnets)} of its subnets: at least 2 are needed, in "
-        "different zones."
+        f"VpcId is vpc-1, and {name} names {int('subnet' in subnets)} of its subnets: at least 2 are needed, "
+        "in different zones."
     )
     assert caught.value.hint == f"Name them: --parameter {name}=<subnet>,<subnet>"
 
@@ -47,7 +47,7 @@ def test_subnets_of_no_network_are_refused(name: str) -> None:
         check_network({name: PRIVATE})
 
     assert caught.value.message == (
-        f"{name} names subnets, and no VpcId says of which network: the platform would make one of its own and use "
-        "none of them."
+        f"{name} names subnets, and no VpcId says of which network: the platform would make one of its own "
+        "and use none of them."
     )
     assert caught.value.hint == "Give the network's id too: --parameter VpcId=<id>"

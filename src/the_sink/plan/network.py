@@ -30,13 +30,13 @@ def check_network(parameters: Mapping[str, str]) -> None:
         if not vpc:
             if found:
                 raise InputError(
-                    f"{name} names subnets, and no VpcId says of which network: the platform would make one of "
-                    "its own and use none of them.",
+                    f"{name} names subnets, and no VpcId says of which network: the platform would make one "
+                    "of its own and use none of them.",
                     "Give the network's id too: --parameter VpcId=<id>",
                 )
         elif len(found) < _NEEDED and (found or is_required):
             raise InputError(
-                f"VpcId is {vpc}, and {name} names {len(found)} of its subnets: at least {_NEEDED} are needed, "
-                "in different zones.",
+                f"VpcId is {vpc}, and {name} names {len(found)} of its subnets: at least {_NEEDED} are "
+                "needed, in different zones.",
                 f"Name them: --parameter {name}=<subnet>,<subnet>",
             )
