@@ -26,6 +26,7 @@ BUILDS = (
     "https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html: CodeBuild fetches "
     "and stores artifacts by itself, the sandbox by its own calls"
 )
+STACK_TAGS = "beside the statement stands where AWS has it; the sandbox asks for CreateStack alone"
 LAYERS = "what this machine has pushed it need not pull; a fresh build host of AWS has no layer"
 EXEC = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html; the sandbox has no agent"
 
@@ -44,6 +45,8 @@ UNPLAYED: dict[Permission, str] = {
     ("PipelineRole", "DeployStack", "cloudformation:SetStackPolicy"): (
         "for a configuration file with a StackPolicy; beside the statement stands where AWS has it"
     ),
+    ("PipelineRole", "TagStack", "cloudformation:TagResource"): STACK_TAGS,
+    ("PipelineRole", "TagStack", "cloudformation:UntagResource"): STACK_TAGS,
     ("PipelineRole", "TagTaskDefinitions", "ecs:TagResource"): (
         "AWS gives a stack's tags to its task definition, which every revision keeps; the sandbox does not"
     ),

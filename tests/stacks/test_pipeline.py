@@ -211,6 +211,29 @@ def test_a_configuration_file_may_carry_a_stack_policy(stack: Callable[..., Any]
     assert statement["Resource"] == "arn:aws:cloudformation:eu-west-1:123456789012:stack/demo-app-stage/*"
 
 
+@pytest.mark.parametrize(
+    ("role", "stack_name", "foreign"),
+    [
+        ("PipelineRole", "demo-app-stage", "demo-app-prod"),
+        ("StackRole", "demo-app-stage-StackPython-1A2B3C4D5E6F", "demo-app-prod-StackPython-1A2B3C4D5E6F"),
+    ],
+)
+def test_stacks_get_the_tags_of_the_configuration_file(
+    role: str, stack_name: str, foreign: str, stack: Callable[..., Any]
+) -> None:
+    """By a deploy, on the app's own stacks only."""
+    may = role_statements(stack("pipeline"), role)
+
+    def tags(name: str, by: str) -> bool:
+        arn = f"arn:aws:cloudformation:eu-west-1:123456789012:stack/{name}/0-1"
+        return allows(may, request("cloudformation:TagResource", arn, {"cloudformation:CreateAction": by}))
+
+    assert tags(stack_name, "CreateStack")
+    assert tags(stack_name, "UpdateStack")
+    assert not tags(stack_name, "CreateStackSet")
+    assert not tags(foreign, "UpdateStack")
+
+
 def test_only_the_moving_tag_moves(stack: Callable[..., Any]) -> None:
     repository = stack("pipeline", EcrTag="moving").properties("Repository")
 

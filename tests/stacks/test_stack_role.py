@@ -165,6 +165,7 @@ NOT_NEEDED: dict[str, dict[Unset | Fixed | str, str]] = {
 }
 """Permissions that a type's schema names and StackRole need not have: why, and which."""
 
+STACK_TAGS = "a nested stack gets the tags of the one above; TagStack in the template says what is known"
 INTERFACES = "https://docs.aws.amazon.com/efs/latest/ug/API_CreateMountTarget.html and its siblings name them"
 BY_STACK = "aws:ResourceTag/aws:cloudformation:stack-name"
 """The tag that CloudFormation puts on what it makes."""
@@ -182,6 +183,8 @@ BEYOND_SCHEMAS = {
         "reads of its own nested stacks; no page says with which of them CloudFormation follows one"
     ),
     ("NestStacks", "cloudformation:DescribeStackResources"): "as DescribeStackEvents",
+    ("TagNestedStacks", "cloudformation:TagResource"): STACK_TAGS,
+    ("TagNestedStacks", "cloudformation:UntagResource"): STACK_TAGS,
     ("MakeMountTargets", "ec2:CreateNetworkInterface"): INTERFACES,
     ("MakeMountTargets", "ec2:DeleteNetworkInterface"): INTERFACES,
     ("MakeMountTargets", "ec2:ModifyNetworkInterfaceAttribute"): INTERFACES,
