@@ -30,6 +30,7 @@ FUNCTIONS = {
         "_version": [],
         "app": ["scope", "receive", "send"],
         "pin_request_origin": ["source_ip", "secure_transport"],
+        "save_all": ["services"],
     },
     "ministack.core.arn": {"parse_arn": None},
     "ministack.core.concurrency": {"spawn_background": None},
@@ -324,7 +325,7 @@ DATA = {
 
 STORES = {
     "ministack.services.alb": ["_lbs", "_listeners", "_targets", "_tg_attrs", "_tgs"],
-    "ministack.services.cloudformation": ["_stacks"],
+    "ministack.services.cloudformation": ["_change_sets", "_stacks"],
     "ministack.services.cloudwatch_logs": ["_log_groups"],
     "ministack.services.codebuild": ["_builds", "_projects"],
     "ministack.services.ec2": ["_addresses", "_nat_gateways"],
@@ -411,6 +412,7 @@ def test_regional_stores_can_be_read_across_regions() -> None:
         ("ministack.services.alb", "_lbs"),
         ("ministack.services.alb", "_listeners"),
         ("ministack.services.cloudformation", "_stacks"),
+        ("ministack.services.cloudformation", "_change_sets"),
         ("ministack.services.ecs", "_services"),
         ("ministack.services.ecs", "_task_defs"),
         ("ministack.services.ecs", "_tasks"),

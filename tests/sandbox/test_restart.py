@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from the_sink.errors import SandboxUnavailable
 from the_sink.sandbox import lifecycle
 from the_sink.sandbox.clients import Clients
 
@@ -138,3 +139,32 @@ def test_a_stack_that_was_at_work_can_be_changed_again(own: Own) -> None:
     changed = json.dumps({"Resources": {"Topic": {**topic, "Properties": {"DisplayName": "Shop"}}}})
     own.aws("cloudformation").update_stack(StackName="updated", TemplateBody=changed)
     wait_for(lambda: stack_status("updated") == "UPDATE_COMPLETE", "the update")
+
+
+def test_a_change_set_of_outputs_alone_is_kept_and_a_damaged_state_is_left_alone(own: Own) -> None:
+    """Of a service whose file cannot be read nothing would be left after the next save."""
+    cloudformation = own.aws("cloudformation")
+    topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
+    cloudformation.create_stack(StackName="s", TemplateBody=json.dumps({"Resources": topic}))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="s", WaiterConfig={"Delay": 1})
+    more = json.dumps({"Resources": topic, "Outputs": {"Colour": {"Value": "red"}}})
+    cloudformation.create_change_set(StackName="s", ChangeSetName="c", TemplateBody=more)
+
+    own.stop_and_start()
+
+    found = own.aws("cloudformation").describe_change_set(StackName="s", ChangeSetName="c")
+    assert (found["ExecutionStatus"], found["Changes"]) == ("AVAILABLE", [])
+    lifecycle.stop("own")
+    file = own.server.state_dir / "state" / "cloudformation.json"
+    damaged = file.read_bytes()[:-1]
+    file.write_bytes(damaged)
+    with pytest.raises(SandboxUnavailable) as refused:
+        lifecycle.start("own")
+    assert refused.value.message.startswith(
+        f"The sandbox 'own' did not start: Its state in {file} is damaged (Expecting "
+    )
+    assert refused.value.message.endswith("`invoke sandbox.reset` empties the sandbox.")
+    assert file.read_bytes() == damaged
+    lifecycle.reset("own")
+    own.server = lifecycle.start("own")
+    assert own.aws("cloudformation").list_stacks()["StackSummaries"] == []

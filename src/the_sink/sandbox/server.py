@@ -37,7 +37,8 @@ def serve(name: str, port: int, engine: str = "", reason: str = "") -> None:
         reason: Why it is that way, for whoever asks.
 
     Raises:
-        SandboxUnavailable: another process serves it, the port is taken, or the engine refuses.
+        SandboxUnavailable: another process serves it, the port is taken, its state cannot be read, or the
+            engine refuses.
     """
     home = lifecycle.state_dir(name)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -47,6 +48,7 @@ def serve(name: str, port: int, engine: str = "", reason: str = "") -> None:
     os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     emulator.configure(home, port)
+    _check_state(emulator.services_dir(home))
 
     from the_sink.sandbox.compute.choice import make_compute
 
@@ -87,6 +89,7 @@ class Application:
     def __init__(self, name: str, home: Path, port: int, compute: Any, reason: str) -> None:
         from the_sink.sandbox.emulator import application
 
+        application.save_alone()
         self._emulated = application
         self._name = name
         self._home = home
@@ -204,6 +207,18 @@ def _hold_lock(home: Path, name: str) -> None:
             return
     handle.close()
     raise SandboxUnavailable(f"The sandbox {name!r} is already running.", "invoke sandbox.status")
+
+
+def _check_state(folder: Path) -> None:
+    """A service whose file cannot be read would begin empty, and the next save would make that last."""
+    for file in sorted(folder.glob("*.json")):
+        try:
+            json.loads(file.read_bytes())
+        except ValueError as error:
+            raise SandboxUnavailable(
+                f"Its state in {file} is damaged ({error}). Nothing of it was touched; "
+                "`invoke sandbox.reset` empties the sandbox."
+            ) from error
 
 
 def _listen(name: str, port: int) -> socket.socket:

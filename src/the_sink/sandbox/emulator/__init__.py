@@ -19,6 +19,11 @@ REGION = "eu-west-1"
 """For what carries no region of its own, for example an anonymous request."""
 
 
+def services_dir(state_dir: Path) -> Path:
+    """Return where the state of the emulated services lies, a file a service."""
+    return state_dir / "state"
+
+
 def configure(state_dir: Path, port: int) -> None:
     """Set what ministack reads from the environment when it is imported."""
     os.environ.update(
@@ -29,7 +34,7 @@ def configure(state_dir: Path, port: int) -> None:
             "GATEWAY_PORT": str(port),
             "MINISTACK_REGION": REGION,
             "PERSIST_STATE": "1",
-            "STATE_DIR": str(state_dir / "state"),
+            "STATE_DIR": str(services_dir(state_dir)),
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(state_dir / "s3"),
             "IOT_MTLS_ENABLED": "0",

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlparse
 from ministack.services import cloudformation, secretsmanager
 from ministack.services.cloudformation import (
     _ACTION_HANDLERS,
+    _change_sets,
     _stacks,
     changesets,
     engine,
@@ -273,12 +274,20 @@ def _change_outputs() -> None:
     Seen in https://github.com/jenkinsci/pipeline-aws-plugin/issues/210.
     """
     diff = changesets._diff_resources
+    create = _ACTION_HANDLERS["CreateChangeSet"]
 
     def diff_resources(old: dict[str, Any], new: dict[str, Any], *rest: Any) -> Any:
         changes = diff(old, new, *rest)
         return changes or (_OutputsOnly() if old.get("Outputs") != new.get("Outputs") else changes)
 
+    def create_change_set(params: dict[str, Any]) -> Any:
+        answer = create(params)
+        for _, change_set in _change_sets.all_items():
+            change_set["Changes"] = list(change_set["Changes"])  # it is kept: as the plain list that it is
+        return answer
+
     changesets._diff_resources = diff_resources
+    _ACTION_HANDLERS["CreateChangeSet"] = create_change_set
 
 
 def _refer_to_secrets_by_arn() -> None:
