@@ -285,6 +285,9 @@ class TestJourney:
 
         assert status.returncode == 0, status.stderr
         assert walk.commits[1] in json.dumps(json.loads(status.stdout))
+        stage = json.loads(status.stdout)["environments"][0]
+        read = walk.client("logs").filter_log_events(logGroupName=stage["log_group"], filterPattern="version")
+        assert any('"GET /version 200"' in event["message"] for event in read["events"])
 
     def test_status_names_what_runs_and_not_what_was_deployed_last(self, walk: Walk) -> None:
         """Somebody puts the first release back by hand, past the pipeline."""

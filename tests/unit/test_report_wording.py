@@ -137,7 +137,14 @@ def test_status_tells_each_environment() -> None:
         summary=RELEASE.summary,
     )
     stage = EnvironmentStatus(
-        "stage", True, "my-app-stage-pipeline", run, "UPDATE_COMPLETE", RELEASE.commit, SERVING
+        "stage",
+        True,
+        "my-app-stage-pipeline",
+        run,
+        "UPDATE_COMPLETE",
+        RELEASE.commit,
+        SERVING,
+        log_group="/the-sink/my-app/stage/app",
     )
     since = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
     waiting = WaitingRelease(RELEASE.commit, RELEASE.subject, since, "run-2")
@@ -154,6 +161,7 @@ def test_status_tells_each_environment() -> None:
         "  serves: 01234567 (sha256:abababababab)\n"
         "  tasks: 2 of 2 running\n"
         "  address: http://my-app.example\n"
+        "  log: /the-sink/my-app/stage/app (CloudWatch Logs)\n"
         "\n"
         "my-app uat\n"
         "  last run: none yet\n"

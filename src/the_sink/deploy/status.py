@@ -34,6 +34,7 @@ def describe_environment(aws: Aws, names: Names) -> EnvironmentStatus:
         serving=serving,
         closed=pipeline.closed,
         waiting_for_approval=describe_waiting(aws, names, pipeline),
+        log_group=names.log_group if serving else "",
     )
 
 

@@ -78,3 +78,5 @@ class EnvironmentStatus:
     serving: Serving | None = None
     closed: tuple[Gate, ...] = ()
     waiting_for_approval: WaitingRelease | None = None
+    log_group: str = ""
+    """Of the service's tasks; "" where there is no service."""

@@ -133,6 +133,8 @@ def _render_environment(app: str, status: EnvironmentStatus, flags: str) -> str:
         told.append(f"  last deployment of the service: {serving.note.rstrip('.')}")
     if serving.url:
         told.append(f"  address: {serving.url}")
+    if status.log_group:
+        told.append(f"  log: {status.log_group} (CloudWatch Logs)")
     return "\n".join(told)
 
 
