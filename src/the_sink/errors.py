@@ -1,8 +1,8 @@
 """What can go wrong for a person, as types: one sentence and the next step.
 
 Everything below the tasks raises these; the task decorator prints the message and the hint to
-standard error and exits with ``exit_code``. Anything else that reaches it is a bug and keeps its
-traceback.
+standard error and exits with ``exit_code``. Ctrl-C is told the same way. Anything else that reaches it is a
+bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -53,3 +53,15 @@ class DeployFailed(SinkError):
 
 class TimedOut(SinkError):
     """What was watched did not end within ``--timeout`` seconds; it goes on without the watcher."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, where there is something to say of it: what was left, what goes on, how to take it up again.
+
+    A KeyboardInterrupt, so that nothing that handles errors on its way takes it for one.
+    """
+
+    def __init__(self, message: str = "Interrupted.", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 from the_sink.errors import InputError, SandboxUnavailable
 from the_sink.sandbox import lifecycle
+from the_sink.sandbox.process import exclusive, is_held
 
 
 @pytest.fixture
@@ -130,6 +133,65 @@ def test_a_stopped_sandbox_is_not_called_killed(own: lifecycle.Sandbox) -> None:
         lifecycle.require("mine")
 
     assert raised.value.hint == f"Start it: invoke sandbox.start --port {own.port}"
+
+
+@pytest.fixture
+def starting(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[subprocess.Popen[str]]:
+    """`sandbox.start` in a process of its own, whose server does not answer yet."""
+    (tmp_path / "tasks.py").write_text("from the_sink.tasks import app_namespace\n\nns = app_namespace()\n")
+    process = subprocess.Popen(
+        [
+            *(str(Path(sys.executable).parent / "invoke"), "sandbox.start"),
+            *("--port", str(free_port())),
+        ],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "THE_SINK_SANDBOX": "mine"},
+    )
+    try:
+        wait_until((lifecycle.state_dir("mine") / "server.log").exists)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+        lifecycle.stop("mine")
+
+
+def test_an_interrupted_start_ends_what_it_started_and_says_so(starting: subprocess.Popen[str]) -> None:
+    starting.send_signal(signal.SIGINT)
+    out, err = starting.communicate(timeout=20)
+
+    assert (starting.returncode, out) == (130, "")
+    assert err == "Interrupted: the sandbox 'mine' was not started.\n"
+    assert not is_held(lifecycle.state_dir("mine") / "server.lock")
+    with pytest.raises(SandboxUnavailable, match="is not running"):
+        lifecycle.require("mine")
+
+
+def test_a_sandbox_whose_starter_was_killed_can_be_stopped_before_it_answers(
+    starting: subprocess.Popen[str],
+) -> None:
+    wait_until((lifecycle.state_dir("mine") / "server.lock").exists)
+    starting.kill()
+
+    assert lifecycle.stop("mine") is True
+    assert not is_held(lifecycle.state_dir("mine") / "server.lock")
+
+
+def test_a_sandbox_that_another_command_starts_is_neither_stopped_nor_emptied_meanwhile(
+    own: lifecycle.Sandbox,
+) -> None:
+    lifecycle.stop("mine")
+    with exclusive(own.state_dir / "start.lock", 1):
+        with pytest.raises(SandboxUnavailable, match="'mine' is being started or stopped") as raised:
+            lifecycle.require("mine")
+        for act in (lifecycle.stop, lifecycle.reset):
+            with pytest.raises(SandboxUnavailable, match="Another command is still starting or stopping"):
+                act("mine", timeout_s=0.1)
+
+    assert raised.value.hint == "See in a moment: invoke sandbox.status"
 
 
 def test_a_sandbox_that_never_was_is_not_running() -> None:

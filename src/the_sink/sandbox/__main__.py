@@ -16,6 +16,11 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
     parser.add_argument("--engine", default="", help="the Docker Engine to use, as JSON; else processes")
     parser.add_argument("--reason", default="", help="why tasks are played the way they are")
+    parser.add_argument(
+        "--starting",
+        type=int,
+        help="an inherited file that is locked; it is closed once the sandbox is ready",
+    )
     arguments = parser.parse_args()
     try:
         from the_sink.sandbox.server import serve
@@ -25,7 +30,7 @@ def main() -> int:
         )
         return 2
     try:
-        serve(arguments.name, arguments.port, arguments.engine, arguments.reason)
+        serve(arguments.name, arguments.port, arguments.engine, arguments.reason, arguments.starting)
     except SinkError as error:
         sys.stderr.write(f"{error.message}\n")
         return error.exit_code

@@ -16,12 +16,20 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from the_sink.errors import InputError, SandboxUnavailable
 from the_sink.sandbox.choosing import Choice, check_running, choose_compute, forget_engine
 from the_sink.sandbox.ports import PortIs, former_port, look_at, next_free, sandbox_on
-from the_sink.sandbox.process import exclusive, is_alive, is_held, request, send_signal, wait_until
+from the_sink.sandbox.process import (
+    exclusive,
+    interrupted_afterwards,
+    is_alive,
+    is_held,
+    request,
+    send_signal,
+    wait_until,
+)
 
 DEFAULT_PORT = 4566
 ACCOUNT_ID = "000000000000"
@@ -30,6 +38,9 @@ ACCOUNT_ID = "000000000000"
 SECRET_ACCESS_KEY = "sandbox"  # noqa: S105 - it guards nothing: whoever reaches the sandbox may know it
 
 _POLL_S = 0.05
+
+_END_S = 10.0
+"""How long a sandbox that has not started yet may take to end in an orderly way."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,8 @@ def start(name: str, *, port: int | None = None, compute: str = "", timeout_s: f
     """Start the sandbox ``name`` as a process of its own and wait until it answers.
 
     A sandbox that is already running is returned as it is. One that was stopped or killed comes back with
-    its state, and on its former port, so that addresses printed before still open.
+    its state, and on its former port, so that addresses printed before still open. Interrupted, it ends what
+    it has started.
 
     Args:
         name: The sandbox's.
@@ -86,7 +98,7 @@ def start(name: str, *, port: int | None = None, compute: str = "", timeout_s: f
     """
     home = state_dir(name)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with exclusive(home / "start.lock", timeout_s):
+    with exclusive(home / "start.lock", timeout_s) as lock:
         running = find(name)
         if running is not None:
             if port is not None and port != running.port:
@@ -100,7 +112,7 @@ def start(name: str, *, port: int | None = None, compute: str = "", timeout_s: f
         _check_port(name, wanted, compute)
         choice = choose_compute(name, home, compute)
         _check_space(name, home)
-        return _launch(name, home, wanted, choice, timeout_s)
+        return _launch(name, home, wanted, choice, timeout_s, lock)
 
 
 def find(name: str) -> Sandbox | None:
@@ -124,12 +136,17 @@ def require(name: str) -> Sandbox:
     """Return the running sandbox ``name``.
 
     Raises:
-        SandboxUnavailable: saying whether it was never started, stopped, or killed.
+        SandboxUnavailable: saying whether it was never started, is starting, stopped, or killed.
     """
     running = find(name)
     if running is not None:
         return running
     home = state_dir(name)
+    if is_held(home / "start.lock"):
+        raise SandboxUnavailable(
+            f"The sandbox {name!r} is being started or stopped by another command.",
+            "See in a moment: invoke sandbox.status",
+        )
     entry = _read_entry(home)
     if entry is not None:
         raise SandboxUnavailable(
@@ -143,40 +160,51 @@ def require(name: str) -> Sandbox:
 def stop(name: str, *, timeout_s: float = 30) -> bool:
     """Stop the sandbox ``name``, keeping its state; False when it was not running.
 
-    A process that does not end in time is killed: its state was saved after the last change.
-    """
-    home = state_dir(name)
-    entry = _read_entry(home)
-    if entry is None or not is_held(home / "server.lock"):
-        return False
-    send_signal(entry["pid"], "SIGTERM")
-    if not wait_until(lambda: not is_held(home / "server.lock"), timeout_s):
-        send_signal(entry["pid"], "SIGKILL")
-        wait_until(lambda: not is_held(home / "server.lock"), 5)
-        (home / "sandbox.json").unlink(missing_ok=True)
-    wait_until(lambda: not is_alive(entry["pid"]), 5)
-    return True
-
-
-def reset(name: str) -> None:
-    """Empty the sandbox ``name``, running or not; a running one stays running.
+    One that is starting is waited for. A process that does not end in time is killed: its state was saved
+    after the last change.
 
     Raises:
-        SandboxUnavailable: its images are in a Docker Engine that does not answer; nothing was emptied.
+        SandboxUnavailable: another command is starting it for longer than that.
     """
-    running = find(name)
-    if running is not None:
-        request(running.port, "POST", "/_sandbox/reset", timeout_s=60)
-        return
     home = state_dir(name)
-    forget_engine(home)
-    for kept in home.iterdir() if home.is_dir() else ():
-        if kept.name in ("start.lock", "server.lock", "port"):
-            continue
-        if kept.is_dir() and not kept.is_symlink():
-            shutil.rmtree(kept, ignore_errors=True)
-        else:
-            kept.unlink(missing_ok=True)
+    if not home.is_dir():
+        return False
+    with exclusive(home / "start.lock", timeout_s):
+        entry = _read_entry(home)
+        if entry is None or not is_held(home / "server.lock"):
+            return False
+        send_signal(entry["pid"], "SIGTERM")
+        if not wait_until(lambda: not is_held(home / "server.lock"), timeout_s):
+            send_signal(entry["pid"], "SIGKILL")
+            wait_until(lambda: not is_held(home / "server.lock"), 5)
+            (home / "sandbox.json").unlink(missing_ok=True)
+        wait_until(lambda: not is_alive(entry["pid"]), 5)
+        return True
+
+
+def reset(name: str, *, timeout_s: float = 30) -> None:
+    """Empty the sandbox ``name``, running or not; a running one stays running, one that starts is waited for.
+
+    Raises:
+        SandboxUnavailable: its images are in a Docker Engine that does not answer, or another command is
+            starting it for longer than ``timeout_s``; nothing was emptied.
+    """
+    home = state_dir(name)
+    if not home.is_dir():
+        return
+    with exclusive(home / "start.lock", timeout_s):
+        running = find(name)
+        if running is not None:
+            request(running.port, "POST", "/_sandbox/reset", timeout_s=60)
+            return
+        forget_engine(home)
+        for kept in home.iterdir():
+            if kept.name in ("start.lock", "server.lock", "port"):
+                continue
+            if kept.is_dir() and not kept.is_symlink():
+                shutil.rmtree(kept, ignore_errors=True)
+            else:
+                kept.unlink(missing_ok=True)
 
 
 def status(name: str) -> dict[str, Any]:
@@ -205,36 +233,51 @@ def accesses(name: str) -> list[dict[str, Any]]:
     return list(answer["access"])
 
 
-def _launch(name: str, home: Path, port: int, choice: Choice, timeout_s: float) -> Sandbox:
+def _launch(name: str, home: Path, port: int, choice: Choice, timeout_s: float, lock: IO[bytes]) -> Sandbox:
+    """Start the server and wait for it; Ctrl-C waits too, until a server that is not ready has ended."""
     log = home / "server.log"
     (home / "sandbox.json").unlink(missing_ok=True)
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-P", "-m", "the_sink.sandbox", "--name", name, "--port", str(port)),
-                *("--engine", choice.engine, "--reason", choice.reason),
-            ],
-            cwd=home,
-            env=_server_environment(home),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C in the terminal that started it must not reach it
-        )
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        running = find(name)
-        if running is not None:
-            return running
-        if process.poll() is not None:
-            raise SandboxUnavailable(
-                f"The sandbox {name!r} did not start: {_last_line(log)}", f"Its log: {log}"
+    with interrupted_afterwards() as heard:
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-P", "-m", "the_sink.sandbox", "--name", name, "--port", str(port)),
+                    *("--engine", choice.engine, "--reason", choice.reason),
+                    *("--starting", str(lock.fileno())),
+                ],
+                cwd=home,
+                env=_server_environment(home),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C in the terminal that started it must not reach it
+                # Were this process killed, the lock would still say that the sandbox is starting.
+                pass_fds=(lock.fileno(),),
             )
-        time.sleep(_POLL_S)
-    send_signal(process.pid, "SIGKILL")
-    raise SandboxUnavailable(
-        f"The sandbox {name!r} did not answer within {timeout_s:g} s.", f"Its log: {log}"
-    )
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline and not heard:
+            running = find(name)
+            if running is not None:
+                return running
+            if process.poll() is not None:
+                raise SandboxUnavailable(
+                    f"The sandbox {name!r} did not start: {_last_line(log)}", f"Its log: {log}"
+                )
+            time.sleep(_POLL_S)
+        _end(process, home)
+        raise SandboxUnavailable(
+            f"The sandbox {name!r} did not answer within {timeout_s:g} s.", f"Its log: {log}"
+        )
+
+
+def _end(process: subprocess.Popen[bytes], home: Path) -> None:
+    process.terminate()
+    try:
+        process.wait(_END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    (home / "sandbox.json").unlink(missing_ok=True)
 
 
 def _server_environment(home: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Small questions to a sandbox's process: does it live, does it answer; and one command at a time.
+"""Small questions to a sandbox's process: does it live, does it answer; one command at a time; Ctrl-C.
 
 On the standard library, as ``lifecycle``, which they serve, is imported on every invocation of a task.
 """
@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from the_sink.errors import SandboxUnavailable
 
@@ -81,8 +81,11 @@ def is_held(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def exclusive(path: Path, timeout_s: float) -> Iterator[None]:
-    """Hold the lock file, waiting for another start of the same sandbox to finish."""
+def exclusive(path: Path, timeout_s: float) -> Iterator[IO[bytes]]:
+    """Hold the lock file, waiting for another start or end of the same sandbox to finish.
+
+    A process that inherits the file holds the lock too, until it has closed it.
+    """
     import fcntl
 
     with path.open("wb") as handle:
@@ -95,5 +98,30 @@ def exclusive(path: Path, timeout_s: float) -> Iterator[None]:
             return True
 
         if not wait_until(acquired, timeout_s):
-            raise SandboxUnavailable("Another command is still starting this sandbox.", "Try again.")
-        yield
+            raise SandboxUnavailable(
+                "Another command is still starting or stopping this sandbox.", "Try again."
+            )
+        yield handle
+
+
+@contextlib.contextmanager
+def interrupted_afterwards() -> Iterator[list[Any]]:
+    """Let Ctrl-C wait until the block has ended; pressed meanwhile, it is heard then.
+
+    The block is given a list that is empty until then. A program that it starts hears Ctrl-C as ever.
+    """
+    import signal
+    import threading
+
+    heard: list[Any] = []
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield heard  # signals are the main thread's; and what is ignored stays ignored
+        return
+    signal.signal(signal.SIGINT, lambda number, frame: heard.append((number, frame)))
+    try:
+        yield heard
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if heard:
+            before(*heard[0])

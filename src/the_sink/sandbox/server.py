@@ -27,7 +27,7 @@ from the_sink.sandbox.saver import Saver, write_atomically
 from the_sink.sandbox.services import Services
 
 
-def serve(name: str, port: int, engine: str = "", reason: str = "") -> None:
+def serve(name: str, port: int, engine: str = "", reason: str = "", starting: int | None = None) -> None:
     """Serve the sandbox ``name`` until SIGTERM or SIGINT.
 
     Args:
@@ -35,11 +35,14 @@ def serve(name: str, port: int, engine: str = "", reason: str = "") -> None:
         port: Where it answers.
         engine: The Docker Engine that plays containers, as JSON; "" plays them by processes.
         reason: Why it is that way, for whoever asks.
+        starting: The descriptor of a locked file that tells others to wait; closed once it can be found.
 
     Raises:
         SandboxUnavailable: another process serves it, the port is taken, its state cannot be read, or the
             engine refuses.
     """
+    if starting is not None:
+        os.set_inheritable(starting, False)  # nothing that it starts may hold the lock beyond that
     home = lifecycle.state_dir(name)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     _hold_lock(home, name)
@@ -63,7 +66,7 @@ def serve(name: str, port: int, engine: str = "", reason: str = "") -> None:
     config.keep_alive_timeout = 75
     config.accesslog = None
     config.loglevel = "WARNING"
-    application = Application(name, home, port, compute, reason)
+    application = Application(name, home, port, compute, reason, starting)
 
     async def run() -> None:
         ending = asyncio.Event()
@@ -86,7 +89,9 @@ def serve(name: str, port: int, engine: str = "", reason: str = "") -> None:
 class Application:
     """The ASGI application: our routes and the life of the whole around ministack's."""
 
-    def __init__(self, name: str, home: Path, port: int, compute: Any, reason: str) -> None:
+    def __init__(
+        self, name: str, home: Path, port: int, compute: Any, reason: str, starting: int | None
+    ) -> None:
         from the_sink.sandbox.emulator import application
 
         application.save_alone()
@@ -97,6 +102,7 @@ class Application:
         self._endpoint_url = f"http://{HOST}:{port}"
         self._compute = compute
         self._reason = reason
+        self._starting = starting
         self._services = Services(home, self._endpoint_url, port, compute)
         self._saver = Saver(self._snapshot, Path(application.state_dir()))
 
@@ -150,6 +156,8 @@ class Application:
         write_atomically(self._home / "compute", self._compute.kind.encode())
         write_atomically(self._home / "port", str(self._port).encode())
         write_atomically(self._home / "sandbox.json", json.dumps(entry).encode())
+        if self._starting is not None:
+            os.close(self._starting)
 
     def _stop(self) -> None:
         self._saver.stop()

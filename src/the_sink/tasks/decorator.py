@@ -26,7 +26,7 @@ from invoke.exceptions import Exit
 from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
-from the_sink.errors import InputError, SinkError
+from the_sink.errors import InputError, Interrupted, SinkError
 from the_sink.tasks.flags import FLAGS
 
 Body = Callable[..., Any]
@@ -178,8 +178,9 @@ def _guarded(function: Body, has_dry_run: bool) -> Body:
             if kwargs.get("json"):
                 _print_error(error)
             raise Exit("\n".join(filter(None, (error.message, error.hint))), error.exit_code) from error
-        except KeyboardInterrupt:
-            raise Exit("Interrupted.", INTERRUPTED_EXIT_CODE) from None
+        except KeyboardInterrupt as error:
+            told = error if isinstance(error, Interrupted) else Interrupted()
+            raise Exit("\n".join(filter(None, (told.message, told.hint))), INTERRUPTED_EXIT_CODE) from None
         except BrokenPipeError:
             if not _output_is_closed():
                 raise

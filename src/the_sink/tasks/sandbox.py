@@ -8,7 +8,7 @@ from __future__ import annotations
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from the_sink.errors import SandboxUnavailable
+from the_sink.errors import Interrupted, SandboxUnavailable
 from the_sink.tasks import flags
 from the_sink.tasks.asking import confirm
 from the_sink.tasks.decorator import task
@@ -28,15 +28,24 @@ def start(_c: Context, port: str = "", compute: str = "", timeout: str = "", jso
     from the_sink.sandbox import lifecycle
 
     wanted, seconds = flags.port(port), flags.seconds(timeout, default=60.0)
-    sandbox = lifecycle.start(chosen_name(), port=wanted, compute=compute, timeout_s=seconds or 60.0)
-    if json:
-        lines.data_as_json(lifecycle.status(sandbox.name))
-        return
-    lines.data(
-        f"The sandbox {sandbox.name!r} is ready: {sandbox.endpoint_url}\n"
-        f"State: {sandbox.state_dir}\n"
-        f"Compute: {_compute(sandbox.compute, sandbox.reason)}"
-    )
+    name = chosen_name()
+    try:
+        sandbox = lifecycle.start(name, port=wanted, compute=compute, timeout_s=seconds or 60.0)
+        if json:
+            lines.data_as_json(lifecycle.status(sandbox.name))
+            return
+        lines.data(
+            f"The sandbox {sandbox.name!r} is ready: {sandbox.endpoint_url}\n"
+            f"State: {sandbox.state_dir}\n"
+            f"Compute: {_compute(sandbox.compute, sandbox.reason)}"
+        )
+    except KeyboardInterrupt:
+        # Its own, at the very end of the start, or one that somebody else had started.
+        if lifecycle.find(name) is not None:
+            raise Interrupted(
+                f"Interrupted; the sandbox {name!r} is running.", "Stop it: invoke sandbox.stop"
+            ) from None
+        raise Interrupted(f"Interrupted: the sandbox {name!r} was not started.") from None
 
 
 @task
