@@ -319,3 +319,11 @@ def test_the_app_serves_again_when_it_is_mended(world: World) -> None:
     world.invoke("deploy", "--env", "stage")
 
     assert world.version() == commit
+
+    # Of the commit that serves, too: its newest run failed, and what it failed of is mended.
+    world.put_secret("[]")
+    world.invoke("deploy", "--env", "stage", "--again", code=1)
+    world.put_secret("{}")
+    mended = world.invoke("deploy", "--env", "stage")
+    assert re.search(r"of this commit failed in .* Deploying it again\.", mended.stderr)
+    assert "already serves" not in mended.stdout + mended.stderr

@@ -162,6 +162,7 @@ def test_the_containers_own_environment_wins(image: Image) -> None:
     found = json.loads(done.stdout)
     assert (found["PORT"], found["LEVEL"], found["OTHER"]) == ("9", "task", "secret")
     assert "/evil" not in found["PATH"]
+    assert "Not used of the settings, because the container has its own: LEVEL, PATH, PORT." in done.stderr
     # The secret replaces the file, it is not mixed with an older one.
     assert "FILE" not in found
 

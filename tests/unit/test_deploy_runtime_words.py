@@ -43,6 +43,7 @@ RELEASE = "release ended with exit code 1; web is not started"
         (["container-init: release: false", f"container-init: {RELEASE}."], RELEASE),
         (["app-init: Procfile: every task runs 'worker' beside web."], ""),
         (["container-init: worker: python3 -m shop.jobs"], ""),
+        (["container-init: Not used of the settings, because the container has its own: PORT."], ""),
         (["container-init: web: shop", f"container-init: {WORKER}."], WORKER),
     ],
 )

@@ -144,6 +144,9 @@ def make_environment(layout: Layout, environ: Mapping[str, str]) -> dict[str, st
         write_env_file(layout.env_file, env_file.render(settings))
     else:
         settings = _read_env_file(layout.env_file, own)
+    hidden = sorted(name for name, value in settings.items() if own.get(name, value) != value)
+    if hidden:
+        say(f"Not used of the settings, because the container has its own: {', '.join(hidden)}.")
     found = {**DEFAULTS, **settings, **own}
     found |= choose_concurrency(found)
     found["VIRTUAL_ENV"] = str(layout.venv)

@@ -281,6 +281,8 @@ def _serving_already(
 ) -> Serving | None:
     """What serves, if it is this release and nothing else is on its way."""
     releases = [run for run in runs if not run.is_self_started]
+    if releases and releases[0].status == "Failed" and commit_of(releases[0].summary) == release.commit:
+        return None  # what made its newest run fail may be mended: a secret, for example
     latest = next((run for run in releases if not run.is_over or run.is_success), None)
     if latest is None or not latest.is_success or commit_of(latest.summary) != release.commit:
         return None

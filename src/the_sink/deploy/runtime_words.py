@@ -12,6 +12,7 @@ _SAID = re.compile(r"(?:^|\s)(?:app-init|container-init): (?P<text>\S.*)")
 _NO_FAULT = re.compile(
     r"[a-z][a-z0-9_-]*: "  # the command that begins
     r"|\S+ is not written \("  # a read-only root
+    r"|Not used of the settings"  # what the task definition or the image says wins
     r"|Procfile: "  # a process type that runs beside web
 )
 _MENDED = re.compile(r"web listens on port \d+ now\b")
