@@ -16,7 +16,7 @@ import pytest
 from the_sink.resources import resource_path
 from the_sink.sandbox import lifecycle
 
-from ..helpers import Pipelines, wait_for
+from ..helpers import BUCKET, Pipelines, wait_for
 from ..images import push_image
 
 Aws = Callable[[str], Any]
@@ -35,6 +35,7 @@ NETWORK = {
         "A": subnet(1, "eu-west-1a"),
         "B": subnet(2, "eu-west-1b"),
         "Logs": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "access-logs"}},
+        "Secret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"SecretString": "{}"}},
     },
     "Outputs": {
         "Vpc": {"Value": {"Ref": "Vpc"}, "Export": {"Name": "the-sink-VpcId"}},
@@ -43,6 +44,7 @@ NETWORK = {
             "Export": {"Name": "the-sink-PrivateSubnetIds"},
         },
         "Logs": {"Value": {"Ref": "Logs"}, "Export": {"Name": "the-sink-AccessLogsS3Bucket"}},
+        "Secret": {"Value": {"Ref": "Secret"}, "Export": {"Name": "my-app-stage-SecretArn"}},
     },
 }
 
@@ -137,9 +139,11 @@ class App:
         }
         names = [stack["StackName"] for stack in self.pipelines.stacks.describe_stacks()["Stacks"]]
         act = self.pipelines.stacks.update_stack if "app" in names else self.pipelines.stacks.create_stack
+        template = resource_path("stacks/python/cfn-template.yml").read_bytes()
+        self.pipelines.s3.put_object(Bucket=BUCKET, Key="app.yml", Body=template)
         act(
             StackName="app",
-            TemplateBody=resource_path("stacks/python/cfn-template.yml").read_text(),
+            TemplateURL=f"https://{BUCKET}.s3.amazonaws.com/app.yml",
             Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()],
             Capabilities=["CAPABILITY_IAM"],
         )
