@@ -245,6 +245,7 @@ FUNCTIONS = {
     "ministack.services.cloudformation.handlers": {
         "_evaluate_conditions": ["template", "params"],
         "_capabilities_enforced": [],
+        "_imported_export_names": ["stack", "stack_name"],
         "_resolve_parameters": ["template", "provided_params", "previous_params"],
         "_resolve_stack": ["stack_name"],
         "_stack_has_no_updates": [
@@ -264,6 +265,7 @@ FUNCTIONS = {
     },
     "ministack.services.cloudformation.provisioners": {
         "_codebuild_cfn_to_api": ["value"],
+        "_delete_resource": ["resource_type", "physical_id", "props", "stack_name", "logical_id"],
         "_nested_stack_lookup_name": ["physical_id_or_arn"],
         "_physical_name": None,
         "_provision_resource": ["resource_type", "logical_id", "props", "stack_name"],
@@ -293,7 +295,17 @@ FUNCTIONS = {
             "physical_id",
             "detailed_status",
         ],
+        "_delete_resource": ["resource_type", "physical_id", "props", "stack_name", "logical_id"],
         "_provision_resource": ["resource_type", "logical_id", "props", "stack_name"],
+        "_resolve_stack_outputs": [
+            "outputs_defs",
+            "conditions",
+            "resources",
+            "param_values",
+            "mappings",
+            "stack_name",
+            "stack_id",
+        ],
         "_revert_update": None,
         "_roll_back_operation": ["stack_name", "stack_id", "stack", "operation", "reason_override"],
         "_runs_on_worker_thread": ["resource_type"],
@@ -325,7 +337,7 @@ DATA = {
 
 STORES = {
     "ministack.services.alb": ["_lbs", "_listeners", "_targets", "_tg_attrs", "_tgs"],
-    "ministack.services.cloudformation": ["_change_sets", "_stacks"],
+    "ministack.services.cloudformation": ["_change_sets", "_exports", "_stacks"],
     "ministack.services.cloudwatch_logs": ["_log_groups"],
     "ministack.services.codebuild": ["_builds", "_projects"],
     "ministack.services.ec2": ["_addresses", "_nat_gateways"],

@@ -270,6 +270,13 @@ class TestNested:
             "Changing": "UPDATE_COMPLETE",
             "Added": "CREATE_COMPLETE",
         }
+        seen = len(told("parent")), len(told(arn))
+
+        assert deploy(7) == "UPDATE_COMPLETE"
+
+        gone = both("DELETE", "Added")
+        assert sorted(told("parent")[seen[0] :]) == sorted([*whole, *both("UPDATE", "Child"), *gone])
+        assert sorted(told(arn)[seen[1] :]) == sorted([*inner, *gone])
 
     @pytest.mark.usefixtures("parent")
     def test_the_parents_events_name_the_child_before_it_is_complete(self, pipelines: Pipelines) -> None:
@@ -357,6 +364,57 @@ def test_a_change_set_sees_outputs_change(
     pipelines.stacks.create_change_set(ChangeSetName="again", **arguments)
     again = pipelines.stacks.describe_change_set(StackName="said", ChangeSetName="again")
     assert again["Status"] == "FAILED"
+
+
+def test_an_export_neither_changes_nor_goes_while_a_stack_imports_it(pipelines: Pipelines) -> None:
+    """One that names the export and does not use it, by its conditions, is in no way."""
+    exporter = {
+        "Parameters": {"Arn": {"Type": "String"}},
+        "Conditions": {"HasArn": {"Fn::Not": [{"Fn::Equals": [{"Ref": "Arn"}, ""]}]}},
+        "Resources": {"Log": LOG},
+        "Outputs": {
+            "Arn": {"Condition": "HasArn", "Value": {"Ref": "Arn"}, "Export": {"Name": "the-arn"}},
+        },
+    }
+    imported = {"Fn::ImportValue": "the-arn"}
+
+    def export(arn: str) -> str:
+        given = [{"ParameterKey": "Arn", "ParameterValue": arn}]
+        return str(pipelines.stack("exporter", exporter, Parameters=given)["StackStatus"])
+
+    def deploy(name: str, user: str) -> None:
+        more = {**log_group({"Fn::Join": ["-", ["/more", imported]]}), "Condition": "IsUser"}
+        template = {
+            "Conditions": {"IsUser": {"Fn::Equals": [user, "yes"]}},
+            "Resources": {"Log": log_group({"Fn::If": ["IsUser", imported, f"/{name}"]}), "More": more},
+        }
+        assert pipelines.stack(name, template)["StackStatus"].endswith("_COMPLETE")
+
+    def reasons() -> list[str]:
+        events = pipelines.stacks.describe_stack_events(StackName="exporter")["StackEvents"]
+        assert [e for e in events if e["ResourceStatus"].endswith("_FAILED")] == []
+        return [
+            e["ResourceStatusReason"] for e in events if e["ResourceStatus"].endswith("ROLLBACK_IN_PROGRESS")
+        ]
+
+    export("one")
+    for name, user in (("a-user", "yes"), ("other", "no")):
+        deploy(name, user)
+
+    assert pipelines.stacks.list_imports(ExportName="the-arn")["Imports"] == ["a-user"]
+    assert [export("two"), export("")] == ["UPDATE_ROLLBACK_COMPLETE"] * 2
+    assert reasons() == [
+        "Export the-arn cannot be deleted as it is in use by a-user",
+        "Export the-arn cannot be updated as it is in use by a-user",
+    ]
+    assert [e["Value"] for e in pipelines.stacks.list_exports()["Exports"]] == ["one"]
+
+    deploy("a-user", "no")
+
+    assert export("two") == "UPDATE_COMPLETE"
+    assert [e["Value"] for e in pipelines.stacks.list_exports()["Exports"]] == ["two"]
+    assert export("") == "UPDATE_COMPLETE"
+    assert pipelines.stacks.list_exports()["Exports"] == []
 
 
 def test_a_secret_is_referred_to_by_its_arn_wherever_it_is_used(pipelines: Pipelines) -> None:

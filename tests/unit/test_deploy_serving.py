@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -101,6 +102,16 @@ def test_a_nested_stack_is_the_cause_where_nothing_in_it_failed() -> None:
     events = [event(1, "Inner", NESTED, "CREATE_FAILED", "The template cannot be read")]
 
     assert describe_cause(events) == f"Inner ({NESTED}) in stack app: The template cannot be read."
+
+
+def test_a_change_that_is_refused_in_the_end_is_told_by_the_rollback() -> None:
+    """No resource failed; CloudFormation names the reason where it begins to go back."""
+    refused = "Export my-Arn cannot be updated as it is in use by app"
+    going_back = event(2, "app", NESTED, "UPDATE_ROLLBACK_IN_PROGRESS", refused)
+    events = [event(1, "Log", "AWS::Logs::LogGroup", "UPDATE_COMPLETE"), going_back]
+    about_itself = [events[0], replace(going_back, physical_id=going_back.stack_id)]
+
+    assert describe_cause(about_itself) == f"{refused}."
 
 
 def test_without_a_failure_there_is_no_cause() -> None:

@@ -69,14 +69,23 @@ class StackFollower:
 
 
 def find_cause(events: list[StackEvent]) -> StackEvent | None:
-    """Return the first failure that is no consequence of another: the deepest, where stacks are nested."""
+    """Return the first failure that is no consequence of another: the deepest, where stacks are nested.
+
+    A change that CloudFormation refuses when every resource is done (of an export that another stack
+    imports) fails in none of them: the rollback begins with the reason (aws/aws-cdk#8671).
+    """
     failures = [
         event
         for event in events
         if event.status.name.endswith("_FAILED") and not event.reason.startswith(_CONSEQUENCES)
     ]
     own = [event for event in failures if not event.is_nested_stack and not event.is_about_stack]
-    return min(own or failures, key=lambda event: event.at, default=None)
+    refused = [
+        event
+        for event in events
+        if event.is_about_stack and event.status.name == "UPDATE_ROLLBACK_IN_PROGRESS" and event.reason
+    ]
+    return min(own or failures or refused, key=lambda event: event.at, default=None)
 
 
 def describe_cause(events: list[StackEvent]) -> str:
@@ -85,7 +94,7 @@ def describe_cause(events: list[StackEvent]) -> str:
     if cause is None:
         return ""
     reason = cause.reason.strip().rstrip(".") or "no reason given"
-    return f"{describe_place(cause)}: {reason}."
+    return f"{reason}." if cause.is_about_stack else f"{describe_place(cause)}: {reason}."
 
 
 def describe_place(cause: StackEvent) -> str:

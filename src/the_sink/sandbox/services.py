@@ -35,6 +35,7 @@ class Services:
             ecs_resources,
             ecs_stopping,
             events,
+            exports,
             fargate,
             nested,
             nested_templates,
@@ -99,6 +100,7 @@ class Services:
         stacks.install()
         stack_roles.install(self._roles)
         conditions.install()
+        exports.install()
         update_events.install()
         nested.install()
         resource_types.install()

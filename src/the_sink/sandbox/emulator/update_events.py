@@ -1,8 +1,9 @@
-"""An update tells of what it makes or changes, and of nothing else.
+"""An update tells of what it makes, changes or deletes, and of nothing else.
 
 The emulator tells ``UPDATE_IN_PROGRESS`` and ``UPDATE_COMPLETE`` of every resource of a template that is
 updated: of those that stay as they are, where CloudFormation tells nothing, and of new ones, whose events
-are ``CREATE_…``. What a resource's event says, its record says too (``DescribeStackResources``).
+are ``CREATE_…``; of what it deletes it tells nothing. What a resource's event says, its record says too
+(``DescribeStackResources``).
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ministack.services.cloudformation import _stacks, provisioners
+from ministack.services.cloudformation import _stacks, provisioners, stacks
 
 from the_sink.sandbox.emulator.stack_events import StackEvent, Tell, intercept_events
 from the_sink.sandbox.emulator.stacks import NESTED
@@ -104,3 +105,30 @@ def install() -> None:
 
     provisioners._update_resource = update_resource
     intercept_events(updates.handle)
+    _tell_deletions()
+
+
+def _tell_deletions() -> None:
+    delete = provisioners._delete_resource
+
+    def delete_resource(
+        kind: str, physical_id: str, props: Any, stack_name: str = "", logical_id: str = ""
+    ) -> None:
+        stack = _stacks.get(stack_name, {})
+        is_update = stack.get("StackStatus") == "UPDATE_IN_PROGRESS"  # of other deletions the emulator tells
+
+        def tell(status: str, reason: str = "") -> None:
+            if is_update:
+                stacks._add_event(stack["StackId"], stack_name, logical_id, kind, status, reason, physical_id)
+
+        tell("DELETE_IN_PROGRESS")
+        try:
+            delete(kind, physical_id, props, stack_name, logical_id)
+        except Exception as error:
+            if "_parent_stack_name" in stack:  # of another stack's it tells
+                tell("DELETE_FAILED", str(error))
+            raise
+        tell("DELETE_COMPLETE")
+
+    provisioners._delete_resource = delete_resource
+    stacks._delete_resource = delete_resource
