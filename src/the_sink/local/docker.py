@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from the_sink.errors import InputError, SinkError
 from the_sink.local.engine import FoundEngine, find_engine
-from the_sink.local.process import Completed, run, with_path_first
+from the_sink.local.process import Completed, run, show, with_path_first
 
 
 @dataclass(frozen=True)
@@ -202,20 +201,12 @@ class Docker:
         return run([self._program, *arguments], Path.cwd(), env=self._environment(), stdin=stdin)
 
     def _show(self, *arguments: str, failure: str) -> None:
-        import subprocess
-
         # Its progress is no data of ours, so even what it writes to standard output goes to our error.
-        done = subprocess.run(
-            [self._program, *arguments],
-            env=self._environment(),
-            stdout=sys.stderr,
-            stdin=subprocess.DEVNULL,
-            check=False,
+        code = show(
+            [self._program, *arguments], Path.cwd(), env=self._environment(), is_data=False, reads=False
         )
-        if done.returncode:
-            raise SinkError(
-                f"{failure}: docker ended with exit code {done.returncode}.", "Its words are above."
-            )
+        if code:
+            raise SinkError(f"{failure}: docker ended with exit code {code}.", "Its words are above.")
 
     def _expect(self, answer: Completed, failure: str) -> None:
         if answer.code:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from the_sink.config.problems import Problem, warnings_of
 from the_sink.config.validation import check_release
 from the_sink.errors import InputError, SinkError
 from the_sink.local.git import Commit, read_tree, require_clean, resolve_commit
+from the_sink.local.process import show
 
 REQUIRED = ("aws/buildspec.yaml", "aws/cfn-template.yml")
 """Without these in it no pipeline can act on an archive."""
@@ -100,11 +99,11 @@ def _run_before(settings: Settings) -> None:
     command = settings.package.before
     if not command:
         return
-    # The user's own line, so the user's own shell reads it. What it prints is no data of the task's.
-    done = subprocess.run(command, shell=True, cwd=settings.root, stdout=sys.stderr, check=False)  # noqa: S602 - see above
-    if done.returncode:
+    # The user's own line, so a shell reads it. What it prints is no data of the task's.
+    code = show(["/bin/sh", "-c", command], settings.root, is_data=False)
+    if code:
         raise SinkError(
-            f"package.before of sink.toml ended with exit code {done.returncode}: {command}.",
+            f"package.before of sink.toml ended with exit code {code}: {command}.",
             "Its own words are above; nothing was packed.",
         )
 

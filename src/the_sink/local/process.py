@@ -1,6 +1,7 @@
 """Running programs of this machine: their output caught, or shown as it comes.
 
-A program that is not there is one sentence. Arguments are lists; no shell reads them.
+A program that is not there is one sentence, and one that Ctrl-C ended is an interruption, never a failure.
+Arguments are lists; no shell reads them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from the_sink.errors import InputError
+from the_sink.errors import InputError, Interrupted
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ def run(
 
     Raises:
         InputError: there is no such program.
+        Interrupted: Ctrl-C ended it.
     """
     try:
         done = subprocess.run(
@@ -52,6 +54,7 @@ def run(
         )
     except FileNotFoundError as error:
         raise _missing(command[0], cwd) from error
+    _require_uninterrupted(done.returncode)
     return Completed(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace").strip())
 
 
@@ -59,36 +62,62 @@ _STDERR = 2
 """The descriptor: whatever sys.stderr stands for at the moment may have none."""
 
 
+_INTERRUPTED = (-signal.SIGINT, 128 + signal.SIGINT)
+"""Exit codes of a program that Ctrl-C ended: by the signal, or as shells count it."""
+
+
 def show(
-    command: Sequence[str], cwd: Path, *, env: Mapping[str, str] | None = None, is_data: bool = True
+    command: Sequence[str],
+    cwd: Path,
+    *,
+    env: Mapping[str, str] | None = None,
+    is_data: bool = True,
+    reads: bool = True,
 ) -> int:
     """Run a program with its output going where ours goes, and return its exit code.
 
-    Ctrl-C reaches it too, through the terminal; it is given the time to end in its own way, and its
-    exit code counts.
+    Ctrl-C reaches it too, through the terminal; it is given the time to end in its own way, and goes on where
+    that is 0.
 
     Args:
         command: The program and its arguments.
         cwd: Where to run it.
         env: Its environment; ours, where none is given.
         is_data: Whether what it writes to standard output is asked for; if not, it goes to standard error.
+        reads: Whether it may read what is typed.
 
     Raises:
         InputError: there is no such program.
+        Interrupted: Ctrl-C ended it.
     """
     try:
-        process = subprocess.Popen(command, cwd=cwd, env=env, stdout=None if is_data else _STDERR)
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=env,
+            stdin=None if reads else subprocess.DEVNULL,
+            stdout=None if is_data else _STDERR,
+        )
     except FileNotFoundError as error:
         raise _missing(command[0], cwd) from error
-    while True:
+    heard = False
+    while process.returncode is None:
         try:
-            return process.wait()
+            process.wait()
         except KeyboardInterrupt:
-            continue
+            heard = True
         except BaseException:
             process.send_signal(signal.SIGTERM)
             process.wait()
             raise
+    # Many have a code of their own for it: 2 is pytest's, 1 that of docker build.
+    _require_uninterrupted(-signal.SIGINT if heard and process.returncode else process.returncode)
+    return process.returncode
+
+
+def _require_uninterrupted(code: int) -> None:
+    if code in _INTERRUPTED:
+        raise Interrupted
 
 
 @contextmanager

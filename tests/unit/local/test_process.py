@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from the_sink.errors import InputError
+from the_sink.errors import InputError, Interrupted
 from the_sink.local.process import run, show, uninterrupted, with_path_first
 
 
@@ -77,4 +77,25 @@ def test_ctrl_c_waits_for_a_step_that_is_not_to_be_interrupted(tmp_path):
 
     assert (done.code, done.text) == (0, "alive")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert run([sys.executable, "-c", script], tmp_path).code != 0
+    with pytest.raises(Interrupted):
+        run([sys.executable, "-c", script], tmp_path)
+
+
+@pytest.mark.parametrize("runner", [run, show])
+@pytest.mark.parametrize("ending", ["kill -INT $$", "exit 130"])
+def test_a_program_that_ctrl_c_ended_is_an_interruption(tmp_path, runner, ending):
+    with pytest.raises(Interrupted, match="Interrupted"):
+        runner(["sh", "-c", ending], tmp_path)
+
+
+@pytest.mark.parametrize("code", [0, 2])
+def test_ctrl_c_is_waited_for_until_the_shown_program_has_ended(tmp_path, code):
+    """As a terminal sends it, to both; the program has an exit code of its own for it, or goes on."""
+    script = f"trap 'echo told >told; exit {code}' INT; kill -INT $PPID; kill -INT $$; sleep 1"
+
+    if code:
+        with pytest.raises(Interrupted):
+            show(["sh", "-c", script], tmp_path)
+    else:
+        assert show(["sh", "-c", script], tmp_path) == 0
+    assert (tmp_path / "told").read_text() == "told\n"

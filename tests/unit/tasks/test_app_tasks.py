@@ -215,6 +215,16 @@ def test_dependencies_are_locked_then_tests_and_lint_run_from_the_lock(developed
     assert failed.code == 1
     assert failed.err == "The app's tests failed (pytest ended with exit code 1).\n"
 
+    # Ctrl-C in a terminal reaches both, and pytest has an exit code of its own for it.
+    (project / "tests" / "test_app.py").write_text(
+        "import os, signal\n\ndef test_answer():\n    os.kill(os.getppid(), signal.SIGINT)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    interrupted = invoke("test", cwd=developed)
+    assert (interrupted.code, interrupted.err) == (130, "Interrupted.\n")
+
+    (project / "tests" / "test_app.py").write_text("import os\n\ndef test_answer():\n    assert False\n")
+
     dirty = invoke("lint", cwd=developed)
     assert dirty.code == 1
     assert "`os` imported but unused" in dirty.out

@@ -118,7 +118,3 @@ def _open_session() -> Session:
             "Start it with `invoke sandbox.start`; its builds get this command by themselves.",
         )
     return Session(Path(state), endpoint)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -20,11 +20,12 @@ def install_docker_command(state_dir: Path, endpoint_url: str) -> Path:
     """
     folder = state_dir / "docker" / "bin"
     # -I: neither the folder nor the PYTHONPATH of the build may decide what is imported.
+    command = f"{shlex.quote(sys.executable)} -I -m the_sink.sandbox.stand_in"
     script = f"""#!/bin/sh
 [ -n "${STATE_VARIABLE}" ] || {STATE_VARIABLE}={shlex.quote(str(state_dir))}
 [ -n "${ENDPOINT_VARIABLE}" ] || {ENDPOINT_VARIABLE}={shlex.quote(endpoint_url)}
 export {STATE_VARIABLE} {ENDPOINT_VARIABLE}
-exec {shlex.quote(sys.executable)} -I -m the_sink.sandbox.compute.docker_command "$@"
+exec {command} the_sink.sandbox.compute.docker_command "$@"
 """
     write_atomically(folder / "docker", script.encode(), mode=0o755)
     return folder

@@ -212,7 +212,3 @@ def main(words: list[str]) -> int:
     except BrokenPipeError:
         sys.stdout = None
         return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -27,7 +27,7 @@ def install_docker_command(state_dir: Path, endpoint_url: str, found: FoundEngin
     script = f"""#!/bin/sh
 {settings}
 export {" ".join(VARIABLES)}
-exec {shlex.quote(sys.executable)} -I -m the_sink.sandbox.docker_engine.command "$@"
+exec {shlex.quote(sys.executable)} -I -m the_sink.sandbox.stand_in the_sink.sandbox.docker_engine.command "$@"
 """
     write_atomically(folder / "docker", script.encode(), mode=0o755)
     return folder
