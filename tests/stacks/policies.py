@@ -56,10 +56,25 @@ def request(action: str, resource: str = "*", context: Mapping[str, str] | None 
     return Request(action, resource, tuple(sorted((context or {}).items())))
 
 
-def allows(statements: list[dict[str, Any]], asked: Request) -> bool:
-    """Whether a role with these statements may do it."""
+def allows(
+    statements: list[dict[str, Any]],
+    asked: Request,
+    *,
+    role: str = f"arn:aws:iam::{ACCOUNT}:role/role",
+    boundary: list[dict[str, Any]] | None = None,
+) -> bool:
+    """Whether a role with these statements may do it, under a permissions boundary of these, if there is one.
+
+    Args:
+        statements: The role's own.
+        asked: What it asks for.
+        role: The role's ARN, for conditions on ``aws:PrincipalArn``.
+        boundary: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+    """
     context = EvalContext(
-        principal_arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/role/session",
+        # The role's own, as IAM has it of a session
+        # (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html).
+        principal_arn=role,
         principal_type="AssumedRole",
         principal_account=ACCOUNT,
         action=asked.action,
@@ -69,8 +84,12 @@ def allows(statements: list[dict[str, Any]], asked: Request) -> bool:
         secure_transport=("aws:SecureTransport", "false") not in asked.context,
         service_context={key.lower(): value for key, value in asked.context},
     )
-    document = parse_policy_document({"Version": "2012-10-17", "Statement": statements})
-    return bool(evaluate(context, [document]).decision == "Allow")
+    limits = [] if boundary is None else [[_document(boundary)]]
+    return bool(evaluate(context, [_document(statements)], *limits).decision == "Allow")
+
+
+def _document(statements: list[dict[str, Any]]) -> Any:
+    return parse_policy_document({"Version": "2012-10-17", "Statement": statements})
 
 
 def role_statements(stack: Any, logical_id: str) -> list[dict[str, Any]]:
@@ -139,6 +158,11 @@ def is_known(action: str) -> bool:
     """Whether AWS has an action of that name."""
     service, name = action.split(":")
     return name.lower() in _reference().get(service, {}).get("Actions", {})
+
+
+def actions_of(service: str) -> list[str]:
+    """All actions that AWS has of a service, in lower case."""
+    return [f"{service}:{name}" for name in _reference()[service]["Actions"]]
 
 
 def resource_kinds(action: str) -> list[str]:
