@@ -43,9 +43,7 @@ def choose_compute(name: str, home: Path, wanted: str = "") -> Choice:
         InputError: ``wanted``, or the variable that stands for it, is something else.
         SandboxUnavailable: what was asked for, or what the state needs, cannot be had.
     """
-    flag = "--compute" if wanted else VARIABLE
-    wanted = wanted or os.environ.get(VARIABLE, "")
-    _check_word(flag, wanted)
+    wanted = read_wanted(wanted)
     kept = former_compute(home) if has_images(home) else ""
     if wanted and kept and kept != wanted:
         raise SandboxUnavailable(
@@ -73,6 +71,29 @@ def choose_compute(name: str, home: Path, wanted: str = "") -> Choice:
         return Choice("", error.message.rstrip("."))
 
 
+def read_wanted(given: str) -> str:
+    """Return the compute that is asked for, by ``--compute`` or by the variable that stands for it, or "".
+
+    Raises:
+        InputError: it is something else than a compute.
+    """
+    wanted = given or os.environ.get(VARIABLE, "")
+    _check_word("--compute" if given else VARIABLE, wanted)
+    return wanted
+
+
+def require_compute(given: str) -> None:
+    """See that the compute that is asked for can be had, before anything is thrown away for it.
+
+    Raises:
+        InputError: it is something else than a compute, or no Docker Engine answers.
+    """
+    if read_wanted(given) == "docker":
+        from the_sink.local.engine import find_engine
+
+        find_engine()
+
+
 def check_running(name: str, home: Path, compute: str, wanted: str) -> None:
     """See that a sandbox which runs plays containers as it is asked to.
 
@@ -94,10 +115,7 @@ def check_running(name: str, home: Path, compute: str, wanted: str) -> None:
         raise SandboxUnavailable(
             f"{message}.", f"Start it anew: invoke sandbox.stop && invoke sandbox.start --compute {wanted}"
         )
-    if wanted == "docker":
-        from the_sink.local.engine import find_engine
-
-        find_engine()  # before anybody throws something away for an engine that is not there
+    require_compute(wanted)
     raise SandboxUnavailable(
         f"{message}, and holds images that {wanted} cannot start.",
         f"To have {wanted}, throw away everything in it: invoke sandbox.stop && {_from_empty(wanted)}",

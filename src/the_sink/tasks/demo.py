@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
 from the_sink.tasks.decorator import task
 
+if TYPE_CHECKING:
+    from the_sink.report.narration import Narration
+    from the_sink.tasks.journey import Journey
+
 SANDBOX = "demo"
+STOP = f"THE_SINK_SANDBOX={SANDBOX} .venv/bin/invoke sandbox.stop"
 
 
 @task
@@ -20,18 +26,57 @@ def demo(_c: Context, folder: str = "", compute: str = "") -> None:
         compute: What plays containers: docker or processes (default: docker where an engine answers).
     """
     from the_sink.config import load_platform
-    from the_sink.errors import InputError
+    from the_sink.errors import InputError, Interrupted, SinkError
     from the_sink.local.git import check_git
     from the_sink.report.narration import Narration
-    from the_sink.tasks.journey import APP, Journey, free_folder
+    from the_sink.sandbox.choosing import require_compute
+    from the_sink.tasks.journey import Journey, free_folder
 
     checkout = load_platform(Path.cwd()).root
     target = Path(folder).resolve() if folder else free_folder(checkout, ".demo")
     if target.exists():
         raise InputError(f"{target} exists already.", "Name a folder that does not exist yet.")
-    check_git(checkout)  # before anything of an earlier demo is thrown away
+    # Before anything of an earlier demo is thrown away.
+    check_git(checkout)
+    require_compute(compute)
+    try:
+        target.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"{target} cannot be made: {error.strerror}.", "Name another: --folder …") from error
     narration = Narration()
     journey = Journey(checkout, target, SANDBOX, narration.line, compute)
+    try:
+        _walk(journey, narration)
+    except KeyboardInterrupt:
+        # The command that was interrupted has said so.
+        raise Interrupted("The demo stopped here.", _describe_rest(journey)) from None
+    except SinkError as error:
+        hint = "\n".join(filter(None, (error.hint, _describe_rest(journey))))
+        raise type(error)(error.message, hint) from error
+
+
+def _describe_rest(journey: Journey) -> str:
+    """Say what a demo that stopped half-way has left, and how to stop that too."""
+    import contextlib
+
+    from the_sink.sandbox import lifecycle
+
+    with contextlib.suppress(OSError):
+        journey.folder.rmdir()  # where nothing has come into it
+    rest = [f"Its folder is {journey.folder}."] if journey.folder.exists() else []
+    log = lifecycle.state_dir(SANDBOX) / "server.log"
+    if log.exists():
+        rest.append(f"Its sandbox's log is {log}.")
+    running = lifecycle.find(SANDBOX)
+    if running is not None:
+        rest.append(f"Its sandbox runs on, at {running.endpoint_url}. Stop it: {STOP}")
+    if not journey.compute and running is not None and running.compute == "docker":
+        rest.append("Without an engine: .venv/bin/invoke demo --compute processes")
+    return "\n".join(rest)
+
+
+def _walk(journey: Journey, narration: Narration) -> None:
+    from the_sink.tasks.journey import APP
 
     narration.step("The sandbox starts; the platform goes into it")
     journey.start_sandbox()
@@ -82,7 +127,7 @@ def demo(_c: Context, folder: str = "", compute: str = "") -> None:
         f"Its address: {journey.url('stage')}/version\n"
         f"Look around: cd {journey.app} && .venv/bin/invoke status --sandbox\n"
         f"Change it, commit, and: .venv/bin/invoke deploy --env stage --sandbox\n"
-        f"Stop everything: THE_SINK_SANDBOX={SANDBOX} .venv/bin/invoke sandbox.stop\n"
-        f"{APP} stays as it is; `invoke sandbox.start` brings it back up. Another `invoke demo` begins with "
-        "an empty sandbox and a new folder."
+        f"Stop everything: {STOP}\n"
+        f"{APP} stays as it is; `.venv/bin/invoke sandbox.start` in its folder brings it back up. Another "
+        "`invoke demo` begins with an empty sandbox and a new folder."
     )

@@ -1,7 +1,7 @@
 """The README's journey, step by step, each step the commands that a person would type.
 
 ``invoke demo`` walks it for someone to watch; the end-to-end tests walk the same steps and look, after
-each, at what that person would check. Nothing here calls the platform's code: every step is a process.
+each, at what that person would check. No step calls the platform's code: each is a process.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from the_sink.errors import InputError, SinkError
+from the_sink.local.process import run, show
+from the_sink.sandbox.process import interrupted_afterwards
 from the_sink.tasks.load import Load, LoadResult
 from the_sink.tasks.platform_change import change_platform, edit_app
 
@@ -34,7 +36,7 @@ class Journey:
 
     Args:
         checkout: The platform repository that is being shown.
-        folder: A folder that does not exist yet; the platform's clone and the app go there.
+        folder: An empty folder, or none yet; the platform's clone and the app go there.
         sandbox: The sandbox's name; its state is thrown away first.
         say: Receives every line that is not a command's own output.
         compute: What plays containers: ``docker``, ``processes``, or "" for what the sandbox finds.
@@ -74,7 +76,7 @@ class Journey:
 
     def publish_platform(self) -> None:
         """Clone the platform, tag the clone with its version, and put it into the sandbox."""
-        self.folder.mkdir(parents=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.run(["git", "clone", "--quiet", str(self.checkout), str(self.platform)], cwd=self.folder)
         self.run(["git", "tag", "--force", f"v{_version(self.platform)}"], cwd=self.platform)
         self.run(["invoke", "platform.bootstrap", "--sandbox"], cwd=self.platform)
@@ -142,9 +144,13 @@ class Journey:
         approve = ["invoke", "approve", "--env", env, "--sandbox"]
         self.say(f"\n({self.app.name}) $ {shlex.join(command)}")
         is_approved = False
-        with subprocess.Popen(
-            command, cwd=self.app, env=self.environment, stderr=subprocess.PIPE, text=True
-        ) as deploy:
+        # Interrupted, it has something to say, and is heard to its end.
+        with (
+            interrupted_afterwards(),
+            subprocess.Popen(
+                command, cwd=self.app, env=self.environment, stderr=subprocess.PIPE, text=True
+            ) as deploy,
+        ):
             for line in deploy.stderr or ():
                 self.say(line.rstrip("\n"))
                 if shlex.join(approve) in line and not is_approved:
@@ -223,22 +229,19 @@ class Journey:
     def run(self, command: Sequence[str], cwd: Path) -> None:
         """Show a command, run it with its real output, and stop the walk if it fails."""
         self.say(f"\n({cwd.name}) $ {shlex.join(command)}")
-        self._require(command, subprocess.run(command, cwd=cwd, env=self.environment, check=False).returncode)
+        self._require(command, show(command, cwd, env=self.environment))
 
     def _require(self, command: Sequence[str], code: int) -> None:
         if code:
-            raise SinkError(
-                f"The demo stopped: {shlex.join(command)!r} ended with exit code {code}.",
-                f"Its folder is {self.folder}; the sandbox's log is named by `invoke sandbox.status`."
-                f"{'' if self.compute else ' Without an engine: invoke demo --compute processes'}",
-            )
+            raise SinkError(f"The demo stopped: {shlex.join(command)!r} ended with exit code {code}.")
 
     def output(self, command: Sequence[str], cwd: Path) -> str:
         """Run a command unseen and return what it wrote to standard output."""
-        done = subprocess.run(
-            command, cwd=cwd, env=self.environment, check=True, stdout=subprocess.PIPE, text=True
-        )
-        return done.stdout
+        done = run(command, cwd, env=self.environment)
+        if done.code:
+            self.say(done.error_text)
+        self._require(command, done.code)
+        return done.text
 
 
 def fetch(address: str) -> str:
@@ -281,6 +284,8 @@ def _environment(sandbox: str) -> dict[str, str]:
     env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])
     # A virtual environment that happens to be active would win over the app's own.
     env.pop("VIRTUAL_ENV", None)
+    if not sys.stderr.isatty():
+        env.setdefault("NO_COLOR", "1")  # Copier colours what it says, wherever that goes
     for person in ("AUTHOR", "COMMITTER"):
         if not _git_identity(env):
             env[f"GIT_{person}_NAME"] = "the-sink demo"
