@@ -291,7 +291,7 @@ def test_a_source_that_does_not_compile_fails_the_build(runtime: str, engine: An
     options = ("--network", "host", "-t", "the-sink-test-broken", "--build-arg", f"FROM={runtime}")
     said = engine.errors("build", *options, str(tmp_path), code=1)
 
-    assert "The sources do not compile" in said
+    assert "app-init: src/app.py line 1 does not compile: SyntaxError: " in said
 
 
 def test_a_base_with_another_python_is_refused(base_image: Any, engine: Any, tmp_path: Path) -> None:

@@ -60,6 +60,9 @@ def downgrade() -> None:
 '''
 
 
+MIGRATION_FAILED = 'its last error: The database was not migrated: relation "nowhere" does not exist'
+
+
 class Walk(e2e.Walk):  # type: ignore[misc]
     """A journey, and the questions about notes, migrations and logs."""
 
@@ -203,6 +206,7 @@ class TestDatabase:
 
         assert failed.returncode == 1, failed.stderr
         assert r"The database was not migrated: relation \"nowhere\" does not exist" in failed.stderr
+        assert MIGRATION_FAILED in failed.stderr.splitlines()[-2]
         assert "exit code 1" in failed.stderr
         assert "invoke deploy --env stage --sandbox --yes" in failed.stderr
         assert "Traceback" not in failed.stderr
@@ -291,6 +295,7 @@ class TestDatabase:
 
         assert failed.returncode == 1, failed.stderr
         assert r"The database was not migrated: relation \"nowhere\" does not exist" in failed.stderr
+        assert MIGRATION_FAILED in failed.stderr.splitlines()[-2]
         assert "exit code 1" in failed.stderr
         assert "The version before serves on." in failed.stderr
         assert "Traceback" not in failed.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import shutil
 import subprocess
 import zipfile
@@ -125,13 +126,19 @@ class TestApp:
         return image
 
     def test_sources_that_do_not_compile_fail_the_build(self, installed: Image) -> None:
-        installed.write("src/broken.py", "def f(:\n")
+        """The last line names the first fault, and everything is on one stream, in order."""
+        installed.write("src/broken.py", "\ndef f(:\n")
+        installed.write("src/shop/nothing.py", "x = \0")
 
         done = installed.run("app-init", "app")
 
-        assert done.returncode == 1
-        assert "broken.py" in done.stdout
-        assert "The sources do not compile" in done.stderr
+        assert (done.returncode, done.stdout) == (1, "")
+        *shown, sentence = done.stderr.splitlines()
+        assert '  File "src/broken.py", line 2' in shown
+        assert re.fullmatch(
+            r"app-init: src/broken\.py line 2 does not compile: SyntaxError: .*\. 1 more: see above\.",
+            sentence,
+        )
 
     def test_sources_that_compile_are_compiled(self, installed: Image) -> None:
         assert installed.run("app-init", "app").returncode == 0

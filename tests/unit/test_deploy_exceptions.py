@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from the_sink.deploy.exceptions import LoggedException, find_exception, shorten_line
+from the_sink.deploy.exceptions import LoggedException, find_exception, find_logged_error, shorten_line
 
 FRAME = ["Traceback (most recent call last):", '  File "/app/src/shop/main.py", line 3, in <module>']
 PYDANTIC = [
@@ -89,3 +89,23 @@ def test_a_line_that_is_short_stays_as_it_is(line: str) -> None:
 
 def test_a_line_that_is_long_is_cut() -> None:
     assert shorten_line("x" * 4000) == "x" * 499 + "…"
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        ([], ""),
+        (['{"level": "INFO", "message": "all is well"}', "ERROR: no JSON", '{"level": "ERROR"}'], ""),
+        (
+            [
+                '{"level": "ERROR", "message": "an earlier one"}',
+                r'{"level": "ERROR", "message": "The database was not migrated: no such table.\nLINE 1: …"}',
+                '{"level": "INFO", "message": "ends"}',
+            ],
+            "The database was not migrated: no such table",
+        ),
+        (['{"level": "critical", "message": " stops. "}'], "stops"),
+    ],
+)
+def test_the_last_error_of_a_log_in_json_is_told_by_its_first_line(lines: list[str], found: str) -> None:
+    assert find_logged_error(lines) == found

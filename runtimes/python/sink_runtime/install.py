@@ -19,6 +19,7 @@ from sink_runtime.earlier import install as earlier
 from sink_runtime.earlier.layout import find_earlier
 from sink_runtime.layout import Layout, Refusal, read_layout, run, say
 from sink_runtime.procfile import PROCESSES, read_procfile
+from sink_runtime.sources import say_what_does_not_compile
 from sink_runtime.uv import Uv
 
 LOCK = "requirements.lock"
@@ -64,7 +65,7 @@ def prepare_app(layout: Layout) -> int:
     # In this process: the environment is made of the Python that runs it. Several processes take longer to
     # start than an app of usual size takes to compile.
     is_large = sum(1 for _ in layout.src.rglob("*.py")) > _COMPILED_ALONE
-    if not compileall.compile_dir(layout.src, quiet=1, workers=0 if is_large else 1):
-        say("The sources do not compile; the file and the line are above.")
+    if not compileall.compile_dir(layout.src, quiet=2, workers=0 if is_large else 1):
+        say_what_does_not_compile(layout.src)
         return 1
     return 0

@@ -240,6 +240,8 @@ def _tell_task(failed: FailedTask | None, unhealthy: UnhealthyTarget | None) -> 
             parts.append(f"its container-init said: {failed.fault}")
         if failed.exception:
             parts.append(f"its last exception: {failed.exception.text}")
+        if failed.error:
+            parts.append(f"its last error: {failed.error}")
     if unhealthy is not None and (failed is None or not failed.task.has_ended_itself):
         parts.append(f"{unhealthy}{describe_port(failed.fault if failed else '', unhealthy.port)}")
     return parts

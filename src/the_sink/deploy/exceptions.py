@@ -1,4 +1,4 @@
-"""The exception that a Python program ended with or logged last, read from its lines (pure).
+"""The exception that a Python program ended with, or what it logged last as an error, from its lines (pure).
 
 A traceback stands in lines of its own, or as one field of a line of JSON.
 """
@@ -23,6 +23,8 @@ _SETTINGS = re.compile(
     r"SettingsError: |ValidationError: \d+ validation errors? for \w*(?:Settings|Config)\b"
 )
 _ENVIRONMENT = re.compile(r'File "(?:<frozen os>|[^"]*/os\.py)", line \d+, in __getitem__')
+
+_ERRORS = frozenset({"ERROR", "CRITICAL", "FATAL"})
 
 _LONGEST = 300
 _LONGEST_LINE = 500
@@ -59,6 +61,19 @@ def find_exception(lines: Sequence[str]) -> LoggedException | None:
     text = f"{found['type']}{said}".rstrip(".")
     is_unset = found["type"] == "KeyError" and any(_ENVIRONMENT.search(each) for each in told[begin:end])
     return LoggedException(_cut(text, _LONGEST), is_unset or bool(_SETTINGS.match(text)))
+
+
+def find_logged_error(lines: Sequence[str]) -> str:
+    """Return what the last line of JSON says whose level is an error's; "" for none.
+
+    Of a message of several lines the first, without a full stop.
+    """
+    for line in reversed(lines):
+        fields = _fields(line)
+        said = fields.get("message")
+        if str(fields.get("level")).upper() in _ERRORS and isinstance(said, str) and said.strip():
+            return _cut(said.strip().splitlines()[0].rstrip("."), _LONGEST)
+    return ""
 
 
 def shorten_line(line: str) -> str:

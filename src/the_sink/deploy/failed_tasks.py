@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from the_sink.aws.session import Aws
-from the_sink.deploy.exceptions import LoggedException, find_exception
+from the_sink.deploy.exceptions import LoggedException, find_exception, find_logged_error
 from the_sink.deploy.runtime_words import find_runtime_sentence
 from the_sink.models import Task
 from the_sink.naming import Names
@@ -32,6 +32,8 @@ class FailedTask:
         log: Its last lines, none where there is no log (yet, or any more).
         fault: What container-init said of it last, without a full stop; "" where it named no fault.
         exception: What it raised or logged last, None where its log tells of none.
+        error: Without one, the message that it logged last as an error; the migrations of a new app do, and
+            end. "" for none.
     """
 
     task: Task
@@ -39,6 +41,7 @@ class FailedTask:
     log: tuple[str, ...] = ()
     fault: str = ""
     exception: LoggedException | None = None
+    error: str = ""
 
 
 def find_failed_task(aws: Aws, names: Names, since: datetime | None) -> FailedTask | None:
@@ -55,7 +58,9 @@ def describe_log(aws: Aws, names: Names, task: Task) -> FailedTask:
     if not group or not prefix:
         return FailedTask(task)
     lines = aws.logs.last_lines(group, f"{prefix}{task.task_id}", _READ_LINES)
-    return FailedTask(task, group, lines[-LOG_LINES:], find_runtime_sentence(lines), find_exception(lines))
+    exception = find_exception(lines)
+    error = "" if exception else find_logged_error(lines)
+    return FailedTask(task, group, lines[-LOG_LINES:], find_runtime_sentence(lines), exception, error)
 
 
 def find_deaf_tasks(aws: Aws, names: Names, since: datetime) -> list[Task]:

@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 
 from sink_runtime.earlier.layout import EarlierApp
-from sink_runtime.layout import Refusal, say
+from sink_runtime.layout import Refusal
+from sink_runtime.sources import say_what_does_not_compile
 from sink_runtime.uv import Uv
 
 # Runs the programs of aws/services/supervisor/conf; an app's own choice of version stays.
@@ -55,9 +56,9 @@ def prepare(app: EarlierApp) -> int:
     """See that every source compiles; the files are root's, so nothing is written beside them."""
     with tempfile.TemporaryDirectory() as cache:
         python = [str(app.venv / "bin" / "python"), "-X", f"pycache_prefix={cache}"]
-        compile_all = [*python, "-m", "compileall", "-q", "-j", "0", str(app.sources)]
+        compile_all = [*python, "-m", "compileall", "-qq", "-j", "0", str(app.sources)]
         if subprocess.run(compile_all, check=False).returncode:
-            say("The sources do not compile; the file and the line are above.")
+            say_what_does_not_compile(app.sources)
             return 1
     return 0
 
