@@ -239,6 +239,18 @@ def test_a_processor_that_does_not_exist(invoke: Any, checkout: Path, task: str)
     )
 
 
+@pytest.mark.parametrize("task", ["runtimes.build", "runtimes.publish"])
+@pytest.mark.parametrize("given", ["BASE", "=x"])
+def test_a_build_argument_without_name_or_value(invoke: Any, checkout: Path, task: str, given: str) -> None:
+    ended = invoke(checkout, task, f"--build-arg={given}", namespace=platform_namespace)
+
+    assert ended.code == 2
+    assert ended.err == (
+        f"--build-arg {given}: a name, an equals sign and a value are needed.\n"
+        "For example: --build-arg BASE=registry.example.com/python:3.13\n"
+    )
+
+
 def test_a_parameter_without_a_value(invoke: Any, checkout: Path) -> None:
     ended = invoke(checkout, "platform.bootstrap", "--parameter", "VpcCidr", namespace=platform_namespace)
 

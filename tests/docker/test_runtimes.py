@@ -314,6 +314,27 @@ def test_a_base_that_cannot_be_pulled_is_one_sentence_with_the_way_out(tmp_path:
     assert "--build-arg BASE=<image>" in caught.value.hint
 
 
+def test_where_one_base_is_missing_nothing_is_built_and_the_others_are_named(
+    base_image: Any, engine: Any, tmp_path: Path
+) -> None:
+    base = "registry.invalid/the-sink-test-some:{version}"
+    images = {version: f"the-sink-test-some:{version}" for version in ("3.11", "3.12", "3.13")}
+    for version in ("3.11", "3.13"):
+        engine.run("tag", base_image(version), base.format(version=version))
+    try:
+        with pytest.raises(InputError) as caught:
+            list(apply_build(Docker(tmp_path), images, "0.0.0", [f"BASE={base}"]))
+        built = engine.run("images", "--quiet", "the-sink-test-some")
+    finally:
+        engine.run("image", "rm", *(base.format(version=version) for version in ("3.11", "3.13")))
+
+    assert caught.value.message.startswith(f"The base image {base.format(version='3.12')} is not here")
+    assert caught.value.hint.splitlines()[-1] == (
+        "Those whose base is here can be built without it: --runtime 3.11 --runtime 3.13"
+    )
+    assert built == ""
+
+
 @pytest.fixture
 def foreign(engine: Any, tmp_path: Path) -> Iterator[tuple[str, str]]:
     """An image for the processor that the engine has not, and that processor as ``--architecture`` has it.

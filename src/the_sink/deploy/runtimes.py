@@ -16,7 +16,7 @@ from pathlib import Path
 from the_sink.aws.session import Aws
 from the_sink.deploy.platform import Platform, RuntimeRegistry, require_runtimes
 from the_sink.errors import InputError, SinkError
-from the_sink.local.docker import Docker
+from the_sink.local.docker import BaseMissing, Docker
 from the_sink.models import Event, Image, Said, Warned
 from the_sink.naming import ARCHITECTURES, PYTHON_RUNTIMES, RETIRED_RUNTIMES
 from the_sink.resources import resource_path
@@ -178,7 +178,7 @@ def apply_build(
     checkout: Path | None = None,
     architecture: str = "",
 ) -> Generator[Event, None, None]:
-    """Build runtimes on this machine.
+    """Build runtimes on this machine, once each of them has its base image here.
 
     Args:
         docker: The command to build with.
@@ -190,26 +190,54 @@ def apply_build(
 
     Raises:
         InputError: there is no engine, a base image that it neither has nor can pull, or a processor that
-            it cannot build for.
+            it cannot build for; nothing was built.
         SinkError: an image could not be built.
     """
     docker.check()
     processor = _PLATFORMS[architecture] if architecture else docker.architecture
     is_own = processor == docker.architecture
     folder = _folder(checkout)
+    dockerfiles = {version: folder / f"{version}.Dockerfile" for version in image_of}
+    bases = {
+        version: base_image(version, dockerfile.read_text(), arguments)
+        for version, dockerfile in dockerfiles.items()
+    }
+    digests = (yield from _require_bases(docker, bases, processor)) if docker.has_engine else {}
     for version, image in image_of.items():
         if since := RETIRED_RUNTIMES.get(version):
             yield Warned(f"Python {version} is past its end of life (since {since}).")
-        dockerfile = folder / f"{version}.Dockerfile"
-        base = base_image(version, dockerfile.read_text(), arguments)
+        base = bases[version]
         yield Said(f"Building {image} on {base}" if docker.has_engine else f"Building {image}")
-        digest = docker.require_base(base, version, processor)
         labels = {"the-sink.runtime": version, "the-sink.template-version": platform_version}
         if docker.has_engine:
-            labels |= {BASE_NAME: base} | ({BASE_DIGEST: digest} if digest else {})
+            labels |= {BASE_NAME: base} | ({BASE_DIGEST: digests[version]} if digests[version] else {})
         given = [*arguments, f"BASE={base}"] if docker.has_engine else arguments
-        docker.build(folder, dockerfile, image, labels, given, "" if is_own else processor)
+        docker.build(folder, dockerfiles[version], image, labels, given, "" if is_own else processor)
         docker.require_built(image, version, processor)
+
+
+def _require_bases(
+    docker: Docker, bases: Mapping[str, str], processor: str
+) -> Generator[Event, None, dict[str, str]]:
+    """Have every version's base image here; return its digest in its registry, "" where it has none.
+
+    Raises:
+        BaseMissing: the first that cannot be had; the hint names the versions whose base is here.
+        InputError: the processor's programs cannot be run here.
+    """
+    digests: dict[str, str] = {}
+    missing: list[BaseMissing] = []
+    for version, base in bases.items():
+        yield Said(f"Looking for the base image {base}")
+        try:
+            digests[version] = docker.require_base(base, version, processor)
+        except BaseMissing as error:
+            missing.append(error)
+    if missing:
+        there = " ".join(f"--runtime {version}" for version in digests)
+        others = f"\nThose whose base is here can be built without it: {there}" if there else ""
+        raise BaseMissing(missing[0].message, missing[0].hint + others)
+    return digests
 
 
 def apply_publish(

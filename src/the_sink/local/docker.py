@@ -15,6 +15,10 @@ from the_sink.local.engine import FoundEngine, find_engine
 from the_sink.local.process import Completed, run, show, with_path_first
 
 
+class BaseMissing(InputError):
+    """The image that a runtime is to be built on is neither here nor can it be pulled."""
+
+
 @dataclass(frozen=True)
 class Docker:
     """A ``docker`` command.
@@ -63,10 +67,9 @@ class Docker:
             Its digest in the registry that it is named by; "" for one that comes from none.
 
         Raises:
-            InputError: it cannot be pulled, or its programs cannot be run here; what a person may do instead.
+            BaseMissing: it cannot be pulled; what a person may do instead.
+            InputError: its programs cannot be run here.
         """
-        if not self.has_engine:
-            return ""
         found = self._run("image", "inspect", "--format", "{{.Architecture}}", image)
         if found.code or found.text != architecture:
             self._pull_base(image, version, architecture, found.text if found.code == 0 else "")
@@ -85,7 +88,7 @@ class Docker:
                 if here
                 else ("is not here and cannot be pulled")
             )
-            raise InputError(
+            raise BaseMissing(
                 f"The base image {image} {where}: {last.rstrip('.')}.",
                 f"Name one that this engine has, with Python {version} and pip"
                 f"{f', for {architecture}' if here else ''}: --build-arg BASE=<image>, "

@@ -79,6 +79,20 @@ def port(value: str, flag: str = "--port", default: int | None = None) -> int | 
     return int(value)
 
 
+def pairs(values: list[str] | None, flag: str, example: str) -> dict[str, str]:
+    """Return what was typed as ``NAME=value``, the last one of a name; a value may be empty."""
+    found: dict[str, str] = {}
+    for typed in values or []:
+        name, equals, value = typed.partition("=")
+        if not equals or not name:
+            raise InputError(
+                f"{flag} {typed}: a name, an equals sign and a value are needed.",
+                f"For example: {flag} {example}",
+            )
+        found[name] = value
+    return found
+
+
 def passed_on(context: Context) -> list[str]:
     """Return the arguments after ``--``, as they were typed.
 

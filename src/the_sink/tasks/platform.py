@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from invoke.context import Context
 
 from the_sink.errors import InputError
+from the_sink.tasks import flags
 from the_sink.tasks.decorator import task
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def bootstrap(
     settings = load_platform(Path.cwd())
     checkout = find_checkout(settings.root)
     version = platform_version(checkout)
-    parameters = _pairs(parameter or [])
+    parameters = flags.pairs(parameter, "--parameter", "NetworkEgress=endpoints")
     aws = connect_to(settings, sandbox=sandbox)
     steps = platform.plan_bootstrap(
         aws, settings.name, version, parameters, may_delete=yes, checkout=checkout
@@ -189,16 +190,3 @@ def _major(version: str) -> int:
             "Name the version to promote: --version 1.1.0",
         )
     return parsed.major
-
-
-def _pairs(arguments: list[str]) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for argument in arguments:
-        name, equals, value = argument.partition("=")
-        if not equals or not name:
-            raise InputError(
-                f"--parameter {argument}: a name, an equals sign and a value are needed.",
-                "For example: --parameter NetworkEgress=endpoints",
-            )
-        pairs[name] = value
-    return pairs

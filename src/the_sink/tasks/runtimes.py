@@ -92,13 +92,14 @@ def build(
     settings = load_platform(Path.cwd())
     checkout = find_checkout(settings.root)
     versions = choose_runtimes(runtime or [])
+    given = _build_arguments(build_arg)
     wanted = check_architecture(architecture)
     with _docker(sandbox) as docker:
         # In the sandbox this machine's processor plays every other.
         builds_for = "" if sandbox else wanted
         name = runtime_repository(settings.name, wanted or own_architecture(docker))
         images = {version: f"{name}:{version}" for version in versions}
-        arguments = _arguments(docker, build_arg)
+        arguments = _with_base(docker, given)
         watch(apply_build(docker, images, platform_version(checkout), arguments, checkout, builds_for))
     for image in images.values():
         lines.data(f"Built {image}")
@@ -135,6 +136,7 @@ def publish(
     settings = load_platform(Path.cwd())
     checkout = find_checkout(settings.root)
     versions = runtimes.choose_runtimes(runtime or [])
+    given = _build_arguments(build_arg)
     wanted = runtimes.check_architecture(architecture)
     aws = connect_to(settings, sandbox=sandbox)
     platform = describe_platform(aws, settings.name)
@@ -146,7 +148,7 @@ def publish(
             lines.data(wording.render_steps(f"build and push {name}" for name in names))
             return
         version = platform_version(checkout)
-        arguments = _arguments(docker, build_arg)
+        arguments = _with_base(docker, given)
         watch(runtimes.apply_publish(aws, registries, docker, versions, version, arguments, checkout))
     for published in runtimes.describe_runtimes(aws, registries):
         if published.version in versions:
@@ -154,15 +156,20 @@ def publish(
             lines.data(f"Published {name} = {published.tag} ({published.digest})")
 
 
-def _arguments(docker: Docker, given: list[str] | None) -> list[str]:
+def _build_arguments(typed: list[str] | None) -> dict[str, str]:
+    """Return the build arguments that were typed, before anything is asked for them."""
+    from the_sink.tasks import flags
+
+    return flags.pairs(typed, "--build-arg", "BASE=registry.example.com/python:3.13")
+
+
+def _with_base(docker: Docker, given: dict[str, str]) -> list[str]:
     """Return the build arguments; ``THE_SINK_BASE_IMAGE`` stands for ``BASE=`` where that is not given."""
     import os
 
     base = os.environ.get("THE_SINK_BASE_IMAGE", "")
-    chosen = list(given or [])
-    if base and docker.has_engine and not any(each.startswith("BASE=") for each in chosen):
-        chosen.append(f"BASE={base}")
-    return chosen
+    named = {"BASE": base} if base and docker.has_engine else {}
+    return [f"{name}={value}" for name, value in {**named, **given}.items()]
 
 
 def _docker(sandbox: bool) -> AbstractContextManager[Docker]:
