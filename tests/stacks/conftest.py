@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from ipaddress import ip_network
 from itertools import islice
 from pathlib import Path
@@ -68,12 +68,12 @@ class Stack:
         """Whether a condition of the template holds."""
         return holds(condition, self.template, self.parameters)
 
-    @property
+    @cached_property
     def resources(self) -> dict[str, dict[str, Any]]:
         """What would be made: resources whose condition holds, resolved."""
         return self._existing("Resources")
 
-    @property
+    @cached_property
     def outputs(self) -> dict[str, dict[str, Any]]:
         """What the stack would say of itself, resolved."""
         return self._existing("Outputs")
