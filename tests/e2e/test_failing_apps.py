@@ -65,7 +65,7 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_error(500)
+        self.send_error(STATUS)
 
 http.server.HTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
 """
@@ -153,7 +153,7 @@ CASES = [
             r"exit code 137 \(killed, because it had not ended within its stop timeout after SIGTERM\)",
             r"codes: \[500\]",
         ),
-        body=DEAF,
+        body=DEAF.replace("STATUS", "500"),
         logged=r"\[sandbox\] SIGTERM has not ended the task within 2 s: it is killed",
     ),
 ]
@@ -327,3 +327,25 @@ def test_the_app_serves_again_when_it_is_mended(world: World) -> None:
     mended = world.invoke("deploy", "--env", "stage")
     assert re.search(r"of this commit failed in .* Deploying it again\.", mended.stderr)
     assert "already serves" not in mended.stdout + mended.stderr
+
+
+def test_a_release_that_ignores_sigterm_is_told_when_the_next_one_replaces_it(world: World) -> None:
+    """It serves well until then; the deploy that ends it waits for that, and says how it went."""
+    procfile = world.app / "app" / "Procfile"
+    good = procfile.read_text()
+    deaf = world.app / "app" / "src" / "broken.py"
+    deaf.write_text(BROKEN.format(body=textwrap.dedent(DEAF.replace("STATUS", "200"))))
+    procfile.write_text("web: python -m broken\n")
+    world.commit(world.app, "Serve, and hear nothing")
+    world.invoke("deploy", "--env", "stage")
+    procfile.write_text(good)
+    deaf.unlink()
+    world.commit(world.app, "Hear again")
+
+    ended = world.invoke("deploy", "--env", "stage")
+
+    assert re.search(
+        r"Warning: Task [0-9a-f-]+ of the release before ended with exit code 137 \(killed, because it had "
+        r"not ended within its stop timeout after SIGTERM\)",
+        ended.stderr,
+    )

@@ -159,6 +159,7 @@ FUNCTIONS = {
         "_record_service_task_failure": ["task", "digest_resolution_failed"],
         "_record_service_task_healthy": ["svc_key", "task"],
         "_refresh_service_state": ["cluster_name", "group"],
+        "_sanitize": ["obj"],
         "_register_metadata": [
             "task_arn",
             "cluster_arn",

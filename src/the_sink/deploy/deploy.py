@@ -26,7 +26,7 @@ from the_sink.deploy.archives import commit_of, describe_archive, encode_summary
 from the_sink.deploy.causes import describe_failure, explain
 from the_sink.deploy.channels import check_channel
 from the_sink.deploy.databases import find_taken
-from the_sink.deploy.failed_tasks import find_deaf_tasks
+from the_sink.deploy.failed_tasks import count_ending_tasks, find_deaf_tasks
 from the_sink.deploy.follow import Awaited, find_execution, follow
 from the_sink.deploy.pace import Pace
 from the_sink.deploy.platform import describe_platform
@@ -344,10 +344,34 @@ def _verify(aws: Aws, planned: DeployPlan, actions: tuple[ActionRun, ...]) -> Ge
         aws.clock.sleep(1.0)
 
 
+_LONGEST_END_S = 150.0
+"""A stop timeout ends at 120 s on Fargate; before it the load balancer lets go."""
+
+_SLOW_END_S = 3.0
+"""From when on it is said that the release before has not ended."""
+
+
 def _tell_deaf_tasks(aws: Aws, names: Names, actions: tuple[ActionRun, ...]) -> Iterator[Event]:
     began = min((run.started_at for run in actions if run.started_at), default=None)
+    if began and aws.target.is_sandbox:
+        yield from _await_the_release_before(aws, names)
     for task in find_deaf_tasks(aws, names, began) if began else ():
         yield Warned(
             f"Task {task.task_id} of the release before {describe_end(task)}. What it was answering then "
             "is lost; let `web:` end when it receives SIGTERM."
         )
+
+
+def _await_the_release_before(aws: Aws, names: Names) -> Iterator[Event]:
+    """Wait until ECS has ended what was replaced: a laptop is where to find out that it ignores SIGTERM.
+
+    ECS kills it after its stop timeout.
+    """
+    pace = Pace(aws.clock, None, "")
+    is_told = False
+    while (number := count_ending_tasks(aws, names)) and pace.elapsed_s < _LONGEST_END_S:
+        if not is_told and pace.elapsed_s >= _SLOW_END_S:
+            noun = "1 task" if number == 1 else f"{number} tasks"
+            yield Said(f"Waiting for the end of {noun} of the release before, told to by SIGTERM.")
+            is_told = True
+        pace.wait()

@@ -63,6 +63,12 @@ def describe_log(aws: Aws, names: Names, task: Task) -> FailedTask:
     return FailedTask(task, group, lines[-LOG_LINES:], find_runtime_sentence(lines), exception, error)
 
 
+def count_ending_tasks(aws: Aws, names: Names) -> int:
+    """Return how many of the service's tasks have been told to end and have not."""
+    tasks = aws.services.tasks(names.cluster, names.service, names.container, "STOPPED")
+    return sum(1 for task in tasks if task.status != "STOPPED")
+
+
 def find_deaf_tasks(aws: Aws, names: Names, since: datetime) -> list[Task]:
     """Return the service's tasks that had to be killed since a moment, for they did not end when told to.
 

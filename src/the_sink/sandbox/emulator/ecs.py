@@ -28,6 +28,10 @@ logger = logging.getLogger(__name__)
 _STEADY_S = 1.0
 """How long a task without a load balancer must run to be trusted."""
 
+_ENDING = "_sandbox_is_ending"
+"""Of a task that has been told to end and may still run; to the emulator it has stopped by then."""
+
+_ENDED_ITSELF = frozenset({"EssentialContainerExited", "TaskFailedToStart"})
 _QUICK_RESTARTS = 3
 _LONGEST_PAUSE_S = 30.0
 
@@ -56,6 +60,7 @@ class TaskSupervisor:
         ecs._cleanup_task_resources = self._drain_and_clean
         ecs._task_ip = self._healthy_ip
         ecs._make_deployment = self._make_deployment
+        _tell_what_is_ending()
         # The table, which holds the function itself: replacing the module's name would change nothing.
         alb._ACTION_MAP["DescribeTargetHealth"] = self._describe_target_health
 
@@ -81,6 +86,7 @@ class TaskSupervisor:
                     stoppedAt=now_iso(),
                 )
                 task.pop("_target_is_healthy", None)
+                task.pop(_ENDING, None)
                 for container in task.get("containers", []):
                     container["lastStatus"] = "STOPPED"
 
@@ -258,6 +264,7 @@ class TaskSupervisor:
 
     def _drain_and_clean(self, task: dict[str, Any], client: Any, extra_container: Any = None) -> None:
         """Let the requests that a deregistered target still answers end before it hears SIGTERM."""
+        task[_ENDING] = task.get("stopCode") not in _ENDED_ITSELF
         address = self._original_task_ip(task)
         if address and task.get("_target_is_healthy"):
             deadline = time.monotonic() + self._deregistration_delay_s(task)
@@ -266,8 +273,11 @@ class TaskSupervisor:
                     break
         engine = client or self._engine
         running = [_container_of(engine, container_id) for container_id in task.get("_docker_ids") or []]
-        self._original_cleanup(task, engine, extra_container)
-        _note_exit_codes(task, [each for each in running if each is not None])
+        try:
+            self._original_cleanup(task, engine, extra_container)
+            _note_exit_codes(task, [each for each in running if each is not None])
+        finally:
+            task.pop(_ENDING, None)
 
     def _deregistration_delay_s(self, task: dict[str, Any]) -> float:
         cluster = task.get("clusterArn", "").rpartition("/")[2]
@@ -279,6 +289,27 @@ class TaskSupervisor:
             if attribute["Key"] == "deregistration_delay.timeout_seconds"
         ]
         return max(delays, default=0.0)
+
+
+def _tell_what_is_ending() -> None:
+    """A task that was told to end is STOPPING until its containers have, and has no exit code before.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
+    """
+    sanitize = ecs._sanitize
+
+    def tell(record: Any) -> Any:
+        told = sanitize(record)
+        if not isinstance(record, dict) or not record.get(_ENDING):
+            return told
+        for not_yet in ("stoppedAt", "executionStoppedAt"):
+            told.pop(not_yet, None)
+        for container in told.get("containers", []):
+            container.pop("exitCode", None)
+            container["lastStatus"] = "RUNNING"
+        return {**told, "lastStatus": "STOPPING"}
+
+    ecs._sanitize = tell
 
 
 def _container_of(engine: Any, container_id: str) -> Any:
