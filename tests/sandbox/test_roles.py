@@ -211,7 +211,8 @@ def test_what_was_refused_comes_first_in_the_list_of_accesses(
 
     access(Context())
 
-    first, second, *_ = capsys.readouterr().out.splitlines()
+    count, first, second, *_ = capsys.readouterr().out.splitlines()
+    assert count.endswith(", 1 refused.")
     project = WORK["codepipeline"]["codebuild:StartBuild"]
     assert first == f"REFUSED ship-PipelineRole-1: codebuild:StartBuild on {project}"
     assert second.startswith("allowed ship-PipelineRole-1: s3:")

@@ -79,19 +79,20 @@ def status(_c: Context, json: bool = False) -> None:
 
 @task
 def access(_c: Context, json: bool = False) -> None:
-    """Show what each role asked for since the sandbox was started, and what it was refused."""
+    """Show what each role asked for since the sandbox was started, and what it was refused.
+
+    Args:
+        json: Print every access as JSON, with its whole name.
+    """
     from the_sink.report import lines
+    from the_sink.report.access import render_accesses
     from the_sink.sandbox import lifecycle
 
     found = lifecycle.accesses(lifecycle.require(chosen_name()).name)
     if json:
         lines.data_as_json({"access": found})
         return
-    if not found:
-        lines.data("No role has asked for anything yet: deploy something.")
-    for each in sorted(found, key=lambda access: (access["allowed"], access["role"], access["action"])):
-        answer = "allowed" if each["allowed"] else "REFUSED"
-        lines.data(f"{answer} {each['role'].rpartition('/')[2]}: {each['action']} on {each['resource']}")
+    lines.data(render_accesses(found) if found else "No role has asked for anything yet: deploy something.")
 
 
 @task
