@@ -61,7 +61,7 @@ class Interrupted(KeyboardInterrupt):
     A KeyboardInterrupt, so that nothing that handles errors on its way takes it for one.
     """
 
-    def __init__(self, message: str = "Interrupted.", hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint

@@ -25,6 +25,7 @@ from the_sink.naming import Names
 from the_sink.plan import VerifyServing
 from the_sink.report.events import PlainDisplay
 from the_sink.sandbox.process import wait_until
+from the_sink.tasks import releasing
 
 from .conftest import CLOCK, commit, git
 from .test_platform import run
@@ -364,6 +365,22 @@ def test_an_interruption_before_the_release_says_that_nothing_was_released(
 
     assert "failed in Build: phase BUILD" in gone_on.err
     assert versions(aws, stage) == {f"my-app/{head}.zip": 1, "my-app/latest.zip": 1}
+
+
+@pytest.mark.parametrize("options", ["", " --commit HEAD --timeout 90 --again --yes", " --dry-run"])
+def test_an_interruption_before_the_first_line_says_so_and_how_to_go_on(
+    invoke: Any, app: Path, monkeypatch: pytest.MonkeyPatch, options: str
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(releasing, "choose_commit", interrupted)
+    command = f"deploy --env stage{options}"
+
+    ended = invoke(app, *command.split())
+
+    assert (ended.code, ended.out) == (130, "")
+    assert ended.err == f"Interrupted: nothing was released.\nDeploy: invoke {command}\n"
 
 
 def test_an_interruption_within_the_release_does_not_claim_to_know(

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from the_sink.errors import InputError, Interrupted
+from the_sink.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def run(
 
     Raises:
         InputError: there is no such program.
-        Interrupted: Ctrl-C ended it.
+        KeyboardInterrupt: Ctrl-C ended it.
     """
     try:
         done = subprocess.run(
@@ -88,7 +88,7 @@ def show(
 
     Raises:
         InputError: there is no such program.
-        Interrupted: Ctrl-C ended it.
+        KeyboardInterrupt: Ctrl-C ended it.
     """
     try:
         process = subprocess.Popen(
@@ -117,7 +117,7 @@ def show(
 
 def _require_uninterrupted(code: int) -> None:
     if code in _INTERRUPTED:
-        raise Interrupted
+        raise KeyboardInterrupt
 
 
 @contextmanager

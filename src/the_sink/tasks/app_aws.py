@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
-from invoke.exceptions import Exit
 
+from the_sink.errors import Interrupted
 from the_sink.tasks import flags
-from the_sink.tasks.decorator import INTERRUPTED_EXIT_CODE, task
+from the_sink.tasks.decorator import task
 
 if TYPE_CHECKING:
     from the_sink.config import Settings
@@ -97,60 +97,67 @@ def deploy(
         json: Print what serves in the end as JSON.
         timeout: Stop watching after this many seconds; the deploy goes on.
     """
-    import shlex
     import tempfile
-    from dataclasses import asdict
     from pathlib import Path
 
-    from the_sink.config import load_app
-    from the_sink.deploy import deploy as verb
-    from the_sink.report import lines, wording
-    from the_sink.report.events import watch
-    from the_sink.tasks import releasing
-    from the_sink.tasks.connection import connect_to
-
-    settings = load_app()
-    environment = settings.environment(flags.required_env(env, settings.environment_names))
-    timeout_s = flags.seconds(timeout)
+    options = {"env": env, "commit": commit, "timeout": timeout}
+    switches = {"sandbox": sandbox, "again": again, "dry-run": dry_run, "yes": yes, "json": json}
     with tempfile.TemporaryDirectory(prefix="the-sink-") as scratch:
-        if releasing.is_promotion(environment):
-            choice = releasing.choose_promoted(settings, environment, commit, Path(scratch), sandbox=sandbox)
-        else:
-            choice = releasing.choose_commit(settings, environment, commit, Path(scratch))
-        aws = connect_to(environment, sandbox=sandbox, quiet=choice.candidate is not None)
-        sha = choice.archive.manifest.commit
-        resume = shlex.join(
-            ["invoke", "deploy", "--env", environment.name, "--commit", sha, *["--sandbox"] * sandbox]
-        )
-        start = resume + " --again" * again + " --yes" * yes
-        planned = verb.plan(
-            aws,
-            settings,
-            environment,
-            choice.archive,
-            again=again,
-            may_delete=yes,
-            start=start,
-            resume=resume,
-            timeout_s=timeout_s,
-        )
-        if dry_run:
-            steps = [str(step) for step in planned.steps]
-            if json:
-                release = asdict(planned.release)
-                lines.data_as_json({"ok": True, "env": environment.name, "release": release, "steps": steps})
+        try:
+            from dataclasses import asdict
+
+            from the_sink.config import load_app
+            from the_sink.deploy import deploy as verb
+            from the_sink.report import lines, wording
+            from the_sink.report.events import watch
+            from the_sink.tasks import releasing
+            from the_sink.tasks.connection import connect_to
+
+            settings = load_app()
+            environment = settings.environment(flags.required_env(env, settings.environment_names))
+            timeout_s = flags.seconds(timeout)
+            if releasing.is_promotion(environment):
+                choice = releasing.choose_promoted(
+                    settings, environment, commit, Path(scratch), sandbox=sandbox
+                )
             else:
-                lines.data(wording.render_steps(planned.steps))
-            return
-        if planned.starts_a_run:
-            releasing.confirm_release(settings, environment, choice, sandbox=sandbox, yes=yes)
-            releasing.confirm_database(environment, planned.taken_database, yes=yes)
-        lines.say(f"{choice.announcement} to {environment.name}.")
+                choice = releasing.choose_commit(settings, environment, commit, Path(scratch))
+            aws = connect_to(environment, sandbox=sandbox, quiet=choice.candidate is not None)
+            chosen = {"env": environment.name, "commit": choice.archive.manifest.commit}
+            planned = verb.plan(
+                aws,
+                settings,
+                environment,
+                choice.archive,
+                again=again,
+                may_delete=yes,
+                start=_deploy_command(chosen, {"sandbox": sandbox, "again": again, "yes": yes}),
+                resume=_deploy_command(chosen, {"sandbox": sandbox}),
+                timeout_s=timeout_s,
+            )
+            if dry_run:
+                steps = [str(step) for step in planned.steps]
+                if json:
+                    release = asdict(planned.release)
+                    lines.data_as_json(
+                        {"ok": True, "env": environment.name, "release": release, "steps": steps}
+                    )
+                else:
+                    lines.data(wording.render_steps(planned.steps))
+                return
+            if planned.starts_a_run:
+                releasing.confirm_release(settings, environment, choice, sandbox=sandbox, yes=yes)
+                releasing.confirm_database(environment, planned.taken_database, yes=yes)
+            lines.say(f"{choice.announcement} to {environment.name}.")
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "Interrupted: nothing was released.", f"Deploy: {_deploy_command(options, switches)}"
+            ) from None
         try:
             deployed = watch(verb.apply(aws, planned))
         except KeyboardInterrupt:
             reached = planned.progress
-            raise Exit(f"{reached.sentence}\n{reached.hint}", INTERRUPTED_EXIT_CODE) from None
+            raise Interrupted(reached.sentence, reached.hint) from None
     if json:
         lines.data_as_json({"ok": True, **asdict(deployed)})
         return
@@ -207,6 +214,15 @@ def outputs(_c: Context, env: str = "", sandbox: bool = False, json: bool = Fals
         return
     for name, value in found.items():
         lines.data(f"{name}: {value}")
+
+
+def _deploy_command(options: dict[str, str], switches: dict[str, bool]) -> str:
+    """Return the command line of a deploy, without what was not given."""
+    import shlex
+
+    words = [word for name, value in options.items() if value for word in (f"--{name}", value)]
+    words += [f"--{name}" for name, is_on in switches.items() if is_on]
+    return shlex.join(["invoke", "deploy", *words])
 
 
 def _repository(settings: Settings) -> str:

@@ -33,7 +33,7 @@ Body = Callable[..., Any]
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
-INTERRUPTED_EXIT_CODE = 130
+_INTERRUPTED_EXIT_CODE = 130
 """128 + SIGINT, as shells count."""
 
 _CLOSED_PIPE_EXIT_CODE = 141
@@ -179,8 +179,8 @@ def _guarded(function: Body, has_dry_run: bool) -> Body:
                 _print_error(error)
             raise Exit("\n".join(filter(None, (error.message, error.hint))), error.exit_code) from error
         except KeyboardInterrupt as error:
-            told = error if isinstance(error, Interrupted) else Interrupted()
-            raise Exit("\n".join(filter(None, (told.message, told.hint))), INTERRUPTED_EXIT_CODE) from None
+            told = error if isinstance(error, Interrupted) else Interrupted("Interrupted.")
+            raise Exit("\n".join(filter(None, (told.message, told.hint))), _INTERRUPTED_EXIT_CODE) from None
         except BrokenPipeError:
             if not _output_is_closed():
                 raise

@@ -85,7 +85,9 @@ class Journey:
 
     def generate_app(self) -> None:
         """Generate the app from the clone's tag, show its answers and commit it."""
-        source = ["copier", "copy", "--vcs-ref", f"v{_version(self.platform)}", "--defaults"]
+        # Copier colours its list of files wherever that goes.
+        quiet = [] if sys.stderr.isatty() else ["--quiet"]
+        source = ["copier", "copy", *quiet, "--vcs-ref", f"v{_version(self.platform)}", "--defaults"]
         given = {
             "app_name": APP,
             "platform_repository": str(self.platform),
@@ -284,8 +286,6 @@ def _environment(sandbox: str) -> dict[str, str]:
     env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])
     # A virtual environment that happens to be active would win over the app's own.
     env.pop("VIRTUAL_ENV", None)
-    if not sys.stderr.isatty():
-        env.setdefault("NO_COLOR", "1")  # Copier colours what it says, wherever that goes
     for person in ("AUTHOR", "COMMITTER"):
         if not _git_identity(env):
             env[f"GIT_{person}_NAME"] = "the-sink demo"
