@@ -142,6 +142,7 @@ def pipeline(
             yield pipeline
         finally:
             lifecycle.stop("cache")
+            lifecycle.reset("cache")  # its images would stay in the engine
 
 
 @pytest.fixture(scope="module")

@@ -166,6 +166,7 @@ def walk(
             yield Walk(e2e.Overheard(folder, SANDBOX, compute, answers=answers))
         finally:
             lifecycle.stop(SANDBOX)
+            lifecycle.reset(SANDBOX)  # its images would stay in the engine
 
 
 class TestDatabase:

@@ -153,6 +153,7 @@ def move(tmp_path_factory: pytest.TempPathFactory, compute: str) -> Iterator[Mov
             yield move
         finally:
             lifecycle.stop(SANDBOX)
+            lifecycle.reset(SANDBOX)  # its images would stay in the engine
 
 
 class TestEarlierApp:

@@ -167,6 +167,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory, compute: str, runtime: str) -
         yield Walk(journey)
     finally:
         lifecycle.stop("e2e")
+        lifecycle.reset("e2e")  # its images would stay in the engine
         if before is None:
             del os.environ["XDG_STATE_HOME"]
         else:
