@@ -54,7 +54,9 @@ FUNCTIONS = {
         "ParsedStatement": None,
         "_action_matches": ["request_action", "actions", "not_actions"],
         "_permissions_boundary": ["store", "name", "account_id"],
+        "_resolve_condition_key": ["key", "ctx"],
         "_resolve_managed_policy_document": ["policy_arn", "account_id"],
+        "_role_name_from_assumed_arn": ["assumed_arn"],
         "caller_arn": [],
         "enforce": [
             "access_key_id",

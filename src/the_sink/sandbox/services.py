@@ -28,6 +28,7 @@ class Services:
         from the_sink.sandbox.emulator import (
             authorization,
             autoscaling,
+            boundaries,
             codebuild,
             conditions,
             containers,
@@ -59,6 +60,7 @@ class Services:
         self._roles = roles.ServiceRoles(self.accesses)
         self._roles.install()
         authorization.install()
+        boundaries.install()
         self._registry_access = registry_access.RegistryAccess(self._roles)
         self._registry_access.install()
         self._aws_command = AwsCommand(home)
@@ -109,14 +111,15 @@ class Services:
         self._databases = rds.DatabaseInstances(servers)
         self._databases.install()
         self._effectless = resource_types.simulated
-        self._unread_policies = reach.unread_policies
+        self._unread = (reach.unread_policies, boundaries.unread_boundaries)
         self._read_only_roots = containers.read_only_roots
 
     def simulated(self) -> list[str]:
         """Return one sentence for each kind of resource that is not, or not wholly, what it is on AWS."""
         read_only = self._read_only_roots() if self._compute.kind == "processes" else []
         notes = [*self._tasks.notes(), *self.balancers.notes(), *self._databases.notes()]
-        return [*self._effectless(), *self._unread_policies(), *read_only, *notes]
+        unread = [sentence for sentences in self._unread for sentence in sentences()]
+        return [*self._effectless(), *unread, *read_only, *notes]
 
     def start(self, state_dir: Path) -> None:
         """Take up what was saved."""

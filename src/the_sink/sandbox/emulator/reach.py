@@ -67,7 +67,7 @@ def _policies(role_name: str) -> list[list[ParsedStatement]] | None:
     if role is None:
         return None
     documents = list((role.get("InlinePolicies") or {}).values())
-    documents += [_document(arn) for arn in role.get("AttachedPolicies", [])]
+    documents += [find_document(arn) for arn in role.get("AttachedPolicies", [])]
     if None in documents:
         return None
     return [iam_evaluator.parse_policy_document(document) for document in documents]
@@ -81,11 +81,12 @@ def unread_policies() -> list[str]:
         for role in iam._roles.values()
         if "cloudformation.amazonaws.com" in str(role.get("AssumeRolePolicyDocument"))
         for arn in role.get("AttachedPolicies", [])
-        if _document(arn) is None
+        if find_document(arn) is None
     ]
 
 
-def _document(arn: str) -> Any:
+def find_document(arn: str) -> Any:
+    """Return what a managed policy says, None where the sandbox has none of its name."""
     return iam_evaluator._resolve_managed_policy_document(_own(arn), ACCOUNT_ID)
 
 
