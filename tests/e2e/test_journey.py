@@ -35,6 +35,8 @@ from the_sink.tasks.platform_change import BUILD_GREETING, NEW_PARAMETER, NEW_VA
 CHECKOUT = Path(__file__).resolve().parents[2]
 NAMES = Names(APP, "stage")
 PLANTED = planted.Planted()
+BOUNDARY = f"arn:aws:iam::{lifecycle.ACCOUNT_ID}:policy/the-sink-boundary-{APP}-prod"
+"""What the roles of prod may do at most: the example of docs/how-to/set-a-permissions-boundary.md."""
 
 
 class Overheard(Journey):
@@ -56,6 +58,19 @@ class Overheard(Journey):
         )
         self.hear(f"\n({cwd.name}) $ {' '.join(command)}\n{done.stdout}{done.stderr}")
         self._require(command, done.returncode)
+
+
+def name_boundary(app: Path) -> None:
+    """Name prod's boundary in both places where the page has it."""
+    settings = app / "sink.toml"
+    text = settings.read_text()
+    assert text.count("[environments.prod]\n") == 1
+    named = f'[environments.prod]\npermissions_boundary = "{BOUNDARY}"\n'
+    settings.write_text(text.replace("[environments.prod]\n", named))
+    file = app / "aws/cfn-template-configuration-prod.json"
+    content = json.loads(file.read_text())
+    content["Parameters"]["PermissionsBoundaryArn"] = BOUNDARY
+    file.write_text(json.dumps(content, indent=2) + "\n")
 
 
 class Walk:
@@ -121,6 +136,20 @@ class Walk:
         )
         self.journey.said += [done.stdout, done.stderr]
         return done
+
+    def make_boundary(self) -> None:
+        """Make prod's boundary, as the page says."""
+        cloudformation, name = self.client("cloudformation"), f"{APP}-prod-boundary"
+        given = {"PlatformName": "the-sink", "AppName": APP, "AppEnv": "prod"}
+        cloudformation.create_stack(
+            StackName=name,
+            TemplateBody=(CHECKOUT / "stacks/examples/permissions-boundary.yml").read_text(),
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+        cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+        (outputs,) = (s["Outputs"] for s in cloudformation.describe_stacks(StackName=name)["Stacks"])
+        assert [output["OutputValue"] for output in outputs] == [BOUNDARY]
 
     def places(self, secret: Any) -> set[str]:
         """Every kind of place in the sandbox's state that has a planted secret; ids are ``*``."""
@@ -226,6 +255,7 @@ class TestJourney:
         walk.client("secretsmanager").put_secret_value(
             SecretId=NAMES.secret, SecretString=json.dumps({"PLANTED": PLANTED.value})
         )
+        name_boundary(walk.journey.app)
         walk.journey.change_app()
         walk.commits.append(walk.journey.head())
         with planted.Arguments() as arguments:
@@ -327,7 +357,8 @@ class TestJourney:
         assert walk.version("uat")["commit"] == walk.commits[1]
 
     def test_prod_waits_for_an_approval(self, walk: Walk) -> None:
-        """Somebody lets the run on, and prod serves what uat does."""
+        """Somebody lets the run on, and prod serves what uat does, all of it under a boundary."""
+        walk.make_boundary()
         walk.journey.bootstrap("prod")
         walk.journey.deploy_with_approval("prod")
 
@@ -337,6 +368,11 @@ class TestJourney:
         assert [each["status"] for each in approvals] == ["Succeeded"]
         assert walk.version("prod")["commit"] == walk.commits[1]
         assert self.digests(walk, "prod") == self.digests(walk, "uat")
+        iam = walk.client("iam")
+        roles = [r["RoleName"] for r in iam.list_roles()["Roles"] if f"/{APP}/prod/" in r["Path"]]
+        read = [iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"] for role in roles]
+        bounded = [each["PermissionsBoundaryArn"] for each in read]
+        assert bounded == [BOUNDARY] * len([*permissions.ROLES, "StackRole"])
 
     def test_the_platforms_change_arrives_beside_the_teams_own(self, walk: Walk) -> None:
         """Files that both have edited hold both; stage runs both, uat neither."""
