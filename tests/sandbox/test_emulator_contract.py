@@ -230,6 +230,7 @@ FUNCTIONS = {
         "_resolve_props_for_diff": ["template", "params", "stack_name", "stack_id"],
     },
     "ministack.services.cloudformation.engine": {
+        "_constraint_error": ["name", "defn", "reason"],
         "_evaluate_conditions": ["template", "params"],
         "_parse_template": ["template_body"],
         "_resolve_dynamic_references": ["value", "previous", "reuse_ssm", "reuse_secrets"],

@@ -34,6 +34,12 @@ def nested(url: str, **parameters: Any) -> dict[str, Any]:
     }
 
 
+def with_arn(**more: str) -> dict[str, Any]:
+    """A template with a parameter that is empty or an ARN."""
+    parameter = {"Type": "String", "AllowedPattern": "|arn:.+", **more}
+    return {"Parameters": {"Arn": parameter}, "Resources": {"Log": LOG}}
+
+
 def log_names(pipelines: Pipelines) -> list[str]:
     return [entry["logGroupName"] for entry in pipelines.aws("logs").describe_log_groups()["logGroups"]]
 
@@ -45,6 +51,16 @@ def log_names(pipelines: Pipelines) -> list[str]:
             {"Resources": {"Log": LOG}},
             {"Parameters": [{"ParameterKey": "Odd", "ParameterValue": "1"}]},
             r"Parameters: \[Odd\] do not exist in the template",
+        ),
+        (
+            with_arn(ConstraintDescription="empty, or an ARN"),
+            {"Parameters": [{"ParameterKey": "Arn", "ParameterValue": "x"}]},
+            "Parameter Arn failed to satisfy constraint: empty, or an ARN$",
+        ),
+        (
+            with_arn(),
+            {"Parameters": [{"ParameterKey": "Arn", "ParameterValue": "x"}]},
+            r"Parameter 'Arn' must match pattern \|arn:\.\+$",
         ),
         ({"Resources": {"Role": ROLE}}, {}, r"Requires capabilities : \[CAPABILITY_IAM\]"),
         (

@@ -53,6 +53,7 @@ def install() -> None:
     """Apply the corrections."""
     _resolve_virtual_hosts()
     _refuse_unknown_parameters()
+    _word_refused_values()
     _refuse_undefined_names()
     handlers._capabilities_enforced = lambda: True
     _refuse_by_state()
@@ -111,6 +112,22 @@ def _refuse_unknown_parameters() -> None:
 
     for module in (engine, handlers, changesets):
         module._resolve_parameters = resolve_parameters
+
+
+def _word_refused_values() -> None:
+    """Put the words around a constraint's description that AWS puts there.
+
+    Its documentation shows other ones (Malformed input-Parameter …); these are what the API answers, as in
+    https://github.com/aws/amazon-ecs-cli/pull/340.
+    """
+    word = engine._constraint_error
+
+    def constraint_error(name: str, defn: dict[str, Any], reason: str) -> ValueError:
+        if described := defn.get("ConstraintDescription"):
+            return ValueError(f"Parameter {name} failed to satisfy constraint: {described}")
+        return word(name, defn, reason)
+
+    engine._constraint_error = constraint_error
 
 
 def _refuse_undefined_names() -> None:
