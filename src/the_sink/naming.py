@@ -226,8 +226,9 @@ def stack_channel_key(major: int, env: str) -> str:
     return f"stacks/python/cfn-template-v{major}-{env}.yml"
 
 
-EARLIER_CHANNEL_KEY = "stacks/python/cfn-template-v1.1.yml"
-"""What apps of the earlier platform name in every environment: the prod channel under its old name."""
+def earlier_channel_key() -> str:
+    """The moving S3 key that apps of the earlier platform name in every environment; it moves with prod's."""
+    return "stacks/python/cfn-template-v1.1.yml"
 
 
 def template_upload_key(name: str, digest: str) -> str:

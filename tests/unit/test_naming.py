@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from the_sink.errors import InputError
 from the_sink.naming import (
-    EARLIER_CHANNEL_KEY,
     ENVIRONMENTS,
     PYTHON_RUNTIMES,
     RESERVED_APP_NAMES,
@@ -17,6 +16,7 @@ from the_sink.naming import (
     check_app_name,
     check_environment,
     check_platform_name,
+    earlier_channel_key,
     stack_channel_key,
     stack_template_key,
     template_upload_key,
@@ -67,7 +67,7 @@ def test_only_the_folders_of_the_platform_in_the_bucket_of_archives_are_reserved
     keys = [
         stack_template_key("1.0.0"),
         stack_channel_key(1, "prod"),
-        EARLIER_CHANNEL_KEY,
+        earlier_channel_key(),
         template_upload_key("pipeline", "f" * 64),
     ]
 
@@ -139,7 +139,7 @@ def test_the_runtimes_that_may_be_named_are_those_that_are_built():
 
 
 def test_the_earlier_platforms_template_keeps_its_key():
-    assert EARLIER_CHANNEL_KEY == "stacks/python/cfn-template-v1.1.yml"
+    assert earlier_channel_key() == "stacks/python/cfn-template-v1.1.yml"
 
 
 def test_an_uploaded_template_is_named_by_its_content():

@@ -13,8 +13,8 @@ from the_sink.deploy.templates import load_template
 from the_sink.errors import InputError
 from the_sink.models import Event, Said, Stack, StackApplied
 from the_sink.naming import (
-    EARLIER_CHANNEL_KEY,
     ENVIRONMENTS,
+    earlier_channel_key,
     platform_stack,
     runtime_repository,
     stack_channel_key,
@@ -233,7 +233,7 @@ def apply_publish(
 def channel_keys(version: str) -> tuple[str, ...]:
     """Return the channels that a version belongs to, the one that a publish moves first."""
     major = int(version.split(".", 1)[0])
-    earlier = (EARLIER_CHANNEL_KEY,) if major == 1 else ()
+    earlier = (earlier_channel_key(),) if major == 1 else ()
     return (*(stack_channel_key(major, env) for env in ENVIRONMENTS), *earlier)
 
 

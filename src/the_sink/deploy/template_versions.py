@@ -12,8 +12,8 @@ from the_sink.aws.session import Aws
 from the_sink.errors import SinkError
 from the_sink.models import Event, Said, StoredObject, Version, parse_version
 from the_sink.naming import (
-    EARLIER_CHANNEL_KEY,
     ENVIRONMENTS,
+    earlier_channel_key,
     stack_channel_key,
     stack_template_key,
     version_of_template_key,
@@ -27,7 +27,7 @@ VERSION_METADATA = "the-sink-version"
 def describe_channels(aws: Aws, bucket: str, major: int) -> ChannelsObserved:
     """Return the published versions of a major and what its channels hold of them."""
     published = published_versions(aws, bucket, major)
-    earlier = (EARLIER_CHANNEL_KEY,) if major == 1 else ()
+    earlier = (earlier_channel_key(),) if major == 1 else ()
     keys = (*(stack_channel_key(major, env) for env in ENVIRONMENTS), *earlier)
     return ChannelsObserved(
         major, published, {key: held_version(aws, bucket, key, published) for key in keys}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from the_sink.errors import InputError
 from the_sink.models import Version, parse_version
-from the_sink.naming import EARLIER_CHANNEL_KEY, ENVIRONMENTS, stack_channel_key
+from the_sink.naming import ENVIRONMENTS, earlier_channel_key, stack_channel_key
 from the_sink.plan.steps import Step
 
 
@@ -56,7 +56,7 @@ class Promotion:
 
 def promoted_channels(major: int, env: str) -> tuple[str, ...]:
     """Return the keys that a promotion to ``env`` moves: the earlier platform's apps follow prod."""
-    earlier = (EARLIER_CHANNEL_KEY,) if env == "prod" and major == 1 else ()
+    earlier = (earlier_channel_key(),) if env == "prod" and major == 1 else ()
     return (stack_channel_key(major, env), *earlier)
 
 
