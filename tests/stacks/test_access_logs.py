@@ -51,6 +51,15 @@ def test_every_load_balancer_logs_where_the_bucket_lets_it(scheme: str, stack: C
     assert not may_write(platform, service, log(ACCOUNT).removeprefix("alb/"))
 
 
+def test_the_logs_are_encrypted_as_their_delivery_can(stack: Callable[..., Any]) -> None:
+    """With S3's own key; a log that would need another is dropped, and nobody is told."""
+    (rule,) = stack("platform").properties("AccessLogsBucket")["BucketEncryption"][
+        "ServerSideEncryptionConfiguration"
+    ]
+
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+
+
 def test_two_apps_logs_do_not_mix(stack: Callable[..., Any]) -> None:
     prefixes = {
         attributes(stack("python", AppName=app, AppEnv=env))["access_logs.s3.prefix"]

@@ -52,6 +52,22 @@ def test_what_a_stage_hands_on_outlives_the_longest_approval(stack: Callable[...
     assert expiring["platform", "AccessLogsBucket"] >= 365
 
 
+def test_what_is_said_of_lifetimes_is_done(stack: Callable[..., Any]) -> None:
+    """A rule that is off, or a part of an upload that broke off, is a bill that nobody sees."""
+    buckets = [
+        each["Properties"]
+        for name in ("platform", "pipeline")
+        for each in stack(name).resources.values()
+        if each["Type"] == "AWS::S3::Bucket"
+    ]
+
+    assert len(buckets) > 3
+    for bucket in buckets:
+        for rule in bucket["LifecycleConfiguration"]["Rules"]:
+            assert rule["Status"] == "Enabled", rule["Id"]
+            assert 1 <= rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] <= 30, rule["Id"]
+
+
 def test_superseded_versions_outlive_the_runs_that_name_them(stack: Callable[..., Any]) -> None:
     """An execution reads the version of the archive that started it, however often another was put since."""
     for rule in stack("platform").properties("PipelineBucket")["LifecycleConfiguration"]["Rules"]:

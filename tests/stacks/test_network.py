@@ -59,13 +59,22 @@ def test_there_are_two_zones_with_a_private_and_a_public_subnet_each(
     assert {platform.properties(each)["VpcId"] for each in (*private, *public)} == {"<Vpc>"}
 
 
+@pytest.mark.parametrize("egress", EGRESS)
+def test_names_of_endpoints_and_file_systems_are_found(egress: str, stack: Callable[..., Any]) -> None:
+    """https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html"""
+    network = stack("platform", NetworkEgress=egress).properties("Vpc")
+
+    assert network["EnableDnsSupport"] is True
+    assert network["EnableDnsHostnames"] is True
+
+
 @pytest.mark.parametrize("block", ["10.64.0.0/16", "10.0.0.0/17", "172.16.64.0/18"])
 def test_subnets_lie_in_the_network_and_share_no_address(block: str, stack: Callable[..., Any]) -> None:
     platform = stack("platform", VpcCidr=block)
     ranges = [ip_network(each["CidrBlock"]) for each in of_type(platform, "AWS::EC2::Subnet").values()]
 
     assert platform.properties("Vpc")["CidrBlock"] == block
-    assert len(ranges) == 4
+    assert [each.prefixlen for each in ranges] == [20] * 4, "as VpcCidr says: some 4,000 addresses each"
     assert all(each.subnet_of(ip_network(block)) for each in ranges)  # type: ignore[arg-type]
     assert [pair for pair in combinations(ranges, 2) if pair[0].overlaps(pair[1])] == []
 
