@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from invoke.context import Context
+from invoke.exceptions import Exit
 
 from the_sink.errors import InputError, SandboxUnavailable
 from the_sink.sandbox import lifecycle
 from the_sink.sandbox.process import exclusive, is_held
+from the_sink.tasks.sandbox import start
 
 
 @pytest.fixture
@@ -168,6 +171,23 @@ def test_an_interrupted_start_ends_what_it_started_and_says_so(starting: subproc
     assert not is_held(lifecycle.state_dir("mine") / "server.lock")
     with pytest.raises(SandboxUnavailable, match="is not running"):
         lifecycle.require("mine")
+
+
+def test_an_interrupted_start_of_a_sandbox_that_runs_says_how_to_stop_it(
+    own: lifecycle.Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("THE_SINK_SANDBOX", "mine")
+    monkeypatch.setattr(lifecycle, "start", interrupted)
+    with pytest.raises(Exit) as ended:
+        start(Context())
+
+    assert ended.value.code == 130
+    assert ended.value.message == (
+        "Interrupted; the sandbox 'mine' is running.\nStop it: invoke sandbox.stop"
+    )
 
 
 def test_a_sandbox_whose_starter_was_killed_can_be_stopped_before_it_answers(
