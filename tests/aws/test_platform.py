@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -135,6 +136,25 @@ def test_a_creation_that_fails_names_the_resource_and_offers_the_way_out(connect
 
     assert applied.action == "created"
     assert Said("Deleting stack test.") in told
+
+
+def test_an_export_that_is_in_use_is_named_with_who_uses_it(connection: Aws, aws: Any) -> None:
+    exporting = TOPIC.replace("{ Value: !Ref Topic }", "{ Value: !Ref Name, Export: { Name: test-Name } }")
+    apply(connection, exporting, Name="first")
+    group = {"LogGroupName": {"Fn::ImportValue": "test-Name"}}
+    user = {"Resources": {"Log": {"Type": "AWS::Logs::LogGroup", "Properties": group}}}
+    aws("cloudformation").create_stack(StackName="user", TemplateBody=json.dumps(user))
+    aws("cloudformation").get_waiter("stack_create_complete").wait(
+        StackName="user", WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
+    )
+
+    with pytest.raises(SinkError) as caught:
+        apply(connection, exporting, Name="second")
+
+    assert caught.value.message == (
+        "Stack test could not be updated: Export test-Name cannot be updated as it is in use by user."
+    )
+    assert "docs/how-to/serve-https.md" in caught.value.hint
 
 
 def test_what_waits_for_its_moment_leaves_no_computed_change_if_that_never_comes(

@@ -24,6 +24,10 @@ _CONSEQUENCES = ("Resource creation cancelled", "Resource update cancelled", "Re
 """Reasons that CloudFormation gives to what it gave up because something else had failed."""
 
 
+_IN_USE = " as it is in use by "
+"""CloudFormation's words for an export that another stack imports (aws/aws-cdk#8671)."""
+
+
 class StackFollower:
     """Reads what is new in the history of a stack and of every stack inside it.
 
@@ -189,7 +193,7 @@ def apply_change(
     if not stack.status.is_success:
         cause = describe_cause(follower.seen) or stack.reason or f"it ended in {stack.status}."
         verb = "created" if step.is_new else "updated"
-        raise SinkError(f"Stack {step.stack} could not be {verb}: {cause}", _failure_hint(stack))
+        raise SinkError(f"Stack {step.stack} could not be {verb}: {cause}", _failure_hint(stack, cause))
     return StackApplied(stack, "created" if step.is_new else "updated")
 
 
@@ -274,7 +278,7 @@ def _change_set_name(aws: Aws, template: Template, step: ApplyStack) -> str:
     return f"the-sink-{hashlib.sha256(seed.encode()).hexdigest()[:16]}"
 
 
-def _failure_hint(stack: Stack) -> str:
+def _failure_hint(stack: Stack, cause: str) -> str:
     if stack.status.must_be_deleted:
         return (
             "Mend the cause, then run the same command with --yes: it deletes what is left and starts over."
@@ -283,5 +287,10 @@ def _failure_hint(stack: Stack) -> str:
         return (
             f"Continue with `aws cloudformation continue-update-rollback --stack-name {stack.name}`, "
             "then run the same command again."
+        )
+    if _IN_USE in cause:
+        return (
+            "The stack is as it was before. Let those stacks do without it first (for a certificate: "
+            "docs/how-to/serve-https.md), then run the same command again."
         )
     return "The stack is as it was before. Mend the cause and run the same command again."
