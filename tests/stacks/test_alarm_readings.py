@@ -62,6 +62,17 @@ def test_an_alarm_goes_off_when_it_should_and_not_before(name: str, stack: Calla
     assert goes_off(alarm, trouble)
 
 
+@pytest.mark.parametrize("name", READINGS)
+def test_one_bad_minute_wakes_nobody(name: str, stack: Callable[..., Any]) -> None:
+    alarm = alarms(stack("python", AlarmTopicArn=TOPIC))[name]
+    bad = alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"])
+
+    assert alarm["Period"] % 60 == 0
+    assert alarm["Period"] * bad >= 180
+    assert 1 <= bad <= alarm["EvaluationPeriods"]
+    assert alarm["Period"] * alarm["EvaluationPeriods"] <= 900, "nobody hears of it in time"
+
+
 def test_autoscaling_has_had_its_turn_before_anybody_is_woken(stack: Callable[..., Any]) -> None:
     """Percent of a task's CPU: a target above 100 is never reached, one above the alarm's comes too late."""
     app = stack("python", AlarmTopicArn=TOPIC, InstancesMaximum="4")
@@ -70,4 +81,5 @@ def test_autoscaling_has_had_its_turn_before_anybody_is_woken(stack: Callable[..
 
     assert 0 < tracking["TargetValue"] < 100
     assert not goes_off(alarm, [tracking["TargetValue"]])
+    assert 0 < tracking["ScaleOutCooldown"] <= tracking["ScaleInCooldown"]
     assert tracking["ScaleOutCooldown"] < alarm["Period"] * alarm["EvaluationPeriods"]
