@@ -232,7 +232,8 @@ class TestDatabase:
         ]
         simulated = " ".join(lifecycle.status(SANDBOX)["simulated"])
 
-        names = "errors load-balancer-errors unhealthy-hosts cpu memory database-storage database-connections"
+        names = "errors load-balancer-errors unhealthy-hosts healthy-hosts cpu memory"
+        names += " database-storage database-connections"
         assert {a["AlarmName"] for a in alarms} == {f"{NAMES.alarms}/{name}" for name in names.split()}
         assert {tuple(a["AlarmActions"]) for a in alarms} == {(TOPIC,)}
         watched = service["deploymentConfiguration"]["alarms"]
