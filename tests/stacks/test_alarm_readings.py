@@ -34,7 +34,7 @@ READINGS: dict[str, tuple[list[float], list[float]]] = {
     "unhealthy-hosts": ([0, 0], [0, 1]),
     "healthy-hosts": ([1, 1], [1, 0]),
     # Percent, of each task. One that works hard is what autoscaling is for; memory ends one task alone.
-    "cpu": ([100, 20], [100, 95]),
+    "cpu": ([100, 20], [100, 85]),
     "memory": ([60, 70], [20, 99]),
     # Bytes of the 20 GiB, of which a tenth is left or hardly anything, if only for a moment.
     "database-storage": ([18 * GIB, 3 * GIB], [3 * GIB, 1 * GIB]),

@@ -251,6 +251,8 @@ def test_what_cannot_be_made_again_outlives_its_stack(name: str, stack: Callable
             assert kept == STATEFUL[resource["Type"]], logical_id
         if resource["Type"] in CHOSEN:
             assert None not in kept, logical_id
+            # What an update replaces may be wanted back, and no name is in the way of it.
+            assert resource["UpdateReplacePolicy"] == "Retain", logical_id
     secret = stack("pipeline").resources["SecretCore"]
     assert secret["DeletionPolicy"] == "RetainExceptOnCreate"
 
