@@ -239,7 +239,7 @@ def generate(
 
 OWN = {
     "tasks.py": "def greet(c):",
-    "aws/cfn-template.yml": "  OwnQueue:",
+    "aws/cfn-template.yml": "  OwnLog:",
     "aws/buildspec.yaml": '      - echo "the team\'s own command"',
     "aws/cfn-template-configuration-stage.json": '"TaskCpu": "512"',
     "app/pyproject.toml": '"tomli>=2"',
@@ -259,7 +259,7 @@ def edit_as_a_team(folder: Path) -> None:
     insert_after(
         folder / "aws/cfn-template.yml",
         r"^Resources:\n",
-        "  OwnQueue:\n    Type: AWS::SQS::Queue\n    Properties:\n      SqsManagedSseEnabled: true\n\n",
+        "  OwnLog:\n    Type: AWS::Logs::LogGroup\n    Properties:\n      RetentionInDays: 30\n\n",
     )
     insert_after(
         folder / "aws/buildspec.yaml", r"^  pre_build:\n    commands:\n", f"{OWN['aws/buildspec.yaml']}\n"

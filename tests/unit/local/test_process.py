@@ -88,14 +88,21 @@ def test_a_program_that_ctrl_c_ended_is_an_interruption(tmp_path, runner, ending
         runner(["sh", "-c", ending], tmp_path)
 
 
-@pytest.mark.parametrize("code", [0, 2])
-def test_ctrl_c_is_waited_for_until_the_shown_program_has_ended(tmp_path, code):
+@pytest.mark.parametrize(("code", "ended"), [(0, "0"), (2, "KeyboardInterrupt")])
+def test_ctrl_c_is_waited_for_until_the_shown_program_has_ended(tmp_path, code, ended):
     """As a terminal sends it, to both; the program has an exit code of its own for it, or goes on."""
     script = f"trap 'echo told >told; exit {code}' INT; kill -INT $PPID; kill -INT $$; sleep 1"
+    # In a process of its own: it is Ctrl-C for all of the one that shows.
+    body = f"""
+from pathlib import Path
+from the_sink.local.process import show
 
-    if code:
-        with pytest.raises(KeyboardInterrupt):
-            show(["sh", "-c", script], tmp_path)
-    else:
-        assert show(["sh", "-c", script], tmp_path) == 0
+try:
+    print(show(["sh", "-c", {script!r}], Path.cwd()))
+except KeyboardInterrupt as interrupted:
+    print(type(interrupted).__name__)
+"""
+    done = run([sys.executable, "-c", body], tmp_path)
+
+    assert (done.text, done.error_text) == (ended, "")
     assert (tmp_path / "told").read_text() == "told\n"
