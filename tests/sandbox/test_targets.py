@@ -142,6 +142,7 @@ def test_a_target_that_has_recovered_is_no_cause_any_more(shop: Shop, connection
     assert followed.unhealthy is None
 
 
+@pytest.mark.long
 def test_a_first_release_that_is_not_taken(
     aws: Callable[[str], Any], sandbox: lifecycle.Sandbox, pipelines: Pipelines, connection: Aws
 ) -> None:

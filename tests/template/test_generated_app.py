@@ -97,6 +97,7 @@ def test_its_lint_is_clean(make_service: Make, variant: str, command: list[str])
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.long
 def test_a_new_migration_is_written_and_clean(make_service: Make, tmp_path: Path) -> None:
     """What `invoke db.migration` leaves passes the service's own lint, and can be done and undone."""
     service = make_service("flask-postgres", NEWEST[1])
