@@ -144,7 +144,7 @@ CASES = [
         "ends well",
         (r"ended with exit code 0 \(what serves must go on\): ", "stay in the foreground"),
         body="print('done', flush=True)",
-        logged="done",
+        logged=r"done\n\[sandbox\] The task ended with exit code 0, and nobody had told it to\.",
         shown="    | done",
     ),
     Case(

@@ -5,11 +5,15 @@ https://docker-py.readthedocs.io/en/stable/containers.html
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+
+STOP_TIMEOUT_LABEL = "the-sink.stop-timeout"
+"""Of a container that plays an ECS task: the seconds between SIGTERM and SIGKILL."""
 
 _POLL_S = 0.1
 
@@ -50,6 +54,12 @@ def deaf_line(timeout_s: float, number: int) -> str:
         f"[sandbox] {signal.Signals(number).name} has not ended the task within {timeout_s:g} s: it is "
         "killed (SIGKILL, exit code 137), with all that it was answering.\n"
     )
+
+
+def note_end(path: Path, code: int) -> None:
+    """Tell in a task's log that it has ended and was not told to; of itself a program may say nothing."""
+    with contextlib.suppress(OSError), path.open("a") as log:  # removed meanwhile: nobody reads it
+        log.write(f"[sandbox] The task ended with exit code {code}, and nobody had told it to.\n")
 
 
 def _lines(log: IO[bytes], ended: threading.Event, follow: bool) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from the_sink.sandbox.compute.supervise import Supervised
-from the_sink.sandbox.container_log import deaf_line, read_log
+from the_sink.sandbox.container_log import STOP_TIMEOUT_LABEL, deaf_line, note_end, read_log
 
 NETWORK = "the-sink"
 _NEVER = "0001-01-01T00:00:00Z"
@@ -69,6 +69,7 @@ class ProcessContainer:
         self._started_at = timestamp()
         self._finished_at = _NEVER
         self._exit_code = 0
+        self._is_told = False
         self._exited = threading.Event()
         self._ended_at_s = float("inf")
         threading.Thread(target=self._reap, daemon=True, name=f"container-{self.short_id}").start()
@@ -127,6 +128,7 @@ class ProcessContainer:
         As with a container engine only the main process is asked, so that the runtime decides what its
         children hear.
         """
+        self._is_told = True
         self._process.send_signal(self.facts.stop_signal)
         if not self._exited.wait(timeout):
             with contextlib.suppress(OSError), (self.facts.folder / "log").open("a") as log:
@@ -136,6 +138,7 @@ class ProcessContainer:
 
     def kill(self, number: int | str = signal.SIGKILL) -> None:
         """Send a signal to the main process; SIGKILL goes to all that it started too."""
+        self._is_told = True
         if isinstance(number, str):
             number = signal.Signals["SIG" + number.upper().removeprefix("SIG")]
         if number == signal.SIGKILL:
@@ -154,6 +157,7 @@ class ProcessContainer:
                 from docker.errors import APIError
 
                 raise APIError(f"Container {self.short_id} is running: stop it before removing it.")
+            self._is_told = True
             self._process.kill()
             self._exited.wait(_KILL_TIMEOUT_S)
         self._forget(self)
@@ -171,6 +175,8 @@ class ProcessContainer:
 
     def _reap(self) -> None:
         self._exit_code = self._process.wait()
+        if STOP_TIMEOUT_LABEL in self.labels and not self._is_told:
+            note_end(self.facts.folder / "log", self._exit_code)
         self._finished_at = timestamp()
         self._ended_at_s = time.monotonic()
         self._exited.set()

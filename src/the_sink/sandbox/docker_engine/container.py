@@ -19,7 +19,7 @@ from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
 
 from the_sink.sandbox.compute.rootfs import signal_number
-from the_sink.sandbox.container_log import deaf_line, read_log
+from the_sink.sandbox.container_log import STOP_TIMEOUT_LABEL, deaf_line, note_end, read_log
 
 _ASK_AGAIN_S = 1.0
 _AFTER_STOP_S = 10.0
@@ -47,6 +47,7 @@ class DockerContainer:
         self.name: str = container.name
         self.labels: dict[str, str] = dict(container.labels)
         self._exit_code = 0
+        self._is_told = False
         self._exited = threading.Event()
         self._ended_at_s = float("inf")
         log.touch(mode=0o600)
@@ -101,6 +102,7 @@ class DockerContainer:
 
     def stop(self, timeout: float = 10) -> None:
         """Ask process 1 to end; after ``timeout`` seconds say so in its log, and kill it."""
+        self._is_told = True
         with contextlib.suppress(*_TROUBLE):
             asked = self._container.attrs["Config"].get("StopSignal") or "SIGTERM"
             self._container.kill(signal=asked)
@@ -112,6 +114,7 @@ class DockerContainer:
 
     def kill(self, number: int | str | None = None) -> None:
         """Send a signal, SIGKILL by default, to process 1."""
+        self._is_told = True
         self._container.kill(signal=number)
 
     def remove(self, force: bool = False, v: bool = True, **_options: Any) -> None:
@@ -120,6 +123,7 @@ class DockerContainer:
         Raises:
             docker.errors.APIError: it runs and ``force`` is not set, or the engine refuses.
         """
+        self._is_told = True
         try:
             self._container.remove(force=force, v=v)
         except NotFound:
@@ -143,6 +147,8 @@ class DockerContainer:
             try:
                 self._copy_log(since)
                 self._exit_code = int(self._container.client.api.wait(self.id, timeout=None)["StatusCode"])
+                if STOP_TIMEOUT_LABEL in self.labels and not self._is_told:
+                    note_end(self._log, self._exit_code)
                 break
             except NotFound:
                 self._exit_code = _REMOVED_CODE

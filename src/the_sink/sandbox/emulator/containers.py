@@ -13,10 +13,11 @@ from typing import Any
 from docker.errors import DockerException
 from ministack.services import ecs
 
+from the_sink.sandbox.container_log import STOP_TIMEOUT_LABEL
+
 _STOP_TIMEOUT_S = 30.0
 """Between SIGTERM and SIGKILL; the default of ECS."""
 
-STOP_TIMEOUT_LABEL = "the-sink.stop-timeout"
 PORTS_LABEL = "the-sink.ports"
 """The container's ports, for an engine that must publish them."""
 
