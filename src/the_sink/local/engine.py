@@ -97,7 +97,7 @@ def _commands(env: Mapping[str, str]) -> list[str]:
 
 def _is_ours(path: str) -> bool:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - read by its first bytes
+        with Path(path).open("rb") as file:
             return OURS.encode() in file.read(2000)
     except OSError:
         return False

@@ -102,7 +102,7 @@ def _base_folders(pattern: str, source: Path) -> list[Path]:
 
 def _matches(pattern: str, folder: Path) -> list[str]:
     # Path.glob neither takes absolute patterns nor keeps names relative to the folder.
-    return sorted(glob.glob(pattern, root_dir=folder, recursive=True, include_hidden=True))  # noqa: PTH207 - see above
+    return sorted(glob.glob(pattern, root_dir=folder, recursive=True, include_hidden=True))  # noqa: PTH207 - Path.glob cannot
 
 
 def _excluded(match: str, pattern: str) -> bool:

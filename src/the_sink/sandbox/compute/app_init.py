@@ -67,7 +67,7 @@ class AppInit:
             self._record_dir,
             subprocess.PIPE,
         )
-        assert process.stdout is not None  # noqa: S101 - it was asked for
+        assert process.stdout is not None  # noqa: S101 - PIPE makes it; for mypy alone
         try:
             with process.stdout as stream:
                 for line in stream:
