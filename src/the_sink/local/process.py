@@ -90,29 +90,45 @@ def show(
         InputError: there is no such program.
         KeyboardInterrupt: Ctrl-C ended it.
     """
-    try:
-        process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env=env,
-            stdin=None if reads else subprocess.DEVNULL,
-            stdout=None if is_data else _STDERR,
-        )
-    except FileNotFoundError as error:
-        raise _missing(command[0], cwd) from error
-    heard = False
-    while process.returncode is None:
+    with _ctrl_c_noted() as heard:
         try:
-            process.wait()
-        except KeyboardInterrupt:
-            heard = True
+            process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=env,
+                stdin=None if reads else subprocess.DEVNULL,
+                stdout=None if is_data else _STDERR,
+            )
+        except FileNotFoundError as error:
+            raise _missing(command[0], cwd) from error
+        try:
+            code = process.wait()
         except BaseException:
             process.send_signal(signal.SIGTERM)
             process.wait()
             raise
     # Many have a code of their own for it: 2 is pytest's, 1 that of docker build.
-    _require_uninterrupted(-signal.SIGINT if heard and process.returncode else process.returncode)
-    return process.returncode
+    _require_uninterrupted(-signal.SIGINT if heard and code else code)
+    return code
+
+
+@contextmanager
+def _ctrl_c_noted() -> Iterator[list[int]]:
+    """Yield a list that Ctrl-C is noted in, instead of being raised.
+
+    Raised while a program is being started, it would leave one that nobody waits for; raised as the wait for it
+    returns, it would lose the exit code. Where Ctrl-C is ignored or answered in another way already, it stays so.
+    """
+    heard: list[int] = []
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield heard
+        return
+    signal.signal(signal.SIGINT, lambda number, _frame: heard.append(number))
+    try:
+        yield heard
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _require_uninterrupted(code: int) -> None:

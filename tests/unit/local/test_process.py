@@ -106,3 +106,31 @@ except KeyboardInterrupt as interrupted:
 
     assert (done.text, done.error_text) == (ended, "")
     assert (tmp_path / "told").read_text() == "told\n"
+
+
+@pytest.mark.parametrize("moment", ["read", "waitpid"])
+@pytest.mark.parametrize(("code", "ended"), [(0, "0"), (2, "KeyboardInterrupt")])
+def test_ctrl_c_as_a_shown_program_starts_or_ends_loses_nothing(tmp_path, moment, code, ended):
+    """The system calls in which Popen() learns that the program has started, and how it ended."""
+    body = f"""
+import os, signal
+from pathlib import Path
+from the_sink.local.process import show
+
+call = os.{moment}
+
+def interrupted(*arguments):
+    found = call(*arguments)
+    os.kill(os.getpid(), signal.SIGINT)
+    return found
+
+os.{moment} = interrupted
+try:
+    print(show(["sh", "-c", "sleep 0.2; touch ended; exit {code}"], Path.cwd()))
+except KeyboardInterrupt as interruption:
+    print(type(interruption).__name__)
+"""
+    done = run([sys.executable, "-c", body], tmp_path)
+
+    assert (done.text, done.error_text) == (ended, "")
+    assert (tmp_path / "ended").exists()
