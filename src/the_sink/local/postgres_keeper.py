@@ -3,7 +3,7 @@
 ``keeper.py FOLDER REMOVE PROGRAM [ARGUMENT…]`` leaves its starter at once and runs the server until nobody
 holds ``FOLDER/in-use.lock`` any more or SIGTERM comes. A lock is let go by the kernel however its holder
 ends, and goes on through ``exec``: so the server follows whoever asked for it, even one that was killed.
-A server that dies by itself is started again. REMOVE is ``remove`` where the folder goes with the server.
+A server that dies by itself is started again, as long as it does not die over and over. REMOVE is ``remove`` where the folder goes with the server.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pathlib import Path
 from types import FrameType
 
 _POLL_S = 0.1
-_RESTARTS = 5
-_RESTARTS_WITHIN_S = 60.0
-_RESTART_PAUSE_S = 0.3  # what a killed server's own processes need to see that it is gone
+_DEATHS = 5
+_WITHIN_S = 60.0
+_RESTART_PAUSE_S = 0.3
 
 _is_ending = False
 
@@ -56,18 +56,23 @@ def main(folder: Path, remove: bool, program: list[str]) -> int:
 
 
 def _keep(program: list[str], folder: Path, log: int, in_use: int) -> int:
-    restarts: list[float] = []
-    was_ready = False
+    deaths: list[float] = []  # of servers that had answered
+    is_ready = False
     server = _start(program, log)
     while not _is_ending:
-        if server.poll() is not None:
+        has_ended = server.poll() is not None
+        is_ready = is_ready or _is_ready(folder, server.pid)  # one that was killed leaves its file
+        if has_ended:
             now = time.monotonic()
-            restarts = [then for then in restarts if now - then < _RESTARTS_WITHIN_S] + [now]
-            if not was_ready or len(restarts) > _RESTARTS:
+            if is_ready:
+                deaths = [then for then in deaths if now - then < _WITHIN_S] + [now]
+                is_ready = False
+            # A new one is refused while a process of the one that was killed still has its memory, and such a
+            # process may be waiting for the disk.
+            if not deaths or len(deaths) > _DEATHS or now - deaths[-1] > _WITHIN_S:
                 return 1
             time.sleep(_RESTART_PAUSE_S)
             server = _start(program, log)
-        was_ready = was_ready or _is_ready(folder)
         with contextlib.suppress(OSError):
             fcntl.flock(in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break  # and kept, so that whoever comes now waits until the server has ended
@@ -90,11 +95,13 @@ def _start(program: list[str], log: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _is_ready(folder: Path) -> bool:
+def _is_ready(folder: Path, server: int) -> bool:
+    """Whether this server, not the one before it that was killed, says that it accepts connections."""
     try:
-        return (folder / "data" / "postmaster.pid").read_text().rstrip().endswith("ready")
+        lines = (folder / "data" / "postmaster.pid").read_text().split()
     except OSError:
         return False
+    return lines[:1] == [str(server)] and lines[-1] == "ready"
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -40,12 +40,13 @@ def wait_ready(folder: Path) -> tuple[int, int] | None:
 
 
 def ready_postmaster(folder: Path) -> tuple[int, int] | None:
-    """Pid and port of the server if its own file says that it accepts connections."""
+    """Pid and port of the server if its own file says that it accepts connections, and it has not been killed."""
     # Line 1 is the process, 4 the port, 8 the state: https://www.postgresql.org/docs/18/storage-file-layout.html
     try:
         lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
         if len(lines) < 8 or lines[7].strip() != "ready":
             return None
+        os.kill(int(lines[0]), 0)
         return int(lines[0]), int(lines[3])
     except (OSError, ValueError):
         return None

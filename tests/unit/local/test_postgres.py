@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
 from the_sink.errors import InputError, SinkError
-from the_sink.local import postgres, postgres_programs
+from the_sink.local import postgres, postgres_programs, postgres_state
 
 PASSWORD = 'it\'s a "secret" \\ $HOME %s'
 
@@ -39,7 +40,7 @@ def ask(database: postgres.Database, statement: str, **other: Any) -> Any:
     return row[0]
 
 
-def eventually(condition: Callable[[], Any], what: str, seconds: float = 20) -> Any:
+def eventually(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
@@ -194,7 +195,14 @@ def test_a_server_that_is_killed_comes_back_with_its_data(start: Callable[..., p
     with psycopg.connect(**connection(database)) as made:
         made.execute("CREATE TABLE kept AS SELECT 7 AS seven")
 
+    # What waits for a slow disk hears of the server's end only afterwards, and keeps its memory until then.
+    writer = psutil.Process(database.pid).children()[0]
+    writer.suspend()
+
     os.kill(database.pid, signal.SIGKILL)
+    log = database.folder / "server.log"
+    eventually(lambda: log.read_text().count("is still in use") > 5, "the refusals")
+    writer.resume()
 
     def seven() -> Any:
         try:
@@ -203,6 +211,22 @@ def test_a_server_that_is_killed_comes_back_with_its_data(start: Callable[..., p
             return None
 
     assert eventually(seven, "recovery") == 7
+
+
+def test_a_server_that_is_killed_over_and_over_stays_down(start: Callable[..., postgres.Database]) -> None:
+    database = start()
+    killed: set[int] = set()
+
+    def is_given_up() -> bool:
+        found = postgres_state.ready_postmaster(database.folder)
+        if found is not None and found[0] not in killed:
+            killed.add(found[0])
+            os.kill(found[0], signal.SIGKILL)
+        return not postgres_state.is_kept(database.folder)
+
+    eventually(is_given_up, "the keeper's end")
+    assert len(killed) == 6
+    assert not postgres.is_running(database.folder)
 
 
 HOLDER = """
