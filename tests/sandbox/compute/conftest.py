@@ -66,6 +66,12 @@ CONTAINER_INIT = """\
 import http.server, json, os, pathlib, signal, subprocess, sys
 root = pathlib.Path(os.environ["SINK_ROOT"])
 command = sys.argv[1:]
+
+def leave(*_):
+    print("stopping", flush=True)
+    sys.exit(0)
+
+signal.signal(signal.SIGTERM, leave)
 if report := os.environ.get("REPORT"):
     pathlib.Path(report, os.environ["PORT"]).write_text(str(os.getpid()))
 if command[:1] == ["exit"]:
@@ -95,11 +101,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         print("served", self.path, flush=True)
 
-def leave(*_):
-    print("stopping", flush=True)
-    sys.exit(0)
-
-signal.signal(signal.SIGTERM, leave)
 print("starting", version, flush=True)
 http.server.HTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
 """
