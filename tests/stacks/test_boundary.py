@@ -76,13 +76,23 @@ def test_the_stack_role_makes_everything_under_it(
     assert sorted(one.action for one in asked if not bounded(role, one, STACK_ROLE)) == []
 
 
-KNOWN = {
-    "<FileSystem.Arn>": arn("elasticfilesystem", "file-system/fs-1"),
-    "<import demo-app-stage-SecretArn>": arn("secretsmanager", "secret:demo-app-stage-secret-core-AbCdEf"),
-    "<DatabaseSecret.Id>": arn("secretsmanager", "secret:demo-app-stage-database-AbCdEf"),
-    "<StackRole.Arn>": STACK_ROLE,
-}
-"""The ARNs for which templates have tokens, where the boundary looks at them."""
+def secret(name: str) -> str:
+    """The ARN of a secret: a hyphen and six characters of AWS's choice end it.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/APIReference/API_CreateSecret.html
+    """
+    return arn("secretsmanager", f"secret:{name}-AbCdEf")
+
+
+@pytest.fixture
+def known(stack: Callable[..., Any]) -> dict[str, str]:
+    """The ARNs for which templates have tokens, where the boundary looks at them."""
+    return {
+        "<FileSystem.Arn>": arn("elasticfilesystem", "file-system/fs-1"),
+        "<import demo-app-stage-SecretArn>": secret(stack("pipeline").properties("SecretCore")["Name"]),
+        "<DatabaseSecret.Id>": secret(stack("python").properties("DatabaseSecret")["Name"]),
+        "<StackRole.Arn>": STACK_ROLE,
+    }
 
 
 def permitted(statements: list[dict[str, Any]]) -> Iterator[Request]:
@@ -101,7 +111,11 @@ def permitted(statements: list[dict[str, Any]]) -> Iterator[Request]:
 
 @pytest.mark.parametrize(("template", "role"), [(t, role) for t, roles in ROLES.items() for role in roles])
 def test_no_role_loses_what_the_platform_gives_it(
-    template: str, role: str, bounded: Callable[..., bool], stack: Callable[..., Any]
+    template: str,
+    role: str,
+    bounded: Callable[..., bool],
+    known: dict[str, str],
+    stack: Callable[..., Any],
 ) -> None:
     more = (
         {"SecretsDelivery": "task", "EnableExec": "true"}
@@ -112,7 +126,7 @@ def test_no_role_loses_what_the_platform_gives_it(
     statements = json.loads(
         re.sub(
             "<[^>]+>",
-            lambda token: KNOWN.get(token[0], token[0]),
+            lambda token: known.get(token[0], token[0]),
             json.dumps(role_statements(resolved, role)),
         )
     )
@@ -148,9 +162,9 @@ def of_app(app: str, env: str) -> list[Request]:
     """What an administrator might do with another app's things, and with its releases."""
     name = f"{app}-{env}"
     return [
-        request("secretsmanager:GetSecretValue", arn("secretsmanager", f"secret:{name}-secret-core-AbCdEf")),
-        request("secretsmanager:GetSecretValue", arn("secretsmanager", f"secret:{name}-database-AbCdEf")),
-        request("secretsmanager:PutSecretValue", arn("secretsmanager", f"secret:{name}-secret-core-AbCdEf")),
+        request("secretsmanager:GetSecretValue", secret(f"{name}-secret-core")),
+        request("secretsmanager:GetSecretValue", secret(f"{name}-database-0123456789ab")),
+        request("secretsmanager:PutSecretValue", secret(f"{name}-secret-core")),
         request("cloudformation:DeleteStack", arn("cloudformation", f"stack/{name}/0-1")),
         request("cloudformation:UpdateStack", arn("cloudformation", f"stack/{name}-pipeline/0-1")),
         request("codebuild:StartBuild", arn("codebuild", f"project/{name}-build")),
