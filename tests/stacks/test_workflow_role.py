@@ -273,6 +273,23 @@ def test_a_workflow_reads_what_a_build_made(granted: Callable[[str], list[dict[s
     assert allows(granted("prod"), request("ecs:DescribeTaskDefinition"))
 
 
+@pytest.mark.parametrize(
+    ("resource", "cluster", "may"),
+    [
+        ("*", "demo-app-stage-ecs-cluster", True),
+        ("*", "somebody-elses", False),
+        ("arn:aws:ecs:eu-west-1:123456789012:container-instance/demo-app-stage-ecs-cluster/*", "", True),
+    ],
+)
+def test_tasks_are_listed_by_their_service_whatever_iam_is_asked_about(
+    resource: str, cluster: str, may: bool, granted: Callable[[str], list[dict[str, Any]]]
+) -> None:
+    """No container instance is named, so it is ``*``: https://github.com/cdklabs/construct-hub/pull/1207."""
+    context = {"ecs:cluster": f"arn:aws:ecs:eu-west-1:{ACCOUNT}:cluster/{cluster}"} if cluster else {}
+
+    assert allows(granted("stage"), request("ecs:ListTasks", resource, context)) == may
+
+
 @pytest.mark.parametrize("env", ROLES)
 def test_a_job_of_one_environment_deploys_to_no_other(
     env: str, granted: Callable[[str], list[dict[str, Any]]]
