@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .policies import ACCOUNT, allows, as_list, request
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:alarms"
@@ -51,6 +54,30 @@ def test_the_page_about_them_knows_them_all(stack: Callable[..., Any]) -> None:
 
     told = re.findall(r"`(?:<app>/<env>|…)/([a-z-]+)`", page)
     assert sorted(told) == sorted(alarms(stack("python", AlarmTopicArn=TOPIC)))
+
+
+@pytest.mark.parametrize(
+    ("service", "context", "may"),
+    [
+        ("cloudwatch.amazonaws.com", {"aws:SourceAccount": ACCOUNT}, True),
+        ("cloudwatch.amazonaws.com", {"aws:SourceAccount": "999999999999"}, False),
+        # EventBridge says nothing of itself to a topic
+        # (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html).
+        ("events.amazonaws.com", {}, True),
+    ],
+)
+def test_the_topics_policy_on_the_page_lets_aws_publish(
+    service: str, context: dict[str, str], may: bool
+) -> None:
+    page = (REPOSITORY / "docs" / "how-to" / "be-told-of-trouble.md").read_text()
+    (policy,) = re.findall(r"```json\n( *\[.+?\])\n *```", page, re.DOTALL)
+    of_service = [
+        {key: value for key, value in statement.items() if key != "Principal"} | {"Sid": service}
+        for statement in json.loads(policy)
+        if service in as_list(statement["Principal"]["Service"])
+    ]
+
+    assert allows(of_service, request("sns:Publish", TOPIC, context)) == may
 
 
 def test_what_they_measure_is_the_apps_own(stack: Callable[..., Any]) -> None:
