@@ -19,11 +19,18 @@ from .conftest import SCRIPTS, Image, refusal
 
 sys.path.insert(0, str(SCRIPTS))
 from sink_runtime import env_file
+from sink_runtime.layout import Refusal
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True)
 VALUES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 PIECES = [*"\\\"'$#{}:-= \n\r\t`!%&ab", "${HOME}", "${A:-b}", "\\n", "é", "🚀"]
 TRICKY = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
+
+LINE = st.tuples(
+    st.sampled_from(["A=", "A =", "B= ", "export A=", "A='", 'B= "', "# ", ""]),
+    st.lists(st.sampled_from([*"\\\"'$#{}:- \t=", "${A}", "${A:-b}", "ab", "\\n", "\n"]), max_size=8).map("".join),
+).map("".join)
+"""What somebody may write by hand, well or badly."""
 
 HOSTILE = {
     "QUOTES": "both \"kinds\" of 'quotes'",
@@ -104,6 +111,8 @@ def test_what_is_written_is_what_both_readers_read(
         "A=b # comment\n",
         "A=b#c\n",
         "A=#b\n",
+        "A= # comment\n",
+        "A=  \nB=c\n",
         "A=\nB=\n",
         "# comment\n\nA=b\n",
         "A='b # c'\n",
@@ -124,6 +133,19 @@ def test_a_file_written_by_hand_means_what_python_dotenv_says(
 ) -> None:
     # As a text file is read: every line end is a line feed.
     assert env_file.parse(text.replace("\r\n", "\n"), ".env", {}) == read_with_dotenv(text)
+
+
+@given(lines=st.lists(LINE, max_size=4))
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_not_refused_means_what_python_dotenv_says(
+    read_with_dotenv: Callable[[str], dict[str, str]], lines: list[str]
+) -> None:
+    text = "\n".join(lines)
+    try:
+        values = env_file.parse(text, ".env", {})
+    except Refusal:
+        return
+    assert values == read_with_dotenv(text)
 
 
 def test_values_reach_the_app_and_its_env_file(image: Image) -> None:
@@ -239,7 +261,8 @@ def test_a_secret_that_cannot_be_an_environment_is_refused(image: Image, secret:
 
 
 @pytest.mark.parametrize(
-    "text", ["A=hunter2\nhunter2\n", 'A="hunter2\n', "A='hunter2' hunter2\n", "1=hunter2\n"]
+    "text",
+    ["A=hunter2\nhunter2\n", 'A="hunter2\n', 'A= "hunter2\n', "A='hunter2' hunter2\n", "1=hunter2\n"],
 )
 def test_a_malformed_env_file_is_refused_without_its_content(image: Image, text: str) -> None:
     image.write(".env", text)

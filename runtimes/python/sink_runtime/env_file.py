@@ -16,10 +16,12 @@ from sink_runtime.layout import Refusal
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 """What can be the name of an environment variable in every shell."""
 
+# After "=" and a space "#" begins a comment, and without the space a value.
 _ENTRY = re.compile(
     r"""(?:export[^\S\n]+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)[^\S\n]*=[^\S\n]*
         (?: (?: '(?P<single>(?:\\.|[^'\\])*)' | "(?P<double>(?:\\.|[^"\\])*)" ) [^\S\n]*(?:\#[^\n]*)?
-          | (?P<bare>(?!['"])[^\n]*)
+          | (?<=[^\S\n])\#[^\n]*
+          | (?P<bare>(?!['"]|[^\S\n])[^\n]*)
         )(?:\n|\Z)""",
     re.VERBOSE | re.DOTALL,
 )
@@ -74,7 +76,7 @@ def _unquote(entry: re.Match[str]) -> str:
         return re.sub(r"\\([\\'])", r"\1", entry["single"])
     if entry["double"] is not None:
         return re.sub(r"\\([\\'\"abfnrtv])", lambda match: _ESCAPES.get(match[1], match[1]), entry["double"])
-    return re.sub(r"\s+#.*", "", entry["bare"]).rstrip()
+    return re.sub(r"\s+#.*", "", entry["bare"] or "").rstrip()
 
 
 def _interpolate(value: str, known: Mapping[str, str]) -> str:
