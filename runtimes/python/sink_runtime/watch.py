@@ -18,7 +18,7 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sink_runtime import sockets
 from sink_runtime.layout import LOOPBACK_HOSTS, say
@@ -102,11 +102,12 @@ def watch(root: int, environment: Mapping[str, str], has_ended: Await) -> None:
     pause = _SHORTEST_S
     while not has_ended(pause):
         elapsed = time.monotonic() - began
-        listeners = [each for each in sockets.find_listeners() if each.port == int(port)]
-        if listeners:
-            if all(each.is_loopback for each in listeners) and environment["HOST"] not in LOOPBACK_HOSTS:
+        listeners = sockets.find_listeners()
+        asked = [each for each in listeners if each.port == int(port)]
+        if asked:
+            if all(each.is_loopback for each in asked) and environment["HOST"] not in LOOPBACK_HOSTS:
                 say(
-                    f"web listens on port {port} of {listeners[0].address} alone, where no load balancer "
+                    f"web listens on port {port} of {asked[0].address} alone, where no load balancer "
                     f"reaches it; it must listen on $HOST ({environment['HOST']})."
                 )
             elif has_complained:
@@ -114,7 +115,8 @@ def watch(root: int, environment: Mapping[str, str], has_ended: Await) -> None:
             return
         if elapsed >= reports[0]:
             due = reports.pop(0)
-            elsewhere = _ports(root)
+            # Of those found above: by now it may listen where it is asked.
+            elsewhere = _ports(root, listeners)
             if elsewhere or due != _ELSEWHERE_S:
                 say(_complaint(port, due, elsewhere))
                 has_complained = True
@@ -131,6 +133,6 @@ def _complaint(port: str, elapsed_s: float, elsewhere: list[int]) -> str:
     return f"{nothing}, which listens on port {named}."
 
 
-def _ports(root: int) -> list[int]:
+def _ports(root: int, listeners: Sequence[sockets.Listener]) -> list[int]:
     own = sockets.find_inodes(root)
-    return sorted({each.port for each in sockets.find_listeners() if each.inode in own})
+    return sorted({each.port for each in listeners if each.inode in own})
