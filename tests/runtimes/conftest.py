@@ -5,13 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "runtimes" / "python"
+DEADLINE_S = 20
+
+Start = Callable[..., subprocess.Popen[str]]
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,45 @@ def image(tmp_path: Path) -> Image:
         """,
     )
     return image
+
+
+@pytest.fixture
+def start(image: Image) -> Iterator[Start]:
+    """Start container-init and leave it running; what is left at the end is killed by its id."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(**variables: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            image.command("container-init"),
+            env=image.environment(variables),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def wait_for(path: Path) -> str:
+    """Return what a process has written into a file, once it has."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        if path.exists() and path.read_text():
+            return path.read_text()
+        time.sleep(0.02)
+    raise AssertionError(f"{path} was not written")
+
+
+def is_zombie(pid: int) -> bool:
+    """Whether a process has ended and waits to be counted by its parent."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], check=False, capture_output=True, text=True)
+    return state.stdout.strip()[:1] in ("", "Z")
 
 
 def refusal(done: subprocess.CompletedProcess[str]) -> str:

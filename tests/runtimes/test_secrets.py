@@ -28,7 +28,9 @@ TRICKY = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 
 LINE = st.tuples(
     st.sampled_from(["A=", "A =", "B= ", "export A=", "A='", 'B= "', "# ", ""]),
-    st.lists(st.sampled_from([*"\\\"'$#{}:- \t=", "${A}", "${A:-b}", "ab", "\\n", "\n"]), max_size=8).map("".join),
+    st.lists(st.sampled_from([*"\\\"'$#{}:- \t=", "${A}", "${A:-b}", "ab", "\\n", "\n"]), max_size=8).map(
+        "".join
+    ),
 ).map("".join)
 """What somebody may write by hand, well or badly."""
 

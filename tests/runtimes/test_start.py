@@ -2,54 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from .conftest import SCRIPTS, Image, refusal
-
-DEADLINE_S = 20
-
-
-@pytest.fixture
-def start(image: Image) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start container-init and leave it running; what is left at the end is killed by its id."""
-    started: list[subprocess.Popen[str]] = []
-
-    def run(**variables: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            image.command("container-init"),
-            env=image.environment(variables),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-def wait_for(path: Path) -> str:
-    """Return what a process has written into a file, once it has."""
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline:
-        if path.exists() and path.read_text():
-            return path.read_text()
-        time.sleep(0.02)
-    raise AssertionError(f"{path} was not written")
+from .conftest import DEADLINE_S, Image, Start, is_zombie, refusal, wait_for
 
 
 def environment_of(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
@@ -118,7 +79,7 @@ def test_the_end_of_a_web_that_is_several_commands_is_told(image: Image) -> None
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_reaches_web_which_ends_in_its_own_way(
-    image: Image, start: Callable[..., subprocess.Popen[str]], number: signal.Signals
+    image: Image, start: Start, number: signal.Signals
 ) -> None:
     image.write(
         "src/shop.py",
@@ -145,9 +106,7 @@ def test_a_signal_reaches_web_which_ends_in_its_own_way(
     assert (process.returncode, stdout) == (3, f"drained {number.name}\n")
 
 
-def test_a_signal_during_release_stops_it_and_web_does_not_start(
-    image: Image, start: Callable[..., subprocess.Popen[str]]
-) -> None:
+def test_a_signal_during_release_stops_it_and_web_does_not_start(image: Image, start: Start) -> None:
     """Even where release takes the signal for a reason to end well."""
     image.write(
         "Procfile", "release: trap 'exit 0' TERM; echo $$ > pid; while :; do :; done\nweb: echo serving\n"
@@ -165,9 +124,7 @@ def test_a_signal_during_release_stops_it_and_web_does_not_start(
 
 
 @pytest.mark.parametrize("web", ["python3 -m shop", "SLOW=1 LEVEL='a b' python3 -m shop > log 2>&1"])
-def test_web_takes_the_place_of_the_script(
-    image: Image, start: Callable[..., subprocess.Popen[str]], web: str
-) -> None:
+def test_web_takes_the_place_of_the_script(image: Image, start: Start, web: str) -> None:
     """No process, not even a shell, stands between whoever stops the task and the server."""
     image.write("Procfile", f"web: {web}\n")
     image.write(
@@ -184,9 +141,7 @@ def test_web_takes_the_place_of_the_script(
     assert int(wait_for(image.app / "pid")) == process.pid
 
 
-def test_a_signal_reaches_every_command_of_a_web_that_is_several(
-    image: Image, start: Callable[..., subprocess.Popen[str]]
-) -> None:
+def test_a_signal_reaches_every_command_of_a_web_that_is_several(image: Image, start: Start) -> None:
     image.write("Procfile", "web: cd src && python3 -m shop | cat\n")
     image.write(
         "src/shop.py",
@@ -205,109 +160,6 @@ def test_a_signal_reaches_every_command_of_a_web_that_is_several(
 
     assert process.returncode == 128 + signal.SIGTERM
     assert not Path(f"/proc/{server}").exists() or is_zombie(server)
-
-
-JOBS = """\
-    import os, pathlib, signal, sys
-
-    def drain(received, frame):
-        os.write(1, b"the job is done\\n")  # at once: two processes write here
-        sys.exit(0)
-
-    signal.signal(signal.SIGTERM, drain)
-    pathlib.Path("jobs").write_text("ready")
-    while True:
-        signal.pause()
-    """
-
-
-def test_further_process_types_run_beside_web_and_drain_with_it(
-    image: Image, start: Callable[..., subprocess.Popen[str]]
-) -> None:
-    image.write("Procfile", "worker: FAST=1 python3 -m jobs\nweb: python3 -m shop\n")
-    image.write("src/jobs.py", JOBS)
-    image.write("src/shop.py", JOBS.replace('"jobs"', '"shop"').replace("the job", "the answer"))
-    process = start()
-    wait_for(image.app / "jobs")
-    wait_for(image.app / "shop")
-
-    process.send_signal(signal.SIGTERM)
-    stdout, stderr = process.communicate(timeout=DEADLINE_S)
-
-    assert sorted(stdout.splitlines()) == ["the answer is done", "the job is done"]
-    assert stderr.splitlines() == [
-        "container-init: web: python3 -m shop",
-        "container-init: worker: FAST=1 python3 -m jobs",
-    ]
-    assert process.returncode == 128 + signal.SIGTERM
-
-
-@pytest.mark.parametrize("code", [0, 3])
-def test_a_task_ends_with_the_first_of_its_processes(image: Image, code: int) -> None:
-    """ECS starts another; a task whose worker is gone would go on serving and do no work."""
-    image.write("Procfile", f"web: python3 -m jobs\nworker: until [ -s jobs ]; do :; done; exit {code}\n")
-    image.write("src/jobs.py", JOBS)
-
-    done = image.run("container-init")
-
-    assert (done.returncode, done.stdout) == (code, "the job is done\n")
-    last = done.stderr.splitlines()[-1]
-    assert last == f"container-init: worker ended with exit code {code}, and the task with it."
-
-
-def test_what_does_not_end_with_the_others_is_killed(image: Image) -> None:
-    image.write(
-        "end.py",
-        """\
-        import os, pathlib, sys
-        from sink_runtime import children
-
-        children._GRACE_S = 0.3
-        with children.Children() as both:
-            deaf = "trap '' TERM; sleep 60 & echo $! > pid; wait; wait"
-            commands = [deaf, "until [ -s pid ]; do :; done; exit 4"]
-            here = pathlib.Path.cwd()
-            shells = [["sh", "-c", each] for each in commands]
-            started = [both.start(each, here, os.environ, whole_group=True) for each in shells]
-            first = both.wait_together(started)
-            print(both.wait(first), started[0].returncode, pathlib.Path("pid").read_text())
-        """,
-    )
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        [sys.executable, "end.py"], cwd=image.app, env=environment, capture_output=True, text=True, timeout=20
-    )
-
-    code, killed, pid = map(int, done.stdout.split())
-    assert (code, killed) == (4, -signal.SIGKILL), done.stderr
-    assert not Path(f"/proc/{pid}").exists() or is_zombie(pid)
-
-
-def test_releases_run_one_after_the_other(image: Image, start: Callable[..., subprocess.Popen[str]]) -> None:
-    """By a lock among the files that tasks share, which goes with whoever held it."""
-    shared = image.root / "mnt/shared"
-    shared.mkdir(parents=True)
-    image.write("Procfile", "release: echo $PORT >> order; exit 9\nweb: true\n")
-    with (shared / ".release.lock").open("a") as lock:
-        fcntl.lockf(lock, fcntl.LOCK_EX)
-        waiting = start()
-        assert waiting.stderr is not None
-        assert waiting.stderr.readline() == "container-init: release waits for that of another task.\n"
-        told = start()
-        assert told.stderr is not None
-        told.stderr.readline()
-        told.send_signal(signal.SIGTERM)
-        assert told.wait(DEADLINE_S) == 128 + signal.SIGTERM
-        assert not (image.app / "order").exists()
-
-    assert waiting.wait(DEADLINE_S) == 9
-    assert (image.app / "order").read_text() == "8080\n"
-
-
-def is_zombie(pid: int) -> bool:
-    """Whether a process has ended and waits to be counted by its parent."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], check=False, capture_output=True, text=True)
-    return state.stdout.strip()[:1] in ("", "Z")
 
 
 @pytest.mark.parametrize(
