@@ -27,6 +27,7 @@ UNCERTIFIED = (
 SILENT = "nothing listens on port 8080 ($PORT) 10 s after the start of web"
 WORKER = "worker ended with exit code 0, and the task with it"
 ENDED = Task("arn", "STOPPED", "app:1", exit_code=0, stop_code="EssentialContainerExited")
+WAITING = "release waits for that of another task"
 RELEASE = "release ended with exit code 1; web is not started"
 
 
@@ -41,6 +42,8 @@ RELEASE = "release ended with exit code 1; web is not started"
         ([f"container-init: {SILENT}.", "INFO still warming up"], SILENT),
         ([f"container-init: {SILENT}.", "container-init: web listens on port 8080 now, 12 s …"], ""),
         (["container-init: release: false", f"container-init: {RELEASE}."], RELEASE),
+        ([f"container-init: {WAITING}."], WAITING),
+        ([f"container-init: {WAITING}.", "container-init: release: alembic upgrade head"], ""),
         (["app-init: Procfile: every task runs 'worker' beside web."], ""),
         (["container-init: worker: python3 -m shop.jobs"], ""),
         (["container-init: Not used of the settings, because the container has its own: PORT."], ""),

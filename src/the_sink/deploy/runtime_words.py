@@ -9,9 +9,11 @@ import re
 from collections.abc import Sequence
 
 _SAID = re.compile(r"(?:^|\s)(?:app-init|container-init): (?P<text>\S.*)")
+_BEGINS = re.compile(r"[a-z][a-z0-9_-]*: ")
+"""A command of the Procfile: what was said before it, such as that it waits for another task, has passed."""
+
 _NO_FAULT = re.compile(
-    r"[a-z][a-z0-9_-]*: "  # the command that begins
-    r"|\S+ is not written \("  # a read-only root
+    r"\S+ is not written \("  # a read-only root
     r"|Not used of the settings"  # what the task definition or the image says wins
     r"|Procfile: "  # a process type that runs beside web
 )
@@ -30,7 +32,8 @@ def find_runtime_sentence(lines: Sequence[str]) -> str:
         found = _SAID.search(line)
         if found is None or _NO_FAULT.match(found["text"]):
             continue
-        fault = "" if _MENDED.match(found["text"]) else found["text"].strip().rstrip(".")
+        has_passed = _BEGINS.match(found["text"]) or _MENDED.match(found["text"])
+        fault = "" if has_passed else found["text"].strip().rstrip(".")
     return fault
 
 
