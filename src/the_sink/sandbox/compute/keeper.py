@@ -6,8 +6,8 @@ signals the main process, ``K`` kills its group, and the end of the pipe means t
 It ends with the main process's exit code (128 + signal, as containers do), after everything that
 process left behind is killed too.
 
-``keeper.py RECORD GRACE_S PROGRAM [ARGUMENT…]`` writes who is who to RECORD, so that a later sandbox can
-clean up where even this process was killed.
+``keeper.py RECORD GRACE_S PROGRAM [ARGUMENT…]`` writes who is who to RECORD before the program begins, so
+that a later sandbox can clean up where even this process was killed.
 """
 
 from __future__ import annotations
@@ -52,13 +52,20 @@ def _linux_prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def _start(program: list[str]) -> int:
-    """Start the program in a session of its own; it dies with this process, where the system offers it."""
+def _start(program: list[str]) -> tuple[int, int]:
+    """Make the program's process, in a session of its own; it dies with this one, where the system offers it.
+
+    The program begins once something is written to the pipe that is returned beside the process's id, and
+    never if this process ends before.
+    """
     keeper = os.getpid()
+    may_begin, begin = os.pipe()
     pid = os.fork()
     if pid:
-        return pid
+        os.close(may_begin)
+        return pid, begin
     try:
+        os.close(begin)
         os.setsid()
         _linux_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != keeper:
@@ -66,6 +73,8 @@ def _start(program: list[str]) -> int:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        if not os.read(may_begin, 1):
+            os._exit(137)
         os.execv(program[0], program)  # noqa: S606 - there is no shell to start it with
     except OSError as exc:
         os.write(2, f"{program[0]}: {exc.strerror}\n".encode())
@@ -75,6 +84,12 @@ def _start(program: list[str]) -> int:
 def _kill_group(leader: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, number)
+
+
+def _kill(main: int) -> None:
+    """Kill the main process, which may not lead its group yet, and its group."""
+    _signal(main, signal.SIGKILL)
+    _kill_group(main, signal.SIGKILL)
 
 
 def _kill_strays() -> None:
@@ -112,11 +127,11 @@ def _watch(main: int, grace_s: float, wakeup: int) -> int:
             _signal(main, signal.SIGTERM)
         for order in (orders or "").split():
             if order == "K":
-                _kill_group(main, signal.SIGKILL)
+                _kill(main)
             else:
                 _signal(main, int(order.removeprefix("S")))
         if time.monotonic() >= kill_at:
-            _kill_group(main, signal.SIGKILL)
+            _kill(main)
         with contextlib.suppress(ChildProcessError):
             pid, status = os.waitpid(main, os.WNOHANG)
             if pid:
@@ -136,7 +151,7 @@ def main(record: str, grace_s: str, *program: str) -> int:
     signal.set_wakeup_fd(writing)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
     _linux_prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    child = _start(list(program))
+    child, begin = _start(list(program))
 
     def forward(number: int, _frame: FrameType | None) -> None:
         _signal(child, number)
@@ -144,7 +159,12 @@ def main(record: str, grace_s: str, *program: str) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, forward)
     roles = {"owner": os.getppid(), "keeper": os.getpid(), "main": child}
-    Path(record).write_text(json.dumps({role: [pid, process_identity(pid)] for role, pid in roles.items()}))
+    known = json.dumps({role: [pid, process_identity(pid)] for role, pid in roles.items()})
+    draft = Path(f"{record}.{os.getpid()}")
+    draft.write_text(known)
+    draft.replace(record)
+    os.write(begin, b"1")
+    os.close(begin)
     code = _watch(child, float(grace_s), reading)
     _kill_group(child, signal.SIGKILL)
     _kill_strays()

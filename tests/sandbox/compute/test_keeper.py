@@ -1,0 +1,56 @@
+"""The process that keeps a container's: what it has noted and what it obeys from the first moment on."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from the_sink.sandbox.compute import keeper
+
+# The keeper as it is, on a machine where something takes its time.
+SLOW = f"""\
+import os, runpy, sys, time
+sys.path.insert(0, {str(Path(keeper.__file__).parent)!r})
+import keeper
+{{change}}
+sys.exit(keeper.main(*sys.argv[1:]))
+"""
+
+
+def keep(change: str, record: Path, *program: str, stdin: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", SLOW.format(change=change), str(record), "1", *program],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_program_begins_once_it_is_noted_who_it_is(tmp_path: Path) -> None:
+    """However long noting takes: of what runs, a later sandbox finds the process."""
+    record = tmp_path / "process.json"
+    slow = (
+        "known = keeper.process_identity\nkeeper.process_identity = lambda pid: time.sleep(0.2) or known(pid)"
+    )
+    # The end of its standard input would end the program.
+    orders, starter = os.pipe()
+    process = keep(slow, record, "/bin/cat", str(record), stdin=orders)
+    os.close(orders)
+    said, _ = process.communicate(timeout=60)
+    os.close(starter)
+
+    roles = json.loads(said)
+    assert process.returncode == 0
+    assert roles.keys() == {"owner", "keeper", "main"}
+    assert all(identity for _, identity in roles.values())
+    assert list(tmp_path.iterdir()) == [record]
+
+
+def test_a_process_that_leads_no_group_yet_is_killed_all_the_same(tmp_path: Path) -> None:
+    process = keep("os.setsid = lambda: None", tmp_path / "process.json", "/bin/sleep", "600")
+    process.communicate("K\n", timeout=60)
+
+    assert process.returncode == 137
