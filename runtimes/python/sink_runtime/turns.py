@@ -45,14 +45,16 @@ def _await_lock(file: IO[str], name: str) -> None:
     (https://github.com/torvalds/linux/blob/v6.12/fs/nfs/nfs4proc.c, nfs4_retry_setlk), and a signal that
     comes just before it would be heard only after it.
     """
-    has_waited = False
-    while True:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not has_waited:
-                say(f"{name} waits for that of another task.")
-            has_waited = True
-            time.sleep(_POLL_S)
-        else:
-            return
+    if _lock(file):
+        return
+    say(f"{name} waits for that of another task.")
+    while not _lock(file):
+        time.sleep(_POLL_S)
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
