@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,14 +20,19 @@ class Recorded:
 
     def __init__(self, kind: str, tmp_path: Path) -> None:
         self.lines: list[str] = []
+        self.on_line: Callable[[], None] = lambda: None
         (tmp_path / "src" / "sub").mkdir(parents=True)
         self.shell = Shell(
             kind,
             folder=tmp_path / "src",
             scratch=tmp_path / "scratch",
             environment={"PATH": "/usr/bin:/bin", "GIVEN": "a b"},
-            emit=self.lines.append,
+            emit=self.emit,
         )
+
+    def emit(self, line: str) -> None:
+        self.lines.append(line)
+        self.on_line()
 
     def run(self, command: str) -> tuple[int, list[str]]:
         before = len(self.lines)
@@ -79,23 +86,48 @@ def test_values_are_read_without_showing_them(recorded: Recorded) -> None:
 
 def test_killing_ends_the_command_and_what_it_started(tmp_path: Path) -> None:
     recorded = Recorded("", tmp_path)
-    timer = threading.Timer(0.3, recorded.shell.kill)
-    timer.start()
-    started = time.monotonic()
-    status, _ = recorded.run("sleep 31 & sleep 30; wait")
+    begun = threading.Event()
 
-    assert status == 137
-    assert time.monotonic() - started < 5
+    def kill() -> None:
+        assert begun.wait(60)
+        recorded.shell.kill()
+
+    recorded.on_line = begun.set
+    killer = threading.Thread(target=kill)
+    killer.start()
+    status, lines = recorded.run(f"{LASTING} & echo begun; wait")
+    killer.join()
+
+    assert (status, lines) == (137, ["begun"])
     assert recorded.run("echo never") == (137, [])
     recorded.shell.close()
-    eventually_none(lambda: running("sleep 31"))
+    eventually_none(lambda: running(LASTING))
+
+
+def test_killing_while_the_shell_is_started_ends_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = Recorded("", tmp_path)
+    start = subprocess.Popen
+
+    def start_late(*arguments: Any, **options: Any) -> Any:
+        recorded.shell.kill()
+        return start(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", start_late)
+
+    assert recorded.run("echo never; exit 5") == (137, [])
 
 
 def test_closing_ends_what_was_left_in_the_background(tmp_path: Path) -> None:
     recorded = Recorded("", tmp_path)
-    assert recorded.run("sleep 32 >/dev/null 2>&1 &")[0] == 0
+    assert recorded.run(f"{LASTING} >/dev/null 2>&1 &")[0] == 0
     recorded.shell.close()
-    eventually_none(lambda: running("sleep 32"))
+    eventually_none(lambda: running(LASTING))
+
+
+LASTING = f"sleep 600.{os.getpid()}"
+"""Nobody else's on this machine."""
 
 
 def running(command: str) -> list[str]:
@@ -104,7 +136,7 @@ def running(command: str) -> list[str]:
 
 
 def eventually_none(find: Callable[[], list[str]]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while find():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -63,6 +63,8 @@ class Shell:
         if self._killed.is_set():
             return 137
         process = self._alive()
+        if self._killed.is_set():  # while it was being started: whoever killed it found nothing to end
+            self._end_group(signal.SIGKILL)
         self._count += 1
         file = self._scratch / f"command-{self._count}"
         file.write_text(command)
