@@ -102,7 +102,14 @@ def test_an_update_is_rolled_back_to_what_there_was(maker: Maker) -> None:
     assert (maker.queues(), maker.logs()) == ([], ["/made"])
 
 
+def passing(role: str, service: str = "cloudformation.amazonaws.com") -> dict[str, Any]:
+    """A statement that lets a role be passed to a service."""
+    condition = {"StringEquals": {"iam:PassedToService": service}}
+    return {"Effect": "Allow", "Action": "iam:PassRole", "Resource": role, "Condition": condition}
+
+
 def test_what_is_nested_is_made_under_the_same_role(maker: Maker) -> None:
+    maker.may(statement("logs:*", "cloudformation:*"), passing(maker.role))
     url = f"https://{BUCKET}.s3.amazonaws.com/child.json"
     parent = {"Child": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}}}
 
@@ -118,6 +125,33 @@ def test_what_is_nested_is_made_under_the_same_role(maker: Maker) -> None:
     resources = maker.pipelines.stacks.describe_stack_resources(StackName="made")["StackResources"]
     assert maker.failures(resources[0]["PhysicalResourceId"])["Jobs"] == denied()
     assert (maker.queues(), maker.logs()) == ([], ["/made"])
+
+
+@pytest.mark.parametrize(
+    ("role", "service"),
+    [("other", "cloudformation.amazonaws.com"), ("maker", "ecs-tasks.amazonaws.com")],
+)
+def test_nothing_is_nested_under_a_role_that_may_not_pass_itself_on(
+    maker: Maker, role: str, service: str
+) -> None:
+    maker.may(
+        statement("logs:*", "cloudformation:*"), passing(maker.role.replace("maker", role), service=service)
+    )
+    body = json.dumps({"Resources": {"Log": log()}})
+    maker.pipelines.s3.put_object(Bucket=BUCKET, Key="child.json", Body=body)
+    url = f"https://{BUCKET}.s3.amazonaws.com/child.json"
+
+    status = maker.stack(
+        {"Child": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}}}
+    )
+
+    assert (status, maker.logs()) == ("ROLLBACK_COMPLETE", [])
+    assert maker.failures()["Child"] == (
+        "CREATE_FAILED",
+        f'Resource handler returned message: "User: {SESSION} is not authorized to perform: iam:PassRole on '
+        f"resource: {maker.role} because no identity-based policy allows the iam:PassRole action"
+        '" (HandlerErrorCode: AccessDenied)',
+    )
 
 
 def test_what_is_not_new_asks_for_nothing(maker: Maker) -> None:

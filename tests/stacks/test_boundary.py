@@ -23,7 +23,7 @@ from .policies import (
     role_statements,
 )
 from .test_security import length
-from .test_stack_role import EVERYTHING, needs, requests
+from .test_stack_role import EVERYTHING, needs, requests, stack_role
 
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/the-sink-boundary-demo-app-stage"
 ROLES = {
@@ -68,7 +68,7 @@ def bounded(boundary: list[dict[str, Any]]) -> Callable[..., bool]:
 def test_the_stack_role_makes_everything_under_it(
     bounded: Callable[..., bool], stack: Callable[..., Any]
 ) -> None:
-    role = role_statements(stack("pipeline", PermissionsBoundaryArn=BOUNDARY), "StackRole")
+    role = stack_role(stack("pipeline", PermissionsBoundaryArn=BOUNDARY))
     app = stack("python", **EVERYTHING, PermissionsBoundaryArn=BOUNDARY)
     asked = {one for made, operation, action in needs(app) for one in requests(made, operation, action)}
 

@@ -32,6 +32,9 @@ NEEDED = {
     # The ECS action registers a revision of the task definition
     # (both services: https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-ECS.html).
     *product(["PipelineRole"], APP_ROLES, ["ecs-tasks.amazonaws.com", "ecs.amazonaws.com"]),
+    # CloudFormation gives a nested stack the role of the one above
+    # (https://github.com/aws-solutions-library-samples/data-lakes-on-aws/issues/275).
+    ("StackRole", "StackRole", "cloudformation.amazonaws.com"),
     # CloudFormation registers the first one.
     *product(["StackRole"], APP_ROLES, ["ecs-tasks.amazonaws.com"]),
 }

@@ -122,6 +122,7 @@ def test_roles_are_passed_to_the_services_that_need_them_and_no_other(stack: Cal
         ("PipelineRole", "PassStackRole"): {"cloudformation.amazonaws.com"},
         ("PipelineRole", "PassTaskRoles"): {"ecs.amazonaws.com", "ecs-tasks.amazonaws.com"},
         ("StackRole", "PassTaskRoles"): {"ecs-tasks.amazonaws.com"},
+        ("StackPolicy", "PassItselfToNestedStacks"): {"cloudformation.amazonaws.com"},
     }
 
 

@@ -26,6 +26,7 @@ from .policies import (
     REGION,
     Request,
     allows,
+    filled,
     is_known,
     parts,
     request,
@@ -67,7 +68,6 @@ class Fixed:
 
 NOT_NEEDED: dict[str, dict[Unset | Fixed | str, str]] = {
     NESTED: {
-        "a nested stack is changed under its parent's role": "iam:PassRole",
         "the type has no property for it, and a nested stack has neither": (
             "cloudformation:SetStackPolicy cloudformation:UpdateTerminationProtection"
         ),
@@ -201,6 +201,17 @@ def role_arn(path: str) -> str:
     return f"arn:aws:iam::{ACCOUNT}:role{path}"
 
 
+def stack_role_arn(stack: Any) -> str:
+    """The ARN of the StackRole of a stack's app and environment."""
+    platform, app, env = (stack.parameters[name] for name in ("PlatformName", "AppName", "AppEnv"))
+    return role_arn(f"/{platform}/delivery/{app}/{env}/{app}-{env}-pipeline-StackRole-1A2B")
+
+
+def stack_role(pipeline: Any) -> list[dict[str, Any]]:
+    """What StackRole may do, by the template of the pipeline's stack."""
+    return filled(role_statements(pipeline, "StackRole"), {"StackRole": stack_role_arn(pipeline)})
+
+
 class Made:
     """What one resource of a stack is to IAM: its ARNs by kind, and what AWS says of requests about it."""
 
@@ -215,7 +226,10 @@ class Made:
         p, name = self.properties, self.app_stack
         match self.type:
             case "AWS::CloudFormation::Stack":
-                return {"stack": [arn("cloudformation", f"stack/{name}-StackPython-1A2B3C4D/0-1")]}
+                return {
+                    "stack": [arn("cloudformation", f"stack/{name}-StackPython-1A2B3C4D/0-1")],
+                    "role": [self.stack_role],
+                }
             case "AWS::CloudWatch::Alarm":
                 return {"alarm": [arn("cloudwatch", f"alarm:{p['AlarmName']}")]}
             case "AWS::ApplicationAutoScaling::ScalableTarget" | "AWS::ApplicationAutoScaling::ScalingPolicy":
@@ -289,6 +303,11 @@ class Made:
         raise AssertionError(f"nobody has said which ARNs a {self.type} has")
 
     @property
+    def stack_role(self) -> str:
+        """The role that its stack is made under."""
+        return stack_role_arn(self._stack)
+
+    @property
     def group(self) -> dict[str, Any]:
         """The security group that it is, or that it is a rule of."""
         named: str = self.properties.get("GroupId", "")
@@ -340,7 +359,8 @@ def _is_tagging(action: str) -> bool:
 
 def _context(made: Made, operation: str, action: str) -> dict[str, str]:
     if action == "iam:PassRole":
-        return {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+        service = "cloudformation" if made.type == NESTED else "ecs-tasks"
+        return {"iam:PassedToService": f"{service}.amazonaws.com"}
     if action == "elasticfilesystem:CreateFileSystem":
         return {"elasticfilesystem:Encrypted": str(made.properties["Encrypted"]).lower()}
     if action == "elasticfilesystem:TagResource" and operation == "create":
@@ -407,7 +427,7 @@ def test_no_type_of_the_templates_is_refused_by_validate_or_the_sandbox() -> Non
 
 @pytest.mark.parametrize("boundary", ["", BOUNDARY])
 def test_it_may_do_all_that_the_stacks_resources_take(boundary: str, stack: Callable[..., Any]) -> None:
-    role = role_statements(stack("pipeline", PermissionsBoundaryArn=boundary), "StackRole")
+    role = stack_role(stack("pipeline", PermissionsBoundaryArn=boundary))
     app = stack("python", **EVERYTHING, PermissionsBoundaryArn=boundary)
     missing = {
         f"{made.type} {operation}: {asked.action} on {asked.resource} {dict(asked.context) or ''}"
@@ -420,7 +440,7 @@ def test_it_may_do_all_that_the_stacks_resources_take(boundary: str, stack: Call
 
 
 def test_it_may_do_nothing_that_neither_a_resource_nor_a_reason_takes(stack: Callable[..., Any]) -> None:
-    role = role_statements(stack("pipeline", PermissionsBoundaryArn=BOUNDARY), "StackRole")
+    role = stack_role(stack("pipeline", PermissionsBoundaryArn=BOUNDARY))
     app = stack("python", **EVERYTHING, PermissionsBoundaryArn=BOUNDARY)
     asked = {one for made, operation, action in needs(app) for one in requests(made, operation, action)}
     used = {(sid, part) for sid, part, alone in parts(role) if any(allows([alone], one) for one in asked)}
@@ -435,7 +455,7 @@ def test_it_may_do_nothing_that_neither_a_resource_nor_a_reason_takes(stack: Cal
 
 def test_no_two_statements_allow_the_same(stack: Callable[..., Any]) -> None:
     """Else one of them could go or be narrowed, and nothing would change."""
-    role = role_statements(stack("pipeline", PermissionsBoundaryArn=BOUNDARY), "StackRole")
+    role = stack_role(stack("pipeline", PermissionsBoundaryArn=BOUNDARY))
     app = stack("python", **EVERYTHING, PermissionsBoundaryArn=BOUNDARY)
     twice = {
         (one.action, one.resource, *sids)
@@ -474,7 +494,7 @@ OTHERS = {
 def test_it_changes_nothing_of_another_app_but_what_the_documentation_says(
     app: str, stack: Callable[..., Any]
 ) -> None:
-    role = role_statements(stack("pipeline", AppName=app), "StackRole")
+    role = stack_role(stack("pipeline", AppName=app))
     reached = {
         (statement["Sid"], action)
         for name, env in OTHERS[app]
@@ -517,14 +537,14 @@ OWN, PLATFORM = "demo-app-stage-StackPython-1A2B3C4D", "the-sink-platform"
 def test_a_security_group_of_another_stack_or_network_is_out_of_reach(
     vpc: str, made_by: str, may: bool, action: str, stack: Callable[..., Any]
 ) -> None:
-    role = role_statements(stack("pipeline"), "StackRole")
+    role = stack_role(stack("pipeline"))
     context = {"ec2:Vpc": vpc, **({BY_STACK: made_by} if made_by else {})}
 
     assert allows(role, request(f"ec2:{action}", arn("ec2", "security-group/sg-1"), context)) == may
 
 
 def test_a_group_gets_its_tags_while_its_network_is_not_known(stack: Callable[..., Any]) -> None:
-    role = role_statements(stack("pipeline"), "StackRole")
+    role = stack_role(stack("pipeline"))
 
     assert allows(role, request("ec2:CreateTags", arn("ec2", "security-group/sg-1")))
     assert not allows(role, request("ec2:DeleteSecurityGroup", arn("ec2", "security-group/sg-1")))
@@ -535,7 +555,7 @@ def test_a_group_gets_its_tags_while_its_network_is_not_known(stack: Callable[..
 def test_mount_targets_stay_in_the_platforms_network(
     kind: str, vpc: str, may: bool, stack: Callable[..., Any]
 ) -> None:
-    role = role_statements(stack("pipeline"), "StackRole")
+    role = stack_role(stack("pipeline"))
     asked = request("ec2:ModifyNetworkInterfaceAttribute", arn("ec2", f"{kind}/x-1"), {"ec2:Vpc": vpc})
 
     assert allows(role, asked) == may

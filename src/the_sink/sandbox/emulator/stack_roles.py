@@ -3,7 +3,9 @@
 The emulator makes resources by itself, by other calls than AWS's handlers, so these calls are not played
 under the role. What is checked is whether the role may bring a new thing into being at all: the action that
 its type's creation cannot do without (:mod:`the_sink.local.creation`), on any resource. What an update, a
-replacement or a deletion takes, and what only some properties take, is not.
+replacement or a deletion takes, and what only some properties take, is not. A new nested stack is given the
+role of the one above, which must be allowed to pass itself on
+(https://github.com/aws-solutions-library-samples/data-lakes-on-aws/issues/275).
 """
 
 from __future__ import annotations
@@ -71,6 +73,9 @@ def _check(roles: Roles, acting: Credentials, kind: str) -> None:
         return
     try:
         roles.check_reach(acting, actions, resource_pattern(actions[0], region, ACCOUNT_ID))
+        if kind == NESTED:
+            to = {"iam:PassedToService": "cloudformation.amazonaws.com"}
+            roles.check(acting, "iam:PassRole", acting.role, region, to)
     except RoleRefused as refused:
         raise ValueError(
             f'Resource handler returned message: "{refused}" (HandlerErrorCode: AccessDenied)'
