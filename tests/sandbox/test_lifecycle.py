@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -48,7 +49,7 @@ def kill(server: lifecycle.Sandbox) -> None:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -164,7 +165,7 @@ def starting(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[subproces
 
 def test_an_interrupted_start_ends_what_it_started_and_says_so(starting: subprocess.Popen[str]) -> None:
     starting.send_signal(signal.SIGINT)
-    out, err = starting.communicate(timeout=20)
+    out, err = starting.communicate(timeout=60)
 
     assert (starting.returncode, out) == (130, "")
     assert err == "Interrupted: the sandbox 'mine' was not started.\n"
@@ -232,6 +233,18 @@ def test_reset_empties_a_running_and_a_stopped_sandbox(own: lifecycle.Sandbox) -
     lifecycle.reset("mine")
     again = lifecycle.start("mine")
     assert client(again, "ecr").describe_repositories()["repositories"] == []
+
+
+def test_a_reset_that_nobody_answers_is_not_called_done(free_port: Callable[[], int]) -> None:
+    home = lifecycle.state_dir("mine")
+    home.mkdir(parents=True)
+    entry = {"pid": os.getpid(), "port": free_port(), "endpoint_url": "", "compute": "processes"}
+    (home / "sandbox.json").write_text(json.dumps(entry))
+    with exclusive(home / "server.lock", 1), pytest.raises(SandboxUnavailable) as raised:
+        lifecycle.reset("mine")
+
+    assert raised.value.message == "The sandbox 'mine' did not answer that it is empty."
+    assert raised.value.hint == f"Its log: {home / 'server.log'}"
 
 
 @pytest.mark.parametrize("name", ["", "../up", "Big", "a b", "x" * 41])

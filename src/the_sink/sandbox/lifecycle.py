@@ -42,6 +42,9 @@ _POLL_S = 0.05
 _END_S = 10.0
 """How long a sandbox that has not started yet may take to end in an orderly way."""
 
+_RESET_S = 300.0
+"""How long it may take to end tasks and databases, and to remove what an engine has."""
+
 
 @dataclass(frozen=True)
 class Sandbox:
@@ -187,7 +190,8 @@ def reset(name: str, *, timeout_s: float = 30) -> None:
 
     Raises:
         SandboxUnavailable: its images are in a Docker Engine that does not answer, or another command is
-            starting it for longer than ``timeout_s``; nothing was emptied.
+            starting it for longer than ``timeout_s``; nothing was emptied. Or it runs, and does not answer
+            that it is empty.
     """
     home = state_dir(name)
     if not home.is_dir():
@@ -195,7 +199,11 @@ def reset(name: str, *, timeout_s: float = 30) -> None:
     with exclusive(home / "start.lock", timeout_s):
         running = find(name)
         if running is not None:
-            request(running.port, "POST", "/_sandbox/reset", timeout_s=60)
+            if request(running.port, "POST", "/_sandbox/reset", timeout_s=_RESET_S) is None:
+                raise SandboxUnavailable(
+                    f"The sandbox {name!r} did not answer that it is empty.",
+                    f"Its log: {home / 'server.log'}",
+                )
             return
         forget_engine(home)
         for kept in home.iterdir():

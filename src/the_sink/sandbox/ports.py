@@ -12,6 +12,8 @@ from pathlib import Path
 from the_sink.sandbox.process import HOST, request
 
 _LAST_PORT = 65535
+_ANSWER_S = 3.0
+"""How long a sandbox on a busy machine may take to say its name; a silent program costs as much."""
 
 
 class PortIs(enum.Enum):
@@ -47,7 +49,7 @@ def next_free(port: int) -> int:
 
 def sandbox_on(port: int) -> str:
     """Return the name of the sandbox that answers on a port, "" if it is none."""
-    answer = request(port, "GET", "/_sandbox/status", timeout_s=0.5)
+    answer = request(port, "GET", "/_sandbox/status", timeout_s=_ANSWER_S)
     return str(answer["sandbox"]) if isinstance(answer, dict) and "sandbox" in answer else ""
 
 
