@@ -83,19 +83,25 @@ class Saver:
     def paused(self) -> Iterator[None]:
         """Keep from writing while the state is being replaced; every file is written anew afterwards."""
         with self._writing:
-            yield
-            self._written.clear()
-        self.touch()
+            try:
+                yield
+            finally:
+                self._written.clear()
+                self.touch()
 
     def save(self) -> None:
         """Write the services whose state differs from what was written last."""
         with self._writing:
             self._pending = False
-            for service, content in self._snapshot().items():
-                digest = hashlib.sha256(content).digest()
-                if self._written.get(service) != digest:
-                    write_atomically(self._folder / f"{service}.json", content)
-                    self._written[service] = digest
+            try:
+                for service, content in self._snapshot().items():
+                    digest = hashlib.sha256(content).digest()
+                    if self._written.get(service) != digest:
+                        write_atomically(self._folder / f"{service}.json", content)
+                        self._written[service] = digest
+            except BaseException:
+                self._pending = True
+                raise
 
     def _run(self) -> None:
         while not self._ended.is_set():
@@ -113,6 +119,8 @@ class Saver:
                 if self._ended.is_set() or self._changed.wait(pause_s):
                     break
                 self._try_to_save()
+            if self._pending:  # the disk is still full, perhaps: what is not saved lets nobody rest
+                self._changed.set()
 
     def _try_to_save(self) -> None:
         try:
