@@ -228,7 +228,12 @@ def test_workflows_are_bound_to_organisation_and_environment(
     assert statement["Principal"] == {"Federated": "<GitHubOidcProvider>"}
     assert statement["Condition"] == {
         "StringEquals": {"token.actions.githubusercontent.com:aud": "sts.amazonaws.com"},
-        "StringLike": {"token.actions.githubusercontent.com:sub": f"repo:acme/svc-*:environment:{env}"},
+        "StringLike": {
+            "token.actions.githubusercontent.com:sub": [
+                f"repo:acme/svc-*:environment:{env}",
+                f"repo:acme@*/svc-*@*:environment:{env}",
+            ]
+        },
     }
 
 

@@ -1,4 +1,4 @@
-"""Who may act under a role: the services of this account, never for somebody else's.
+"""Who may act under a role: the services of this account, never for somebody else, and workflows of GitHub.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
 """
@@ -47,3 +47,29 @@ def test_a_service_acts_under_a_role_for_this_account_alone(
     assert assumed(**{"aws:SourceAccount": ACCOUNT})
     assert not assumed(**{"aws:SourceAccount": "999999999999"})
     assert not assumed()
+
+
+@pytest.mark.parametrize(
+    ("subject", "trusted"),
+    [
+        ("repo:acme/svc-a:environment:stage", True),
+        # Of a repository that is younger than 15 July 2026
+        # (https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims).
+        ("repo:acme@123456/svc-a@456789:environment:stage", True),
+        ("repo:acme@123456/svc-a@456789:environment:prod", False),
+        ("repo:acme@123456/svc-a@456789:ref:refs/heads/main", False),
+        ("repo:acme@123456/other@456789:environment:stage", False),
+        ("repo:acme-two@123456/svc-a@456789:environment:stage", False),
+        ("repo:acme-two/svc-a:environment:stage", False),
+    ],
+)
+def test_a_workflow_is_known_by_names_with_and_without_numbers(
+    subject: str, trusted: bool, stack: Callable[..., Any]
+) -> None:
+    platform = stack("platform", GitHubOrganization="acme", GitHubRepositoryPattern="svc-*")
+    (statement,) = platform.properties("GitHubRole")["AssumeRolePolicyDocument"]["Statement"]
+    trust = [{key: statement[key] for key in ("Sid", "Effect", "Action", "Condition")} | {"Resource": "*"}]
+    issuer = "token.actions.githubusercontent.com"
+    asked = {f"{issuer}:aud": "sts.amazonaws.com", f"{issuer}:sub": subject}
+
+    assert allows(trust, request("sts:AssumeRoleWithWebIdentity", "*", asked)) == trusted
