@@ -19,7 +19,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from the_sink.sandbox.saver import write_atomically
+from the_sink.sandbox.compute.locks import write_atomically
 
 _STOP_TIMEOUT_S = 5
 
@@ -65,8 +65,7 @@ class AwsCommand:
         script = (
             f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -S {shlex.quote(str(client))} {socket} "$@"\n'
         )
-        write_atomically(self._folder / "aws", script.encode())
-        (self._folder / "aws").chmod(0o755)
+        write_atomically(self._folder / "aws", script.encode(), mode=0o755)
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-m", "the_sink.sandbox.builds.aws_server", str(socket)],
             stdin=subprocess.PIPE,

@@ -13,7 +13,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from the_sink.sandbox.saver import write_atomically
+from the_sink.sandbox.compute.locks import write_atomically
 
 
 def install_jq_command(state_dir: Path) -> Path | None:
@@ -22,8 +22,7 @@ def install_jq_command(state_dir: Path) -> Path | None:
         return None
     folder = state_dir / "jq" / "bin"
     script = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -m {__name__} "$@"\n'
-    write_atomically(folder / "jq", script.encode())
-    (folder / "jq").chmod(0o755)
+    write_atomically(folder / "jq", script.encode(), mode=0o755)
     return folder
 
 
