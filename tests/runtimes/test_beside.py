@@ -13,16 +13,24 @@ import pytest
 from .conftest import DEADLINE_S, SCRIPTS, Image, Start, is_zombie, wait_for
 
 JOBS = """\
-    import os, pathlib, signal, sys
+    import os, pathlib, signal
 
-    def drain(received, frame):
-        os.write(1, b"the job is done\\n")  # at once: two processes write here
-        sys.exit(0)
-
-    signal.signal(signal.SIGTERM, drain)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     pathlib.Path("jobs").write_text("ready")
-    while True:
-        signal.pause()
+    signal.sigwait({signal.SIGTERM})
+    os.write(1, b"the job is done\\n")  # at once: two processes write here
+    """
+
+POOL = """\
+    import pathlib, signal, subprocess, sys
+
+    job = [sys.executable, "-c", "import sys; sys.stdin.read(); print('the job is done')"]
+    started = subprocess.Popen(job, stdin=subprocess.PIPE)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    pathlib.Path("jobs").write_text("ready")
+    signal.sigwait({signal.SIGTERM})
+    started.stdin.close()
+    sys.exit(started.wait())
     """
 
 
@@ -43,6 +51,42 @@ def test_further_process_types_run_beside_web_and_drain_with_it(image: Image, st
         "container-init: worker: FAST=1 python3 -m jobs",
     ]
     assert process.returncode == 128 + signal.SIGTERM
+
+
+def test_a_worker_that_is_told_to_end_lets_its_own_processes_finish(image: Image, start: Start) -> None:
+    """Those of Celery die of a SIGTERM of their own: https://github.com/celery/celery/issues/4795."""
+    image.write("Procfile", "worker: python3 -m pool\nweb: sleep 60\n")
+    image.write("src/pool.py", POOL)
+    process = start()
+    wait_for(image.app / "jobs")
+
+    process.send_signal(signal.SIGTERM)
+    stdout, _ = process.communicate(timeout=DEADLINE_S)
+
+    assert stdout == "the job is done\n"
+
+
+def test_what_a_script_leaves_behind_is_told_too_and_waited_for(image: Image, start: Start) -> None:
+    """The shell ends at once, and what it has started serves on."""
+    image.write("Procfile", "worker: sh run.sh\nweb: sleep 60\n")
+    image.write("run.sh", "python3 -m jobs\necho never\n")
+    image.write("src/jobs.py", JOBS)
+    process = start()
+    wait_for(image.app / "jobs")
+
+    process.send_signal(signal.SIGTERM)
+    stdout, _ = process.communicate(timeout=DEADLINE_S)
+
+    assert stdout == "the job is done\n"
+
+
+def test_of_several_commands_the_others_are_told_when_one_ends(image: Image) -> None:
+    image.write("Procfile", "web: python3 -m jobs & until [ -s jobs ]; do :; done; exit 4\n")
+    image.write("src/jobs.py", JOBS)
+
+    done = image.run("container-init")
+
+    assert (done.returncode, done.stdout) == (4, "the job is done\n")
 
 
 @pytest.mark.parametrize("code", [0, 3])

@@ -86,15 +86,11 @@ def test_a_signal_reaches_web_which_ends_in_its_own_way(
         """\
         import pathlib, signal, sys
 
-        def drain(received, frame):
-            print("drained", signal.Signals(received).name, flush=True)
-            sys.exit(3)
-
-        signal.signal(signal.SIGTERM, drain)
-        signal.signal(signal.SIGINT, drain)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
         pathlib.Path("ready").write_text("yes")
-        while True:
-            signal.pause()
+        received = signal.sigwait({signal.SIGTERM, signal.SIGINT})
+        print("drained", signal.Signals(received).name, flush=True)
+        sys.exit(3)
         """,
     )
     process = start()

@@ -43,7 +43,8 @@ class Children(SignalHandling):
             argv: The program's path and its arguments.
             folder: Where it starts.
             environ: Its environment.
-            whole_group: Signals go to what it has started too, as a shell needs it; a server tells its own.
+            whole_group: A signal goes to what it has started too, as a shell needs it. Otherwise a process
+                tells its own, which may finish what they do; what it leaves behind gets the signal then.
             pass_fds: What it inherits besides the standard ones.
             uid: Whom it runs as; None for whoever this process is.
             gid: That user's group.
@@ -72,12 +73,18 @@ class Children(SignalHandling):
         started may still drain.
         """
         code = child.wait()
-        if self._running.pop(child, False) and self.received:
+        whole_group = self._running.pop(child, None)
+        if whole_group is not None and self.received:
+            if not whole_group:
+                _signal_group(child.pid, self.received)
             _await_group(child.pid)
         return 128 - code if code < 0 else code
 
     def wait_together(self, children: Sequence[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
-        """Return the one that ended first, once all have: the others are told to end when one has."""
+        """Return the one that ended first, once all have.
+
+        When one has, the others are told to end, and so is what it has left.
+        """
         by_id = {child.pid: child for child in children}
         first = None
         while first is None:
@@ -86,12 +93,12 @@ class Children(SignalHandling):
             pid, status = os.waitpid(-1, 0)
             first = by_id.get(pid)
         first.returncode = os.waitstatus_to_exitcode(status)
-        others = [child for child in children if child is not first]
         if self.received:  # they know, and a second signal may meet one that is all but gone
-            for child in others:
-                self.wait(child)
+            for child in children:
+                if child is not first:
+                    self.wait(child)
         else:
-            self._end(others)
+            self._end(children)
         return first
 
     def _end(self, children: Sequence[subprocess.Popen[bytes]]) -> None:
@@ -101,9 +108,10 @@ class Children(SignalHandling):
         for child in children:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(max(deadline - time.monotonic(), 0.0))
-                if self._running[child]:
-                    _await_group(child.pid, deadline)
-            self._tell(child, signal.SIGKILL)
+                if not self._running[child]:
+                    _signal_group(child.pid, signal.SIGTERM)
+                _await_group(child.pid, deadline)
+            _signal_group(child.pid, signal.SIGKILL)
             child.wait()
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
@@ -114,18 +122,23 @@ class Children(SignalHandling):
             self._tell(child, number)
 
     def _tell(self, child: subprocess.Popen[bytes], number: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            if self._running.get(child):
-                os.killpg(child.pid, number)
-            elif child.returncode is None:
+        if self._running.get(child):
+            _signal_group(child.pid, number)
+        elif child.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(child.pid, number)
+
+
+def _signal_group(leader: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, number)
 
 
 def _await_group(leader: int, deadline: float = math.inf) -> None:
     """Wait until nothing of a process group is left, whoever its processes belong to by now.
 
-    Orphans become children of process 1: of this process, or of the init that a task with ECS Exec has
-    before it, and then nothing but the group still leads to them.
+    Orphans become children of process 1: of this process, or of the init that stands before it
+    (`InitProcessEnabled` of the platform's stack), and then nothing but the group still leads to them.
     """
     while time.monotonic() < deadline:
         with contextlib.suppress(ChildProcessError):

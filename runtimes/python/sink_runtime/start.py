@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -82,8 +83,7 @@ def start(layout: Layout) -> int:
 
 def _run(children: Children, command: str, folder: Path, environment: Mapping[str, str]) -> int:
     """Run a command to its end and return its exit code; one that was told to stop never counts as 0."""
-    shell = _shell(command, environment)
-    code = children.wait(children.start(shell, folder, environment, whole_group=True))
+    code = children.wait(_start(children, command, folder, environment))
     return code or (128 + children.received if children.received else 0)
 
 
@@ -94,10 +94,7 @@ def _stay(
 
     Their lines reach the log as they are: a name before them would break those that are JSON.
     """
-    started = {
-        children.start(_shell(command, environment), folder, environment, whole_group=True): name
-        for name, command in commands.items()
-    }
+    started = {_start(children, command, folder, environment): name for name, command in commands.items()}
     with watching(next(iter(started)).pid, environment):
         first = children.wait_together(list(started))
     code = children.wait(first)
@@ -107,8 +104,12 @@ def _stay(
     return code
 
 
-def _shell(command: str, environment: Mapping[str, str]) -> list[str]:
-    return ["/bin/sh", "-c", exec_form(command, environment["PATH"]) or command]
+def _start(
+    children: Children, command: str, folder: Path, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    single = exec_form(command, environment["PATH"])
+    shell = ["/bin/sh", "-c", single or command]
+    return children.start(shell, folder, environment, whole_group=single is None)
 
 
 def become(command: str, folder: Path, environment: Mapping[str, str]) -> NoReturn:
