@@ -198,6 +198,7 @@ def lock(_c: Context, upgrade: bool = False, dry_run: bool = False) -> None:
         upgrade: Take the newest versions that app/pyproject.toml allows, not those that are locked.
         dry_run: Show what would change, and write nothing.
     """
+    from the_sink.local.process import uninterrupted
     from the_sink.local.uv import resolve_lock
     from the_sink.report import lines
 
@@ -207,14 +208,16 @@ def lock(_c: Context, upgrade: bool = False, dry_run: bool = False) -> None:
     development = resolve_lock(
         project, "requirements-dev.lock", groups=("dev",), agree_with=production[0], upgrade=upgrade
     )
-    # Written only after both have been resolved: half a lock is none.
+    # Written only after both have been resolved, and together: half a lock is none.
     resolved = {"requirements.lock": production, "requirements-dev.lock": development}
-    for name, (content, changes) in resolved.items():
+    if not dry_run:
+        with uninterrupted():
+            for name, (content, _) in resolved.items():
+                (project / name).write_text(content, encoding="utf-8")
+    for name, (_, changes) in resolved.items():
         lines.data(f"app/{name}: {'nothing changes' if not changes else f'{len(changes)} changed'}")
         for change in changes:
             lines.data(f"  {change}")
-        if not dry_run:
-            (project / name).write_text(content, encoding="utf-8")
 
 
 def _runtime(settings: Settings) -> str:

@@ -124,17 +124,21 @@ def lock(_c: Context, upgrade: bool = False, dry_run: bool = False) -> None:
     from pathlib import Path
 
     from the_sink.config import load_platform
+    from the_sink.local.process import uninterrupted
     from the_sink.local.template_locks import resolve_template_locks
     from the_sink.report import lines
 
     root = load_platform(Path.cwd()).root
-    for path, (content, changes) in resolve_template_locks(root, upgrade=upgrade).items():
+    resolved = resolve_template_locks(root, upgrade=upgrade)
+    if not dry_run:
+        with uninterrupted():  # what is tested is what is deployed: each two of them belong together
+            for path, (content, _) in resolved.items():
+                path.write_text(content, encoding="utf-8")
+    for path, (_, changes) in resolved.items():
         what = f"{len(changes)} changed" if changes else "nothing changes"
         lines.data(f"{path.relative_to(root)}: {what}")
         for change in changes:
             lines.data(f"  {change}")
-        if not dry_run:
-            path.write_text(content, encoding="utf-8")
 
 
 def _tool(name: str, *arguments: str) -> int:

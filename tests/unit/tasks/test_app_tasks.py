@@ -15,7 +15,9 @@ import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from the_sink.tasks.app_local import validate
+from the_sink.local import uv
+from the_sink.sandbox.process import wait_until
+from the_sink.tasks.app_local import lock, validate
 
 PYPROJECT = """
 [project]
@@ -249,6 +251,23 @@ def test_dependencies_that_cannot_be_resolved_change_nothing(app, invoke):
     assert not (app / "app" / "requirements.lock").exists()
 
 
+def test_ctrl_c_leaves_no_half_of_a_lock(app, monkeypatch, capsys):
+    write = Path.write_text
+
+    def interrupted(path: Path, *arguments, **options) -> None:
+        write(path, *arguments, **options)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.chdir(app)
+    monkeypatch.setattr(uv, "resolve_lock", lambda _project, name, **_: (f"# {name}\n", []))
+    monkeypatch.setattr(Path, "write_text", interrupted)
+    lock(Context())
+
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        assert (app / "app" / name).read_text() == f"# {name}\n"
+    assert capsys.readouterr().out.count("nothing changes") == 2
+
+
 def test_the_app_is_served_as_its_container_would_start_it(developed, free_port):
     (developed / "app" / "requirements-dev.lock").touch()
     (developed / "app" / ".env").unlink(missing_ok=True)
@@ -267,14 +286,22 @@ def test_the_app_is_served_as_its_container_would_start_it(developed, free_port)
     finally:
         # What Ctrl-C in a terminal does: every process of the foreground group hears of it.
         os.killpg(process.pid, signal.SIGINT)
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
     words = log.read_text()
     assert "Made app/.env from app/.env.example" in words
     assert f"Serving my-app on http://127.0.0.1:{port} (Ctrl-C stops it)" in words
     assert "Its web command is neither uvicorn nor gunicorn: start it again after a change." in words
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+    assert wait_until(lambda: not is_group(process.pid), 60)
+
+
+def is_group(leader: int) -> bool:
+    """Whether anything of a process group is left."""
+    try:
+        os.killpg(leader, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def answer(port: int, process: subprocess.Popen[bytes], timeout_s: float = 60) -> str:
