@@ -102,6 +102,39 @@ def test_a_signal_reaches_web_which_ends_in_its_own_way(
     assert (process.returncode, stdout) == (3, f"drained {number.name}\n")
 
 
+LAST_MOMENT = """\
+    import os, signal
+
+    def execve(*_):
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        print(*(signal.getsignal(each).name for each in (signal.SIGTERM, signal.SIGINT)), blocked, flush=True)
+        os._exit(0)
+
+    os.execve = execve
+    """
+
+
+def test_no_handler_notes_a_signal_that_web_would_never_hear_of(image: Image) -> None:
+    """What comes between the last line of container-init and the first of `web` has its usual effect."""
+    image.write("patches/sitecustomize.py", LAST_MOMENT)
+
+    done = image.run("container-init", variables={"PYTHONPATH": str(image.app / "patches")})
+
+    assert done.stdout == "SIG_DFL SIG_DFL set()\n", done.stderr
+
+
+def test_ctrl_c_before_anything_has_begun_shows_no_traceback(image: Image, start: Start) -> None:
+    procfile = image.app / "Procfile"
+    procfile.unlink()
+    os.mkfifo(procfile)
+    process = start()
+    with procfile.open("w"):  # it is open once container-init reads it
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=DEADLINE_S)
+
+    assert (process.returncode, stderr) == (-signal.SIGINT, "")
+
+
 def test_a_signal_during_release_stops_it_and_web_does_not_start(image: Image, start: Start) -> None:
     """Even where release takes the signal for a reason to end well."""
     image.write(

@@ -33,6 +33,7 @@ from sink_runtime.layout import DEFAULTS, Layout, Refusal, read_layout, run, say
 from sink_runtime.procfile import PROCESSES, read_procfile
 from sink_runtime.secret import VARIABLE, parse_secret
 from sink_runtime.shell import exec_form
+from sink_runtime.signals import give_back_signals
 from sink_runtime.turns import taking_turns
 from sink_runtime.watch import leave_watching, watching
 
@@ -115,6 +116,7 @@ def _start(
 def become(command: str, folder: Path, environment: Mapping[str, str]) -> NoReturn:
     """Let a command take this process's place: nothing stands between it and whoever stops the task."""
     os.chdir(folder)
+    give_back_signals()
     os.execve("/bin/sh", ["sh", "-c", command], environment)  # noqa: S606 - a shell, on purpose
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sink_runtime.earlier.layout import USER
+from sink_runtime.signals import give_back_signals
 
 
 @dataclass(frozen=True)
@@ -47,4 +48,5 @@ def become(argv: Sequence[str], folder: Path, environ: Mapping[str, str], user: 
         os.setgroups([user.gid])
         os.setgid(user.gid)
         os.setuid(user.uid)
+    give_back_signals()
     os.execve(argv[0], list(argv), user.environment(environ))  # noqa: S606 - no shell, on purpose
