@@ -205,6 +205,20 @@ def test_of_its_own_app_it_reaches_what_a_task_needs(bounded: Callable[..., bool
     assert may == {"secretsmanager:GetSecretValue", "ecr:GetDownloadUrlForLayer", "logs:PutLogEvents"}
 
 
+@pytest.mark.parametrize(
+    ("through", "may"),
+    [(f"secretsmanager.{REGION}.amazonaws.com", True), (f"s3.{REGION}.amazonaws.com", False), (None, False)],
+)
+def test_keys_decrypt_through_secrets_manager_only(
+    through: str | None, may: bool, bounded: Callable[..., bool]
+) -> None:
+    """What a secret's key allows by its own policy is not taken away from the role that reads it, and no more."""
+    context = {"kms:ViaService": through} if through else {}
+
+    asked = request("kms:Decrypt", arn("kms", "key/0123-4567"), context)
+    assert bounded(ADMINISTRATOR, asked, role_arn("apps/demo-app/stage", "ExecutionRole")) == may
+
+
 ELSEWHERE = role_arn("apps/other-app/stage", "TaskRole")
 
 
