@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
+from the_sink.config.stack_template import parse_template
 from the_sink.naming import runtime_repository
 
-from .conftest import VARIANTS, Render, answers_of
+from .conftest import CHECKOUT, VARIANTS, Render, answers_of
 
 
 @pytest.fixture(params=VARIANTS)
@@ -78,6 +79,15 @@ def test_its_database_is_that_of_the_stack(service: Path, compose: dict[str, Any
 
 def test_it_is_healthy_when_the_runtimes_own_probe_says_so(compose: dict[str, Any]) -> None:
     assert compose["services"]["app"]["healthcheck"]["test"] == ["CMD", "container-init", "health"]
+
+
+def test_it_is_stopped_as_in_aws(compose: dict[str, Any]) -> None:
+    """Below an init, because process 1 hears no SIGTERM before it has a handler; with the stack's time."""
+    template, _ = parse_template((CHECKOUT / "stacks/python/cfn-template.yml").read_text())
+    [container] = template["Resources"]["TaskDefinition"]["Properties"]["ContainerDefinitions"]
+
+    assert compose["services"]["app"]["init"] == container["LinuxParameters"]["InitProcessEnabled"]
+    assert compose["services"]["app"]["stop_grace_period"] == f"{container['StopTimeout']}s"
 
 
 def test_it_is_no_part_of_a_release(service: Path) -> None:
