@@ -15,9 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from the_sink.deploy.build_log import find_missing_runtime
 from the_sink.naming import runtime_repository
-
 from the_sink.sandbox.buildspec import Buildspec, parse_buildspec
 
 BY_THE_PIPELINE = {
@@ -361,7 +361,7 @@ class TestCalls:
     def test_the_release_that_serves_gets_its_settings_before_its_stack_takes_them_away(
         self, play: Play, tmp_path: Path, shell: str
     ) -> None:
-        """The app has changed to the delivery "image": the stack's next task runs what the moving tag names."""
+        """The app has changed to the delivery "image": the next task runs what the moving tag names."""
         tag = tag_of(play("image", "None"))
 
         def moving(delivery: str, missing: str) -> list[str]:
@@ -414,7 +414,9 @@ class TestCache:
 
         assert len(self.builds(calls)) == 1
         assert f" --cache-from {STAGE}:{self.cache_of(calls)} " in self.builds(calls)[0]
-        assert not [call for call in calls if "INLINE_CACHE" in call or "push" in call and ":cache-" in call]
+        assert not [
+            call for call in calls if "INLINE_CACHE" in call or ("push" in call and ":cache-" in call)
+        ]
 
     @pytest.mark.parametrize("delivery", ["task", "image"])
     def test_the_first_build_writes_it_of_the_image_without_settings(self, play: Play, delivery: str) -> None:

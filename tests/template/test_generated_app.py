@@ -99,7 +99,7 @@ def test_its_lint_is_clean(make_service: Make, variant: str, command: list[str])
 
 @pytest.mark.long
 def test_a_new_migration_is_written_and_clean(make_service: Make, tmp_path: Path) -> None:
-    """What `invoke db.migration` leaves passes the service's own lint and tests, and can be done and undone."""
+    """What `invoke db.migration` leaves passes the service's lint and tests, and can be done and undone."""
     service = make_service("flask-postgres", NEWEST[1])
     shutil.copytree(service.folder.parent, tmp_path / "service")
     service = replace(service, folder=tmp_path / "service/app")

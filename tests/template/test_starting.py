@@ -162,7 +162,9 @@ def environment(variant: str, make_service: Callable[..., Service], tmp_path: Pa
         yield made
 
 
-@pytest.mark.parametrize("variant", ["fastapi-postgres", pytest.param("flask-postgres", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "variant", ["fastapi-postgres", pytest.param("flask-postgres", marks=pytest.mark.long)]
+)
 def test_a_task_of_two_processors_migrates_once_and_drains(environment: Environment) -> None:
     """Two processes serve; what they answer when SIGTERM comes is answered to its end."""
     main = environment.app / "src/hello_sink/main.py"
@@ -237,7 +239,7 @@ def test_of_tasks_that_start_at_once_one_migrates_and_all_serve(slow: Environmen
 
 
 def test_a_task_that_is_killed_in_a_migration_leaves_it_to_the_next(slow: Environment) -> None:
-    """Nobody can tell the database, which would sleep on; it finds out by itself, and takes all of it back."""
+    """Nobody tells the database, which would sleep on; it finds out by itself, and takes all of it back."""
     slow.sql("UPDATE pace SET seconds = 600")
     killed = slow.start()
     killed.until(lambda: len(sleeping(slow)) == 1)
