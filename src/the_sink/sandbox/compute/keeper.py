@@ -132,11 +132,23 @@ def _watch(main: int, grace_s: float, wakeup: int) -> int:
                 _signal(main, int(order.removeprefix("S")))
         if time.monotonic() >= kill_at:
             _kill(main)
-        with contextlib.suppress(ChildProcessError):
-            pid, status = os.waitpid(main, os.WNOHANG)
-            if pid:
-                code = os.waitstatus_to_exitcode(status)
+        code = _reap(main)
+        if code is not None:
+            return code
+
+
+def _reap(main: int) -> int | None:
+    """Collect what has ended, and return the main process's exit code if that has.
+
+    Orphans too, as a container's init does: container-init waits until nothing is left of a process group,
+    and one that nobody collects is still there.
+    """
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if ended[0] == main:
+                code = os.waitstatus_to_exitcode(ended[1])
                 return 128 - code if code < 0 else code
+    return None
 
 
 def _signal(pid: int, number: int) -> None:
