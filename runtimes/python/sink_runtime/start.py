@@ -172,10 +172,11 @@ def write_env_file(path: Path, text: str) -> None:
             file.write(text)
         Path(temporary).replace(target)
     except OSError as error:
-        if temporary:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
         say(f"{path} is not written ({error.strerror}); the settings are in the environment.")
+    finally:
+        if temporary:
+            with contextlib.suppress(OSError):  # it has another name by now
+                Path(temporary).unlink()
 
 
 def _read_env_file(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
