@@ -157,7 +157,7 @@ def platform_bucket(aws: Any) -> str:
     """The pipeline bucket of a platform stack that has the outputs apps read, and little else."""
     client = aws("cloudformation")
     client.create_stack(StackName="the-sink-platform", TemplateBody=SMALL_PLATFORM)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         stack = client.describe_stacks(StackName="the-sink-platform")["Stacks"][0]
         if stack["StackStatus"] == "CREATE_COMPLETE" or time.monotonic() > deadline:

@@ -42,7 +42,7 @@ def waiting_app(invoke: Any, app: Path, platform_bucket: str) -> Path:
 
 def until(condition: Callable[[], Any]) -> Any:
     """Poll until something is there."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not (found := condition()) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert found

@@ -438,7 +438,7 @@ def test_an_interruption_after_the_release_says_how_to_watch_again(
 
     ended = invoke(app, "deploy", "--env", "stage", "--sandbox", "--yes")
 
-    assert wait_until(lambda: len(releases(aws)) == 1, 10)
+    assert wait_until(lambda: len(releases(aws)) == 1, 60)
     (run,) = releases(aws)
     assert ended.code == 130
     assert ended.err.splitlines()[-2:] == [

@@ -219,7 +219,7 @@ class TestDatabase:
 
         assert walk.version()["commit"] == walk.commits[0]
         assert json.loads(fetch(f"{walk.address}/health")) == {"status": "ok"}
-        e2e.eventually(lambda: walk.migrations() == [" -> 0001"], seconds=10)
+        e2e.eventually(lambda: walk.migrations() == [" -> 0001"], seconds=60)
         assert walk.notes() == []
         walk.note = walk.post_note(TEXT)
         assert json.loads(fetch(f"{walk.address}/notes/{walk.note['id']}")) == walk.note
@@ -266,7 +266,7 @@ class TestDatabase:
         self.deploy(walk)
 
         assert walk.version()["commit"] == walk.commits[1]
-        e2e.eventually(lambda: walk.migrations() == MIGRATIONS, seconds=10)
+        e2e.eventually(lambda: walk.migrations() == MIGRATIONS, seconds=60)
         assert walk.notes() == [{**walk.note, "colour": "yellow"}]
 
     def test_the_first_release_comes_back_to_a_database_ahead_of_it(self, walk: Walk) -> None:
@@ -279,7 +279,7 @@ class TestDatabase:
         assert walk.version()["commit"] == walk.commits[0]
         assert walk.notes() == [walk.note]
         said = "The database is ahead of this release (0002): nothing to migrate."
-        e2e.eventually(lambda: said in walk.group(NAMES.log_group), seconds=10)
+        e2e.eventually(lambda: said in walk.group(NAMES.log_group), seconds=60)
         assert walk.migrations() == MIGRATIONS
 
         walk.journey.deploy("stage")
@@ -331,7 +331,7 @@ class TestDatabase:
             now = walk.running_tasks()
             return len(now) == 1 and now[0]["taskArn"] != before["taskArn"] and walk.is_kept()
 
-        e2e.eventually(is_replaced, seconds=30)
+        e2e.eventually(is_replaced, seconds=60)
         assert walk.migrations().count("0001 -> 0002") == 1
 
     def test_uat_has_a_database_of_its_own(self, walk: Walk) -> None:
@@ -342,7 +342,7 @@ class TestDatabase:
 
         assert walk.version("uat")["commit"] == walk.commits[2]
         assert walk.notes("uat") == []
-        e2e.eventually(lambda: walk.migrations("uat") == MIGRATIONS, seconds=10)
+        e2e.eventually(lambda: walk.migrations("uat") == MIGRATIONS, seconds=60)
         assert walk.is_kept()
         self.check_promoted_image(walk)
 
@@ -362,7 +362,7 @@ class TestDatabase:
         walk.journey.stop_sandbox()
         lifecycle.start(SANDBOX, port=sandbox.port, compute=sandbox.compute)
 
-        e2e.eventually(walk.is_kept, seconds=30)
+        e2e.eventually(walk.is_kept, seconds=60)
         assert walk.notes("uat") == []
         said = "\n".join([walk.every_log(), *walk.journey.said]).encode()
         assert [env for env, secret in PLANTED.items() if secret.is_in(said)] == []

@@ -480,7 +480,7 @@ class TestJourney:
         assert not processes & running()
 
         lifecycle.start("e2e", port=sandbox.port, compute=sandbox.compute)
-        eventually(lambda: walk.version()["commit"] == walk.commits[-1], seconds=30)
+        eventually(lambda: walk.version()["commit"] == walk.commits[-1], seconds=60)
         assert walk.journey.url("stage") == walk.address
 
     def test_nothing_that_was_said_holds_the_secret(self, walk: Walk) -> None:

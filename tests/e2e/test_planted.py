@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import tarfile
+import time
 import urllib.parse
 import zipfile
 from collections.abc import Callable
@@ -84,9 +85,15 @@ def test_only_what_was_written_since_is_read_where_a_time_is_given(tmp_path: Pat
     assert SECRET.find_below(tmp_path, written_s + 1) == set()
 
 
-def test_the_arguments_of_a_short_process_are_seen() -> None:
+def test_the_arguments_of_a_process_are_seen() -> None:
     with Arguments() as arguments:
-        subprocess.run([sys.executable, "-c", "import time; time.sleep(0.3)", SECRET.marker], check=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", "import sys; sys.stdin.read()", SECRET.marker], stdin=subprocess.PIPE
+        )
+        deadline = time.monotonic() + 60
+        while not any(SECRET.is_in(line) for line in set(arguments.seen)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.communicate(timeout=60)
 
     assert [line for line in arguments.seen if SECRET.is_in(line)]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "runtimes" / "python"
-DEADLINE_S = 20
+DEADLINE_S = 60
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -107,10 +107,18 @@ def wait_for(path: Path) -> str:
     raise AssertionError(f"{path} was not written")
 
 
-def is_zombie(pid: int) -> bool:
-    """Whether a process has ended and waits to be counted by its parent."""
+def await_end(pid: int) -> None:
+    """Wait until a process has ended, reaped or not: what was killed is gone a moment later."""
+    deadline = time.monotonic() + DEADLINE_S
+    while state_of(pid) not in ("", "Z"):
+        assert time.monotonic() < deadline, f"process {pid} goes on"
+        time.sleep(0.02)
+
+
+def state_of(pid: int) -> str:
+    """The first letter of a process's state as ps tells it, "" where there is none."""
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], check=False, capture_output=True, text=True)
-    return state.stdout.strip()[:1] in ("", "Z")
+    return state.stdout.strip()[:1]
 
 
 def refusal(done: subprocess.CompletedProcess[str]) -> str:

@@ -6,11 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from .conftest import DEADLINE_S, SCRIPTS, Image, Start, is_zombie, wait_for
+from .conftest import DEADLINE_S, SCRIPTS, Image, Start, await_end, wait_for
 
 JOBS = """\
     import os, pathlib, signal
@@ -55,7 +54,7 @@ def test_further_process_types_run_beside_web_and_drain_with_it(image: Image, st
 
 def test_a_worker_that_is_told_to_end_lets_its_own_processes_finish(image: Image, start: Start) -> None:
     """Those of Celery die of a SIGTERM of their own: https://github.com/celery/celery/issues/4795."""
-    image.write("Procfile", "worker: python3 -m pool\nweb: sleep 60\n")
+    image.write("Procfile", "worker: python3 -m pool\nweb: sleep 600\n")
     image.write("src/pool.py", POOL)
     process = start()
     wait_for(image.app / "jobs")
@@ -68,7 +67,7 @@ def test_a_worker_that_is_told_to_end_lets_its_own_processes_finish(image: Image
 
 def test_what_a_script_leaves_behind_is_told_too_and_waited_for(image: Image, start: Start) -> None:
     """The shell ends at once, and what it has started serves on."""
-    image.write("Procfile", "worker: sh run.sh\nweb: sleep 60\n")
+    image.write("Procfile", "worker: sh run.sh\nweb: sleep 600\n")
     image.write("run.sh", "python3 -m jobs\necho never\n")
     image.write("src/jobs.py", JOBS)
     process = start()
@@ -111,7 +110,7 @@ def test_what_does_not_end_with_the_others_is_killed(image: Image) -> None:
 
         children._GRACE_S = 0.3
         with children.Children() as both:
-            deaf = "trap '' TERM; sleep 60 & echo $! > pid; wait; wait"
+            deaf = "trap '' TERM; sleep 600 & echo $! > pid; wait; wait"
             commands = [deaf, "until [ -s pid ]; do :; done; exit 4"]
             here = pathlib.Path.cwd()
             shells = [["sh", "-c", each] for each in commands]
@@ -122,9 +121,9 @@ def test_what_does_not_end_with_the_others_is_killed(image: Image) -> None:
     )
     environment = {**os.environ, "PYTHONPATH": str(SCRIPTS), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
-        [sys.executable, "end.py"], cwd=image.app, env=environment, capture_output=True, text=True, timeout=20
+        [sys.executable, "end.py"], cwd=image.app, env=environment, capture_output=True, text=True, timeout=60
     )
 
     code, killed, pid = map(int, done.stdout.split())
     assert (code, killed) == (4, -signal.SIGKILL), done.stderr
-    assert not Path(f"/proc/{pid}").exists() or is_zombie(pid)
+    await_end(pid)

@@ -86,7 +86,7 @@ def read_with_dotenv(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calla
 
     yield read
     process.stdin.close()
-    process.wait(timeout=20)
+    process.wait(timeout=60)
     process.stdout.close()
 
 

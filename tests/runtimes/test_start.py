@@ -6,11 +6,10 @@ import json
 import os
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from .conftest import DEADLINE_S, Image, Start, is_zombie, refusal, wait_for
+from .conftest import DEADLINE_S, Image, Start, await_end, refusal, wait_for
 
 
 def environment_of(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
@@ -166,7 +165,7 @@ def test_web_takes_the_place_of_the_script(image: Image, start: Start, web: str)
         import os, pathlib, time
 
         pathlib.Path("pid").write_text(str(os.getpid()))
-        time.sleep(60)
+        time.sleep(600)
         """,
     )
     process = start()
@@ -182,7 +181,7 @@ def test_a_signal_reaches_every_command_of_a_web_that_is_several(image: Image, s
         import os, pathlib, time
 
         pathlib.Path("pid").write_text(str(os.getpid()))
-        time.sleep(60)
+        time.sleep(600)
         """,
     )
     process = start()
@@ -192,7 +191,7 @@ def test_a_signal_reaches_every_command_of_a_web_that_is_several(image: Image, s
     process.communicate(timeout=DEADLINE_S)
 
     assert process.returncode == 128 + signal.SIGTERM
-    assert not Path(f"/proc/{server}").exists() or is_zombie(server)
+    await_end(server)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def deploy(action: str, name: str, resources: dict[str, Any], **params: str) -> 
     async def run() -> dict[str, Any]:
         status, _, body = _ACTION_HANDLERS[action]({key: [value] for key, value in request.items()})
         assert status == 200, body
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while _stacks[name]["StackStatus"].endswith("_IN_PROGRESS"):
             assert time.monotonic() < deadline, f"stack {name} does not settle"
             await asyncio.sleep(0.01)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -163,9 +162,13 @@ def test_a_rejection_and_who_gave_it(pipelines: Pipelines, connection: Aws) -> N
     pipelines.create("ship", [stage("Gate", approval())])
     pipelines.upload({"a": ""})
     execution_id = pipelines.start("ship")
-    while not (waiting := connection.pipelines.describe("ship")) or not waiting.waiting:
-        time.sleep(0.03)
-    assert connection.pipelines.answer("ship", waiting.waiting[0], "Too early.", is_approved=False)
+
+    def open_approval() -> Any:
+        found = connection.pipelines.describe("ship")
+        return found.waiting[0] if found and found.waiting else None
+
+    gate = wait_for(open_approval, "the approval")
+    assert connection.pipelines.answer("ship", gate, "Too early.", is_approved=False)
 
     error = failure(connection, execution_id)
 

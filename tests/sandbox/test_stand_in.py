@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-_WAITS = "print('waiting', flush=True); __import__('time').sleep(30)"
+_WAITS = "print('waiting', flush=True); __import__('time').sleep(600)"
 
 
 def run_in(folder: Path, source: str) -> subprocess.Popen[str]:
@@ -32,7 +32,7 @@ def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path, source: str) -> None
         assert process.stdout.readline() == "waiting\n"
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=60)
     finally:
         process.kill()
 
@@ -41,6 +41,6 @@ def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path, source: str) -> None
 
 def test_it_gives_its_words_to_the_program_and_its_exit_code_back(tmp_path: Path) -> None:
     process = run_in(tmp_path, "def main(words): print(words); return 3")
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
 
     assert (process.returncode, out, err) == (3, "['a', 'b']\n", "")

@@ -67,7 +67,7 @@ def patient_template() -> dict[str, Any]:
 def told(connection: Aws, execution_id: str) -> tuple[list[str], str]:
     """Follow a run that fails: what is said meanwhile, and the last sentence."""
     said: list[Event] = []
-    followed = drain(follow(connection, NAMES, execution_id, Pace(connection.clock, 60, "The run")), said)
+    followed = drain(follow(connection, NAMES, execution_id, Pace(connection.clock, 180, "The run")), said)
     error = drain(explain(connection, NAMES, RELEASE, followed), said)
     return [event.text for event in said if isinstance(event, Said)], error.message
 
@@ -134,7 +134,7 @@ def test_a_target_that_has_recovered_is_no_cause_any_more(shop: Shop, connection
     shop.push("next", version="two", files={"app/serve.py": server})
 
     said: list[Event] = []
-    following = follow(connection, NAMES, shop.release("next"), Pace(connection.clock, 60, "The run"))
+    following = follow(connection, NAMES, shop.release("next"), Pace(connection.clock, 180, "The run"))
     followed = drain(following, said)
 
     assert followed.execution.is_success

@@ -295,7 +295,7 @@ def test_published_port_is_where_the_app_listens(
     )
     eventually((tmp_path / str(port)).exists)
     command.terminate()
-    assert command.wait(10) == 0
+    assert command.wait(60) == 0
     assert command.stdout is not None
     command.stdout.close()
 
@@ -332,7 +332,7 @@ def test_command_imports_nothing_from_where_it_is_called(docker: Docker) -> None
 def test_commands_of_several_processes_lose_no_name(docker: Docker, app: str) -> None:
     names = [f"name-{number}:x" for number in range(8)]
     running = [subprocess.Popen(["docker", "tag", app, name], env=docker.environment) for name in names]
-    assert [process.wait(30) for process in running] == [0] * len(names)
+    assert [process.wait(60) for process in running] == [0] * len(names)
     assert {line.split()[0] + ":x" for line in docker.ok("images").splitlines()} >= set(names)
 
 

@@ -71,6 +71,16 @@ class Cluster:
                 answers.append(open_url("127.0.0.1", port)["version"])
         return sorted(answers)
 
+    def lines(self) -> set[str]:
+        """What the tasks' logs hold."""
+        group = f"/{self.name}"
+        streams = self.logs.describe_log_streams(logGroupName=group)["logStreams"]
+        answers = [
+            self.logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])
+            for stream in streams
+        ]
+        return {str(event["message"]) for answer in answers for event in answer["events"]}
+
     def create_service(self, definition: str, count: int) -> None:
         """Create the service and wait until its tasks run: the emulator calls a first rollout completed."""
         self.ecs.create_service(
@@ -86,7 +96,7 @@ class Cluster:
                 "maximumPercent": 200,
             },
         )
-        eventually(lambda: self.versions() == ["one"] * count, timeout_s=20)
+        eventually(lambda: self.versions() == ["one"] * count, timeout_s=60)
 
 
 @pytest.fixture
@@ -134,19 +144,13 @@ def test_service_runs_the_pushed_digest_and_rolls_to_the_next(
         seen.update(cluster.versions())
         return cluster.rollout() == "COMPLETED" and len(cluster.service()["deployments"]) == 1
 
-    eventually(rolled, timeout_s=20)
+    eventually(rolled, timeout_s=60)
     eventually(lambda: cluster.versions() == ["two", "two"])
 
     assert seen == {"one", "two"}
     eventually(lambda: not any(is_alive(pid) for pid in before.values()))
-    lines = [
-        event["message"]
-        for stream in cluster.logs.describe_log_streams(logGroupName=f"/{cluster.name}")["logStreams"]
-        for event in cluster.logs.get_log_events(
-            logGroupName=f"/{cluster.name}", logStreamName=stream["logStreamName"]
-        )["events"]
-    ]
-    assert {"starting one", "starting two", "stopping"} <= set(lines)
+    # The log follows at its own pace.
+    eventually(lambda: {"starting one", "starting two", "stopping"} <= cluster.lines(), timeout_s=60)
 
 
 def test_release_that_exits_is_rolled_back(cluster: Cluster, app: str) -> None:
@@ -155,8 +159,8 @@ def test_release_that_exits_is_rolled_back(cluster: Cluster, app: str) -> None:
     broken = cluster.register(app, command=["exit", "3"])
     cluster.ecs.update_service(cluster=cluster.name, service="web", taskDefinition=broken)
 
-    eventually(lambda: cluster.service()["taskDefinition"] != broken, timeout_s=20)
-    eventually(lambda: cluster.rollout() == "COMPLETED", timeout_s=20)
+    eventually(lambda: cluster.service()["taskDefinition"] != broken, timeout_s=60)
+    eventually(lambda: cluster.rollout() == "COMPLETED", timeout_s=60)
     assert cluster.versions() == ["one"]
     stopped = cluster.ecs.list_tasks(cluster=cluster.name, desiredStatus="STOPPED")["taskArns"]
     codes = {

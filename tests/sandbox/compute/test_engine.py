@@ -82,7 +82,7 @@ def test_container_serves_the_pushed_image_and_stops_on_sigterm(
     assert answer["shown"] == "yes"
     assert container.status == "running"
     assert container.attrs["NetworkSettings"]["Networks"]["the-sink"]["IPAddress"].startswith("10.77.")
-    container.stop(timeout=5)
+    container.stop(timeout=60)
     assert container.status == "exited"
     assert container.wait() == {"StatusCode": 0, "Error": None}
     assert not is_alive(answer["pid"])
@@ -119,7 +119,7 @@ def test_pulled_image_can_be_named_again(engine: ProcessEngine, app: str) -> Non
 def test_exit_code_and_log_of_a_container_that_ends(engine: ProcessEngine, app: str) -> None:
     container = engine.containers.run(app, ["exit", "7"], detach=True)
 
-    assert container.wait(timeout=10)["StatusCode"] == 7
+    assert container.wait(timeout=60)["StatusCode"] == 7
     assert container.logs() == b"leaving with 7\n"
     assert container.logs(tail=0) == b""
     assert container.attrs["State"]["ExitCode"] == 7
@@ -135,10 +135,10 @@ def test_log_is_followed_line_by_line_to_the_end(engine: ProcessEngine, app: str
     ask(engine, container)
     eventually(lambda: len(lines) >= 2)
 
-    container.stop(timeout=5)
+    container.stop(timeout=60)
     container.remove()
 
-    follower.join(5)
+    follower.join(60)
     assert not follower.is_alive()
     assert lines == [b"starting one\n", b"served /\n", b"stopping\n"]
 
@@ -195,7 +195,7 @@ def test_volume_is_seen_under_its_path(engine: ProcessEngine, app: str, tmp_path
         app, ["show", "/mnt/data/file"], detach=True, volumes=[f"{tmp_path / 'data'}:/mnt/data:ro"]
     )
 
-    assert container.wait(timeout=10)["StatusCode"] == 0, container.logs()
+    assert container.wait(timeout=60)["StatusCode"] == 0, container.logs()
     assert container.logs().startswith(b"mounted\n")
     container.remove()
     assert (tmp_path / "data" / "file").read_text() == "mounted\n"
@@ -238,7 +238,7 @@ def test_leftovers_of_a_killed_sandbox_are_ended(
     """Where even the keeper was killed, the next engine ends what is recorded, and nothing else."""
     pids = tmp_path / "pids"
     container = engine.containers.run(app, ["stubborn", str(pids)], detach=True)
-    eventually(pids.exists)
+    eventually(lambda: pids.exists() and pids.read_text())
     record = container.facts.folder / "process.json"
     roles = json.loads(record.read_text())
     stranger = dict(roles, owner=[roles["owner"][0], "somebody else"], main=[os.getpid(), "somebody else"])
@@ -252,7 +252,7 @@ def test_leftovers_of_a_killed_sandbox_are_ended(
     record.write_text(json.dumps(dict(roles, owner=[roles["owner"][0], "somebody else"])))
     ProcessEngine(state_dir, emulator.endpoint_url)
 
-    assert container.wait(timeout=5)["StatusCode"] == 128 + signal.SIGKILL
+    assert container.wait(timeout=60)["StatusCode"] == 128 + signal.SIGKILL
     eventually(lambda: not is_alive(roles["main"][0]))
     assert not container.facts.folder.exists()
 

@@ -47,7 +47,7 @@ def test_container_ends_with_a_killed_sandbox(
         owner.send_signal(signal.SIGKILL)
         owner.wait()
 
-        eventually(lambda: not is_alive(main), timeout_s=15)
+        eventually(lambda: not is_alive(main), timeout_s=60)
         if sys.platform == "linux":
             eventually(lambda: not is_alive(helper))
         folders = list((state_dir / "containers").iterdir())
@@ -74,7 +74,7 @@ def test_container_ends_with_a_killed_keeper(
 
     os.kill(keeper, signal.SIGKILL)
 
-    assert container.wait(timeout=5)["StatusCode"] == 128 + signal.SIGKILL
+    assert container.wait(timeout=60)["StatusCode"] == 128 + signal.SIGKILL
     eventually(lambda: not is_alive(main))
     os.kill(helper, signal.SIGKILL)  # in a session of its own, nobody is left who knows it
     container.remove()
@@ -95,7 +95,7 @@ def test_container_ends_with_docker_run(docker: Docker, app: str, tmp_path: Path
 
     command.send_signal(number)
 
-    assert command.wait(10) == (0 if number == signal.SIGTERM else -signal.SIGKILL)
+    assert command.wait(60) == (0 if number == signal.SIGTERM else -signal.SIGKILL)
     eventually(lambda: not is_alive(pid))
     left = list((docker.state_dir / "containers").iterdir())
     assert len(left) == (0 if number == signal.SIGTERM else 1)

@@ -94,7 +94,7 @@ def test_it_waits():
     import time
     with open(os.environ["REPORT"], "w") as report:
         json.dump({name: os.environ[name] for name in ("PGHOST", "PGPORT")}, report)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -188,7 +188,7 @@ def test_a_test_run_that_is_ended_leaves_no_database(
 
     os.killpg(process.pid, number)
 
-    process.wait(timeout=20)
+    process.wait(timeout=60)
     eventually(lambda: not answers(port), "the end of the database")
     eventually(lambda: not list((variables / "temporary").glob("the-sink-test-*")), "the end of its folder")
 
@@ -233,7 +233,7 @@ class Served:
 
     def end(self) -> None:
         """Ctrl-C, until it has ended."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         self.type("\x03")
         while os.waitpid(self.pid, os.WNOHANG) == (0, 0):
             assert time.monotonic() < deadline, self.said.decode()
@@ -307,7 +307,7 @@ def test_a_breakpoint_has_the_terminal(
     served.wait_for("42\r\n")
     served.type("c\n")
 
-    assert asked.wait(timeout=20) == 0
+    assert asked.wait(timeout=60) == 0
     os.kill(served.pid, signal.SIGTERM)  # Ctrl-C would lead back into the debugger
     folder = with_database / ".sink" / "postgres"
     eventually(lambda: not postgres.is_running(folder), "the end of the database")

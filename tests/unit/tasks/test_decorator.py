@@ -73,7 +73,7 @@ def fail(c, how=""):
         raise ZeroDivisionError("a bug")
     if how == "wait":
         print("waiting", flush=True)
-        time.sleep(60)
+        time.sleep(600)
 
 
 @task
@@ -214,7 +214,7 @@ def test_ctrl_c_is_one_line_and_130(tmp_path):
     try:
         assert process.stdout.readline() == "waiting\n"
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=60)
     finally:
         process.kill()
 
@@ -239,7 +239,7 @@ def test_a_reader_that_goes_away_is_no_error_to_speak_of(tmp_path):
         assert process.stdout.readline() == "0\n"
         process.stdout.close()
         err = process.stderr.read()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
     finally:
         process.kill()
         process.stderr.close()
