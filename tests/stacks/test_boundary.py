@@ -212,7 +212,7 @@ def test_of_its_own_app_it_reaches_what_a_task_needs(bounded: Callable[..., bool
 def test_keys_decrypt_through_secrets_manager_only(
     through: str | None, may: bool, bounded: Callable[..., bool]
 ) -> None:
-    """What a secret's key allows by its own policy is not taken away from the role that reads it, and no more."""
+    """What a secret's key allows by its own policy stays with the role that reads it, and no more does."""
     context = {"kms:ViaService": through} if through else {}
 
     asked = request("kms:Decrypt", arn("kms", "key/0123-4567"), context)

@@ -3,7 +3,8 @@
 ``keeper.py FOLDER REMOVE PROGRAM [ARGUMENT…]`` leaves its starter at once and runs the server until nobody
 holds ``FOLDER/in-use.lock`` any more or SIGTERM comes. A lock is let go by the kernel however its holder
 ends, and goes on through ``exec``: so the server follows whoever asked for it, even one that was killed.
-A server that dies by itself is started again, as long as it does not die over and over. REMOVE is ``remove`` where the folder goes with the server.
+A server that dies by itself is started again, as long as it does not die over and over. REMOVE is ``remove``
+where the folder goes with the server.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def wait_ready(folder: Path) -> tuple[int, int] | None:
 
 
 def ready_postmaster(folder: Path) -> tuple[int, int] | None:
-    """Pid and port of the server if its own file says that it accepts connections, and it has not been killed."""
+    """Pid and port of the server if it lives and its own file says that it accepts connections."""
     # Line 1 is the process, 4 the port, 8 the state: https://www.postgresql.org/docs/18/storage-file-layout.html
     try:
         lines = (folder / "data" / "postmaster.pid").read_text().splitlines()

@@ -116,8 +116,9 @@ def show(
 def _ctrl_c_noted() -> Iterator[list[int]]:
     """Yield a list that Ctrl-C is noted in, instead of being raised.
 
-    Raised while a program is being started, it would leave one that nobody waits for; raised as the wait for it
-    returns, it would lose the exit code. Where Ctrl-C is ignored or answered in another way already, it stays so.
+    Raised while a program is being started, it would leave one that nobody waits for; raised as the wait for
+    it returns, it would lose the exit code. Where Ctrl-C is ignored or answered in another way already, it
+    stays so.
     """
     heard: list[int] = []
     is_main = threading.current_thread() is threading.main_thread()
