@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+import secrets
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,12 +76,24 @@ def isolated_environment(
 
 @pytest.fixture(scope="session")
 def free_port() -> Any:
-    """A function that returns a port nobody listens on."""
+    """A function that returns a port nobody listens on, another one each time.
+
+    Nobody takes it before it is used, or while a sandbox is stopped that comes back on it: it is none of
+    those that the system gives to connections and to whoever takes any (from 32768 on, ip(7)), none of a
+    database's (``local.postgres_ports``), and in a row that no other process of this run looks at.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    rows, length = 8, 900
+    begin = 25_500 + worker % rows * length
+    first = secrets.randbelow(length)  # another run on this machine begins elsewhere
+    row = itertools.cycle([begin + (first + step) % length for step in range(length)])
 
     def find() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
+        for port in row:
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+        raise AssertionError("unreachable")
 
     return find
 

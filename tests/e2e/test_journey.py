@@ -186,11 +186,14 @@ def runtime() -> str:
 
 
 @pytest.fixture(scope="class")
-def walk(tmp_path_factory: pytest.TempPathFactory, compute: str, runtime: str) -> Iterator[Walk]:
+def walk(
+    tmp_path_factory: pytest.TempPathFactory, compute: str, runtime: str, free_port: Any
+) -> Iterator[Walk]:
     """A journey in a folder and on a sandbox of its own; the sandbox is stopped whatever happens."""
     state = tmp_path_factory.mktemp("state")
     before = os.environ.get("XDG_STATE_HOME")
     os.environ["XDG_STATE_HOME"] = str(state)
+    use_port("e2e", free_port())
     journey = Overheard(tmp_path_factory.mktemp("walk") / "demo", "e2e", compute, runtime=runtime)
     try:
         yield Walk(journey)
@@ -201,6 +204,13 @@ def walk(tmp_path_factory: pytest.TempPathFactory, compute: str, runtime: str) -
             del os.environ["XDG_STATE_HOME"]
         else:
             os.environ["XDG_STATE_HOME"] = before
+
+
+def use_port(sandbox: str, port: int) -> None:
+    """Let a sandbox that was never started have had this port: others may take the usual one meanwhile."""
+    home = lifecycle.state_dir(sandbox)
+    home.mkdir(parents=True)
+    (home / "port").write_text(str(port))
 
 
 class TestJourney:

@@ -8,11 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.test_journey import use_port
 from the_sink.sandbox import lifecycle
 
 from .conftest import Invoke
@@ -22,8 +24,9 @@ STOP = "THE_SINK_SANDBOX=demo .venv/bin/invoke sandbox.stop"
 
 
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A demo that has just said its first line, in a session of its own as in a terminal."""
+def demo(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[subprocess.Popen[str]]:
+    """A demo that has just been started, in a session of its own as in a terminal."""
+    use_port("demo", free_port())
     (tmp_path / "bin").mkdir()
     git = tmp_path / "bin" / "git"
     git.write_text(f'#!/bin/sh\n[ "$1" != clone ] || exit 5\nexec {shutil.which("git")} "$@"\n')
@@ -71,7 +74,7 @@ def test_a_folder_that_cannot_be_made_is_said_before_an_earlier_demo_is_touched(
 
 @pytest.mark.long
 def test_a_demo_that_fails_says_what_is_left_and_how_to_stop_it(demo: subprocess.Popen[str]) -> None:
-    _, err = demo.communicate(timeout=60)
+    _, err = demo.communicate(timeout=180)
 
     running = lifecycle.require("demo")
     assert demo.returncode == 1
@@ -89,8 +92,9 @@ def test_ctrl_c_is_told_once_with_what_is_left(demo: subprocess.Popen[str], tmp_
         assert demo.poll() is None
     while not (lifecycle.state_dir("demo") / "server.log").exists():
         assert demo.poll() is None
+        time.sleep(0.01)
     os.killpg(demo.pid, signal.SIGINT)
-    _, err = demo.communicate(timeout=60)
+    _, err = demo.communicate(timeout=180)
 
     assert demo.returncode == 130
     assert err == (
