@@ -69,6 +69,6 @@ def write(root: Path, text: str) -> None:
             os.fchmod(stream.fileno(), 0o600)
             stream.write(text.encode())
         Path(temporary).replace(file)
-    except OSError:
+    except BaseException:  # Ctrl-C too: a file of that name git would take up
         Path(temporary).unlink(missing_ok=True)
         raise
