@@ -78,7 +78,7 @@ class Case:
     Attributes:
         name: What is wrong with it.
         told: Patterns in the deploy's last sentence and in the next step after it.
-        secret: The secret's text.
+        secret: The secret's text, or its bytes where it is a binary one.
         body: What `web` runs, instead of the service; "" leaves the Procfile alone.
         procfile: A Procfile of its own.
         logged: A pattern in the log of its tasks; "" where none started.
@@ -88,7 +88,7 @@ class Case:
 
     name: str
     told: tuple[str, ...]
-    secret: str = "{}"
+    secret: str | bytes = "{}"
     body: str = ""
     procfile: str = ""
     logged: str = ""
@@ -106,6 +106,7 @@ CASES = [
         "a value that is no string", ("The secret's value of A is a number;", MEND_SECRET), secret='{"A": 1}'
     ),
     Case("a secret without a text", ("The secret has no text;", MEND_SECRET), secret=" "),
+    Case("a secret that is binary", ("The secret has no text;", MEND_SECRET), secret=b"{}"),
     Case(
         "a setting that is missing",
         (
@@ -198,8 +199,9 @@ class World:
             )
         return self.clients[service]
 
-    def put_secret(self, text: str) -> None:
-        self.client("secretsmanager").put_secret_value(SecretId=NAMES.secret, SecretString=text)
+    def put_secret(self, value: str | bytes) -> None:
+        kind = "SecretString" if isinstance(value, str) else "SecretBinary"
+        self.client("secretsmanager").put_secret_value(SecretId=NAMES.secret, **{kind: value})
 
     def version(self) -> str:
         """The commit that answers through the load balancer."""
