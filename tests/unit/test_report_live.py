@@ -76,6 +76,16 @@ def test_the_line_below_says_what_is_at_work() -> None:
     assert display._footer().plain == "  Build 30 s of about 1 min: pre_build"
 
 
+def test_a_long_line_has_no_break_in_it() -> None:
+    """What is to be copied, an address or a command, is put in whole."""
+    out, console = screen()
+    line = f"In another terminal: invoke approve --env prod --commit {'0' * 40} --sandbox " + "and go on " * 9
+    with LiveDisplay(console) as display:
+        display.show(Said(line))
+
+    assert line in out.getvalue()
+
+
 def test_markup_in_what_aws_says_is_text() -> None:
     out, console = screen()
     with LiveDisplay(console) as display:

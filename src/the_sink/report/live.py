@@ -61,7 +61,8 @@ class LiveDisplay:
         if line := render_event(event):
             # Printing draws the line below again as it was last drawn, which may be an action ago.
             self._live.refresh()
-            self._console.print(Text(line, style=_style(event)))
+            # The terminal folds what is longer than it is wide: an address or a command stays whole to copy.
+            self._console.print(Text(line, style=_style(event)), soft_wrap=True)
 
     def _footer(self) -> Text:
         if self._action is None:
