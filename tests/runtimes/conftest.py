@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -93,8 +96,21 @@ def start(image: Image) -> Iterator[Start]:
     yield run
     for process in started:
         if process.poll() is None:
-            process.kill()
-        process.communicate()
+            kill_family(process)
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe:  # unread: who was left behind may hold it open
+                pipe.close()
+
+
+def kill_family(process: subprocess.Popen[str]) -> None:
+    """Kill container-init and, where it has stayed, what it has started: each leads a group of its own."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    leaders = children.read_text().split() if children.exists() else []
+    process.kill()
+    for leader in leaders:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(int(leader), signal.SIGKILL)
 
 
 def wait_for(path: Path) -> str:

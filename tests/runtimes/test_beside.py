@@ -79,6 +79,33 @@ def test_what_a_script_leaves_behind_is_told_too_and_waited_for(image: Image, st
     assert stdout == "the job is done\n"
 
 
+def test_that_is_told_at_once_however_long_the_others_drain(image: Image, start: Start) -> None:
+    """All of it has the stop timeout of one task."""
+    image.write("Procfile", "worker: sh run.sh\nweb: python3 -m shop\n")
+    image.write("run.sh", "python3 -m jobs\necho never\n")
+    image.write("src/jobs.py", JOBS + "pathlib.Path('done').touch()\n")
+    image.write(
+        "src/shop.py",
+        """\
+        import pathlib, signal, time
+
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        pathlib.Path("shop").write_text("ready")
+        signal.sigwait({signal.SIGTERM})
+        while not pathlib.Path("done").exists():
+            time.sleep(0.02)
+        """,
+    )
+    process = start()
+    wait_for(image.app / "jobs")
+    wait_for(image.app / "shop")
+
+    process.send_signal(signal.SIGTERM)
+    stdout, _ = process.communicate(timeout=DEADLINE_S)
+
+    assert (process.returncode, stdout) == (128 + signal.SIGTERM, "the job is done\n")
+
+
 def test_of_several_commands_the_others_are_told_when_one_ends(image: Image) -> None:
     image.write("Procfile", "web: python3 -m jobs & until [ -s jobs ]; do :; done; exit 4\n")
     image.write("src/jobs.py", JOBS)

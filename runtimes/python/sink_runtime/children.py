@@ -18,6 +18,9 @@ _GRACE_S = 25.0
 """What the others have to end in when one has: less than the StopTimeout of the platform's stack, 30 s."""
 
 
+_POLL_S = 0.05
+
+
 class Children(SignalHandling):
     """SIGTERM and SIGINT reach every process that was started here; between two they end this one."""
 
@@ -73,46 +76,36 @@ class Children(SignalHandling):
         started may still drain.
         """
         code = child.wait()
-        whole_group = self._running.pop(child, None)
-        if whole_group is not None and self.received:
-            if not whole_group:
-                _signal_group(child.pid, self.received)
+        if child in self._running and self.received:
+            self._tell_rest(child)
             _await_group(child.pid)
+        self._running.pop(child, None)
         return 128 - code if code < 0 else code
 
     def wait_together(self, children: Sequence[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
         """Return the one that ended first, once all have.
 
-        When one has, the others are told to end, and so is what it has left.
+        When one has, the others are told to end, and each one's rest as soon as that has ended.
         """
-        by_id = {child.pid: child for child in children}
-        first = None
-        while first is None:
-            # Of any child, orphans that process 1 inherits among them; os.waitid, which could leave its
-            # result for Popen, is not on macOS.
-            pid, status = os.waitpid(-1, 0)
-            first = by_id.get(pid)
-        first.returncode = os.waitstatus_to_exitcode(status)
-        if self.received:  # they know, and a second signal may meet one that is all but gone
+        first = _await_first(children)
+        deadline = math.inf
+        if not self.received:  # else they know, and a second signal may meet one that is all but gone
+            deadline = time.monotonic() + _GRACE_S
             for child in children:
-                if child is not first:
-                    self.wait(child)
-        else:
-            self._end(children)
-        return first
-
-    def _end(self, children: Sequence[subprocess.Popen[bytes]]) -> None:
+                self._tell(child, signal.SIGTERM)
+        lasting = list(children)
+        while lasting and time.monotonic() < deadline:
+            for child in [each for each in lasting if each.poll() is not None]:
+                lasting.remove(child)
+                self._tell_rest(child)
+            time.sleep(_POLL_S)
         for child in children:
-            self._tell(child, signal.SIGTERM)
-        deadline = time.monotonic() + _GRACE_S
-        for child in children:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(max(deadline - time.monotonic(), 0.0))
-                if not self._running[child]:
-                    _signal_group(child.pid, signal.SIGTERM)
+            if child not in lasting:
                 _await_group(child.pid, deadline)
             _signal_group(child.pid, signal.SIGKILL)
             child.wait()
+            del self._running[child]
+        return first
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         self.received = number
@@ -127,6 +120,23 @@ class Children(SignalHandling):
         elif child.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child.pid, number)
+
+    def _tell_rest(self, child: subprocess.Popen[bytes]) -> None:
+        """Tell what a process that has ended left behind, unless it was told together with it."""
+        if not self._running[child]:
+            _signal_group(child.pid, self.received or signal.SIGTERM)
+
+
+def _await_first(children: Sequence[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+    by_id = {child.pid: child for child in children}
+    first = None
+    while first is None:
+        # Of any child, orphans that process 1 inherits among them; os.waitid, which could leave its
+        # result for Popen, is not on macOS.
+        pid, status = os.waitpid(-1, 0)
+        first = by_id.get(pid)
+    first.returncode = os.waitstatus_to_exitcode(status)
+    return first
 
 
 def _signal_group(leader: int, number: int) -> None:
@@ -150,4 +160,4 @@ def _await_group(leader: int, deadline: float = math.inf) -> None:
             return
         except PermissionError:
             pass  # it is there
-        time.sleep(0.05)
+        time.sleep(_POLL_S)
