@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -24,6 +25,8 @@ OURS = "the_sink.sandbox"
 """Stands in every ``docker`` that the sandbox itself puts on a build's PATH."""
 
 _ANSWER_S = 5.0
+_COMMAND_S = 30.0
+"""A command that nobody has used for a while is read from the disk first, and docker's are large."""
 
 
 class EngineUnavailable(InputError):
@@ -204,11 +207,20 @@ def _can_build(command: str, env: Mapping[str, str]) -> bool | None:
 
 
 def _output(command: list[str], env: Mapping[str, str]) -> str | None:
-    """What a command says, None when it fails."""
+    """What a command says, None when it fails.
+
+    Raises:
+        EngineUnavailable: it does not end, so that nobody knows what it would say.
+    """
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_ANSWER_S * 2, check=False, env=dict(env)
+            command, capture_output=True, text=True, timeout=_COMMAND_S, check=False, env=dict(env)
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except subprocess.TimeoutExpired as error:
+        raise EngineUnavailable(
+            f"{shlex.join(command)} does not answer within {_COMMAND_S:g} s.",
+            "Try again, or restart the engine.",
+        ) from error
+    except OSError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None

@@ -230,3 +230,16 @@ def as_nobody(environ: dict[str, str]) -> list[str]:
         text = answer.read()
     os.waitpid(child, 0)
     return text.splitlines()
+
+
+def test_a_command_that_does_not_end_is_not_said_to_lack_buildx(
+    serve: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("the_sink.local.engine._COMMAND_S", 0.2)
+    (tmp_path / "docker").write_text("#!/bin/sh\nexec sleep 600\n")
+    (tmp_path / "docker").chmod(0o755)
+
+    message, hint = refusal({"PATH": f"{tmp_path}:/usr/bin:/bin", "DOCKER_HOST": f"unix://{serve()}"})
+
+    assert message == f"{tmp_path / 'docker'} buildx version does not answer within 0.2 s."
+    assert hint == "Try again, or restart the engine."
