@@ -16,6 +16,7 @@ from the_sink.naming import Names
 from the_sink.sandbox.process import wait_until
 
 from .conftest import APP_FILES, commit
+from .test_deploy import BUILDS
 
 NAMES = Names("my-app", "stage")
 CONFIGURATION = "aws/cfn-template-configuration-stage.json"
@@ -46,6 +47,14 @@ NESTED = """  StackPython:
       TemplateURL: !Sub "https://BUCKET.s3.amazonaws.com/stacks/python/cfn-template-v1-${AppEnv}.yml"
       Parameters: PASSED
 Outputs:"""
+
+TAKEN = "/the-sink/my-app/stage/more"
+FAILS = f"""  Fails:
+    Type: AWS::Logs::LogGroup
+    Condition: HasDatabase
+    DependsOn: Database
+    Properties: {{ LogGroupName: {TAKEN} }}
+"""
 
 
 def template(bucket: str, passed: str) -> str:
@@ -125,3 +134,46 @@ def test_a_release_that_takes_a_database_away_asks_first(
     with pytest.raises(ConfigError):
         taken_by(passes, {})
     assert taken_by("{}", {}) == ""
+
+
+def test_a_first_creation_that_fails_leaves_a_protected_database_in_the_way(
+    invoke: Any, app: Path, platform_bucket: str, aws: Any
+) -> None:
+    """As in prod. CloudFormation can roll back neither it nor what it is in."""
+    assert invoke(app, "bootstrap", "--env", "stage", "--sandbox").code == 0
+    (app / "aws/buildspec.yaml").write_text(BUILDS)
+    protected = PLATFORM_STACK.replace("Engine: postgres", "Engine: postgres\n      DeletionProtection: true")
+    protected = protected.replace("  Topic: { Type: AWS::SNS::Topic }\n", "")  # StackRole may make none
+    key = "stacks/python/cfn-template-v1-stage.yml"
+    aws("logs").create_log_group(logGroupName=TAKEN)
+    aws("s3").put_object(Bucket=platform_bucket, Key=key, Body=f"{protected}{FAILS}".encode())
+    (app / "aws/cfn-template.yml").write_text(template(platform_bucket, "{ SecretsDelivery: task }"))
+    commit(app, "With a database")
+    unprotect = "aws rds modify-db-instance --db-instance-identifier my-app-stage-db --no-deletion-protection"
+
+    failed = invoke(app, "deploy", "--env", "stage", "--sandbox")
+
+    assert failed.code == 1
+    message, hint = failed.err.splitlines()[-2:]
+    assert "Fails (AWS::Logs::LogGroup) in stack my-app-stage-StackPython-" in message
+    assert f"then `{unprotect}` and invoke deploy --env stage --sandbox --yes: it deletes" in hint
+    assert aws("cloudformation").describe_stacks(StackName=NAMES.app_stack)["Stacks"][0]["StackStatus"] == (
+        "ROLLBACK_FAILED"
+    )
+
+    aws("logs").delete_log_group(logGroupName=TAKEN)
+    again = invoke(app, "deploy", "--env", "stage", "--sandbox", "--yes")
+
+    assert again.code == 1
+    message, hint = again.err.splitlines()[-2:]
+    assert message.startswith(
+        "Stack my-app-stage could not be deleted: Database (AWS::RDS::DBInstance) in stack "
+    )
+    assert f"`{unprotect}`. Then run the same command again." in hint
+
+    aws("rds").modify_db_instance(DBInstanceIdentifier="my-app-stage-db", DeletionProtection=False)
+    cleared = invoke(app, "deploy", "--env", "stage", "--sandbox", "--yes")
+
+    # The stack is there now; this small app has no service for the next action.
+    assert "failed in Deploy/UpdateService: Cluster not found" in cleared.err.splitlines()[-2]
+    assert len(aws("rds").describe_db_instances()["DBInstances"]) == 1

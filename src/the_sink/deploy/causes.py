@@ -17,7 +17,14 @@ from the_sink.deploy.follow import Followed, explain_superseded
 from the_sink.deploy.hints import hint_for_build, hint_for_stack, hint_for_task
 from the_sink.deploy.refusals import find_refusal
 from the_sink.deploy.runtime_words import describe_port, find_runtime_sentence
-from the_sink.deploy.stacks import StackFollower, describe_cause, describe_place, find_cause
+from the_sink.deploy.stacks import (
+    StackFollower,
+    describe_cause,
+    describe_place,
+    find_cause,
+    find_protected,
+    unprotect_command,
+)
 from the_sink.deploy.task_ends import describe_end
 from the_sink.errors import AccessError, DeployFailed
 from the_sink.models import ActionRun, Event, Evidence, Release, Service, UnhealthyTarget
@@ -197,9 +204,11 @@ def _explain_stack(
     stack = aws.stacks.describe(names.app_stack)
     hint = f"The stack is as it was before. {mend}, then deploy again."
     if stack is not None and stack.status.must_be_deleted:
+        protected = find_protected(follower.seen)
+        let_go = f" `{unprotect_command(protected)}` and" if protected else ""
         hint = (
-            f"{mend}, then invoke deploy --env {names.env}{aws.target.flags} --yes: it deletes what is left "
-            "of the stack, whose first creation this was, and deploys."
+            f"{mend}, then{let_go} invoke deploy --env {names.env}{aws.target.flags} --yes: it deletes what "
+            "is left of the stack, whose first creation this was, and deploys."
         )
     elif stack is not None and stack.status.needs_continued_rollback:
         hint = (

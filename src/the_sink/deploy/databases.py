@@ -12,6 +12,7 @@ from the_sink.aws.session import Aws
 from the_sink.config.environment_file import file_name
 from the_sink.config.files import Tree
 from the_sink.config.validation import database_class
+from the_sink.deploy.stacks import unprotect_command
 from the_sink.errors import ConfigError
 from the_sink.models import Stack
 from the_sink.naming import Names
@@ -40,8 +41,8 @@ def find_taken(aws: Aws, names: Names, files: Tree, app_stack: Stack | None) -> 
         raise ConfigError(
             f"{names.env}: the stack has the database {found}, and by {file_name(names.env)} the release has "
             "none. RDS deletes no instance that is protected: it would stay behind, outside of the stack.",
-            "To take it away on purpose make a snapshot, then switch the protection off: aws rds "
-            f"modify-db-instance --db-instance-identifier {found} --no-deletion-protection ({_HOW_TO}).",
+            "To take it away on purpose make a snapshot, then switch the protection off: "
+            f"{unprotect_command(found)} ({_HOW_TO}).",
         )
     return found
 

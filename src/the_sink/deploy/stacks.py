@@ -44,11 +44,9 @@ class StackFollower:
         self.seen: list[StackEvent] = []
 
     def skip_history(self) -> None:
-        """Regard everything that has happened so far as read."""
-        for stack in self._newest:
-            events = self._aws.stacks.describe_events(stack)
-            if events:
-                self._newest[stack] = events[-1].event_id
+        """Regard everything that has happened so far as read, inside the stacks of the stack too."""
+        self.poll()
+        self.seen.clear()
 
     def poll(self) -> tuple[StackEvent, ...]:
         """Return the events since the last call, in the order in which they happened."""
@@ -104,6 +102,20 @@ def describe_cause(events: list[StackEvent]) -> str:
 def describe_place(cause: StackEvent) -> str:
     """Return which resource of which stack an event is about."""
     return f"{cause.logical_id} ({cause.resource_type}) in stack {cause.stack_name}"
+
+
+def find_protected(events: list[StackEvent]) -> str:
+    """Return the identifier of the database that RDS did not delete because it is protected, or ""."""
+    for event in events:
+        refused = event.status.name == "DELETE_FAILED" and "protected" in event.reason
+        if refused and event.resource_type == "AWS::RDS::DBInstance":
+            return event.physical_id
+    return ""
+
+
+def unprotect_command(database: str) -> str:
+    """Return what lets RDS delete a database."""
+    return f"aws rds modify-db-instance --db-instance-identifier {database} --no-deletion-protection"
 
 
 Telling = Generator[Event, None, None]
@@ -219,8 +231,13 @@ def delete_stack(aws: Aws, stack: Stack) -> Generator[Event, None, None]:
     while (now := aws.stacks.describe(stack.name)) is not None:
         if now.status.name == "DELETE_FAILED":
             follower.poll()
+            protected = find_protected(follower.seen)
             raise SinkError(
-                f"Stack {stack.name} could not be deleted: {describe_cause(follower.seen) or now.reason}"
+                f"Stack {stack.name} could not be deleted: {describe_cause(follower.seen) or now.reason}",
+                f"If nothing in {protected} is missed, let it go: `{unprotect_command(protected)}`. Then run "
+                "the same command again."
+                if protected
+                else "",
             )
         yield from resource_events(follower.poll())
         pace.wait()

@@ -38,6 +38,7 @@ class Services:
             events,
             exports,
             fargate,
+            leftovers,
             nested,
             nested_templates,
             pipelines,
@@ -104,6 +105,7 @@ class Services:
         conditions.install()
         exports.install()
         update_events.install()
+        leftovers.install()
         nested.install()
         resource_types.install()
         autoscaling.install()

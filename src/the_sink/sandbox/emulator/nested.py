@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -99,7 +99,8 @@ def _keep_templates() -> None:
                 if child is not None:
                     # The rollback knows nothing of a resource whose creation failed, nor of what is in it.
                     _keep_retained(child, ("Retain",))
-                    delete(child["StackId"], props)
+                    with suppress(ValueError):  # what stays behind the rollback is told of
+                        delete(child["StackId"], props)
                 raise failure from error
 
     def delete_nested(physical_id: str, props: dict[str, Any]) -> None:
