@@ -20,6 +20,8 @@ import pytest
 
 from the_sink.sandbox.compute import install_docker_command
 
+from .builds import Bench, Published
+
 ACCOUNT = "000000000000"
 REGION = "eu-west-1"
 SERVER = Path(__file__).with_name("emulator_with_engine.py")
@@ -229,17 +231,6 @@ def write_tree(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-@dataclass(frozen=True)
-class Published:
-    """A runtime and an app made from it, built and pushed once for all tests."""
-
-    state_dir: Path
-    runtime: str
-    app: str
-    runtime_tree: Path
-    app_tree: Path
-
-
 @pytest.fixture(scope="session")
 def published(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Published:
     folder = tmp_path_factory.mktemp("published")
@@ -312,3 +303,19 @@ def repository(emulator: Emulator, tmp_path: Path) -> str:
     name = f"repository-{zlib.crc32(str(tmp_path).encode()):08x}"
     emulator.client("ecr").create_repository(repositoryName=name)
     return f"{HOST}/{name}"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """Nothing listens at its endpoint: images from outside need no registry."""
+    context = write_tree(
+        tmp_path / "context",
+        {"a.txt": "a", "b.txt": "b", "src/one.py": "1", "src/deep/two.py": "2", "run.sh": "#!/bin/sh\n"},
+    )
+    (context / "run.sh").chmod(0o775)
+    return Bench(tmp_path / "sandbox", "http://127.0.0.1:9", context)
+
+
+@pytest.fixture
+def app_bench(emulator: Emulator, state_dir: Path, app_tree: Path) -> Bench:
+    return Bench(state_dir, emulator.endpoint_url, app_tree)

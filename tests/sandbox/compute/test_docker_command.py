@@ -16,7 +16,8 @@ from the_sink.errors import InputError
 from the_sink.sandbox.compute.docker_command import main
 from the_sink.sandbox.compute.go_template import render_template
 
-from .conftest import ACCOUNT, HOST, Docker, Emulator, Published, eventually, open_docker, write_tree
+from .builds import Published
+from .conftest import ACCOUNT, HOST, Docker, Emulator, eventually, open_docker, write_tree
 
 TRAILER = re.compile(r"^(?P<tag>\S+): digest: (?P<digest>sha256:[0-9a-f]{64}) size: (?P<size>\d+)$")
 
