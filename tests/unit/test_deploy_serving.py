@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from the_sink.deploy.serving import address_of, find_problem
-from the_sink.deploy.stacks import describe_cause, find_cause
+from the_sink.deploy.stacks import describe_cause, find_cause, find_protected
 from the_sink.models import Serving, Stack, StackEvent, StackStatus
 
 OURS, OTHER = "sha256:aaaa", "sha256:bbbb"
@@ -116,3 +116,32 @@ def test_a_change_that_is_refused_in_the_end_is_told_by_the_rollback() -> None:
 
 def test_without_a_failure_there_is_no_cause() -> None:
     assert describe_cause([event(1, "Bucket", "AWS::S3::Bucket", "CREATE_COMPLETE")]) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "command"),
+    [
+        (
+            "AWS::RDS::DBInstance",
+            "Cannot delete protected DB Instance, please disable deletion protection and try again.",
+            "aws rds modify-db-instance --db-instance-identifier arn:Kept --no-deletion-protection",
+        ),
+        (
+            "AWS::Cognito::UserPool",
+            "The user pool cannot be deleted because deletion protection is activated. Deletion protection "
+            "must be inactivated first.",
+            "aws cognito-idp update-user-pool --user-pool-id arn:Kept --deletion-protection INACTIVE",
+        ),
+        ("AWS::RDS::DBInstance", "Invalid state", ""),
+        ("AWS::ECR::Repository", "The repository is protected", ""),
+    ],
+)
+def test_what_is_protected_from_deletion_has_a_command_that_lets_it_go(
+    kind: str, reason: str, command: str
+) -> None:
+    events = [
+        event(1, "Service", "AWS::ECS::Service", "CREATE_FAILED", "No room."),
+        event(2, "Kept", kind, "DELETE_FAILED", reason),
+    ]
+
+    assert find_protected(events) == command

@@ -23,7 +23,6 @@ from the_sink.deploy.stacks import (
     describe_place,
     find_cause,
     find_protected,
-    unprotect_command,
 )
 from the_sink.deploy.task_ends import describe_end
 from the_sink.errors import AccessError, DeployFailed
@@ -205,7 +204,7 @@ def _explain_stack(
     hint = f"The stack is as it was before. {mend}, then deploy again."
     if stack is not None and stack.status.must_be_deleted:
         protected = find_protected(follower.seen)
-        let_go = f" `{unprotect_command(protected)}` and" if protected else ""
+        let_go = f" `{protected}` and" if protected else ""
         hint = (
             f"{mend}, then{let_go} invoke deploy --env {names.env}{aws.target.flags} --yes: it deletes what "
             "is left of the stack, whose first creation this was, and deploys."

@@ -12,7 +12,7 @@ from the_sink.aws.session import Aws
 from the_sink.config.environment_file import file_name
 from the_sink.config.files import Tree
 from the_sink.config.validation import database_class
-from the_sink.deploy.stacks import unprotect_command
+from the_sink.deploy.stacks import unprotect_database
 from the_sink.errors import ConfigError
 from the_sink.models import Stack
 from the_sink.naming import Names
@@ -42,7 +42,7 @@ def find_taken(aws: Aws, names: Names, files: Tree, app_stack: Stack | None) -> 
             f"{names.env}: the stack has the database {found}, and by {file_name(names.env)} the release has "
             "none. RDS deletes no instance that is protected: it would stay behind, outside of the stack.",
             "To take it away on purpose make a snapshot, then switch the protection off: "
-            f"{unprotect_command(found)} ({_HOW_TO}).",
+            f"{unprotect_database(found)} ({_HOW_TO}).",
         )
     return found
 

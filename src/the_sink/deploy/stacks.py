@@ -104,18 +104,28 @@ def describe_place(cause: StackEvent) -> str:
     return f"{cause.logical_id} ({cause.resource_type}) in stack {cause.stack_name}"
 
 
+_LET_GO = {
+    "AWS::RDS::DBInstance": "aws rds modify-db-instance --db-instance-identifier {} --no-deletion-protection",
+    # What the call leaves out goes back to its default, which matters no more
+    # (https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UpdateUserPool.html).
+    "AWS::Cognito::UserPool": "aws cognito-idp update-user-pool --user-pool-id {} "
+    "--deletion-protection INACTIVE",
+}
+"""What takes the protection from deletion off, by type of resource."""
+
+
 def find_protected(events: list[StackEvent]) -> str:
-    """Return the identifier of the database that RDS did not delete because it is protected, or ""."""
+    """Return the command that lets go what was not deleted because it is protected, or ""."""
     for event in events:
-        refused = event.status.name == "DELETE_FAILED" and "protected" in event.reason
-        if refused and event.resource_type == "AWS::RDS::DBInstance":
-            return event.physical_id
+        command = _LET_GO.get(event.resource_type)
+        if command and event.status.name == "DELETE_FAILED" and "protect" in event.reason:
+            return command.format(event.physical_id)
     return ""
 
 
-def unprotect_command(database: str) -> str:
-    """Return what lets RDS delete a database."""
-    return f"aws rds modify-db-instance --db-instance-identifier {database} --no-deletion-protection"
+def unprotect_database(identifier: str) -> str:
+    """Return the command that lets RDS delete a database."""
+    return _LET_GO["AWS::RDS::DBInstance"].format(identifier)
 
 
 Telling = Generator[Event, None, None]
@@ -205,7 +215,8 @@ def apply_change(
     if not stack.status.is_success:
         cause = describe_cause(follower.seen) or stack.reason or f"it ended in {stack.status}."
         verb = "created" if step.is_new else "updated"
-        raise SinkError(f"Stack {step.stack} could not be {verb}: {cause}", _failure_hint(stack, cause))
+        hint = _failure_hint(stack, cause, find_protected(follower.seen))
+        raise SinkError(f"Stack {step.stack} could not be {verb}: {cause}", hint)
     return StackApplied(stack, "created" if step.is_new else "updated")
 
 
@@ -234,8 +245,7 @@ def delete_stack(aws: Aws, stack: Stack) -> Generator[Event, None, None]:
             protected = find_protected(follower.seen)
             raise SinkError(
                 f"Stack {stack.name} could not be deleted: {describe_cause(follower.seen) or now.reason}",
-                f"If nothing in {protected} is missed, let it go: `{unprotect_command(protected)}`. Then run "
-                "the same command again."
+                f"If nothing in it is missed, let it go: `{protected}`. Then run the same command again."
                 if protected
                 else "",
             )
@@ -295,10 +305,12 @@ def _change_set_name(aws: Aws, template: Template, step: ApplyStack) -> str:
     return f"the-sink-{hashlib.sha256(seed.encode()).hexdigest()[:16]}"
 
 
-def _failure_hint(stack: Stack, cause: str) -> str:
+def _failure_hint(stack: Stack, cause: str, protected: str) -> str:
     if stack.status.must_be_deleted:
+        let_go = f" `{protected}` and" if protected else ""
         return (
-            "Mend the cause, then run the same command with --yes: it deletes what is left and starts over."
+            f"Mend the cause, then run{let_go} the same command with --yes: it deletes what is left and "
+            "starts over."
         )
     if stack.status.needs_continued_rollback:
         return (
