@@ -79,7 +79,7 @@ def test_a_package_that_is_not_the_pinned_one_is_said_to_be_what_bootstraps(
 
     assert (
         "Warning: requirements-platform.txt: it pins commit bbbbbbbb, and cccccccc is installed, whose files "
-        "are used here. Install it: .venv/bin/pip install -r requirements-platform.txt\n"
+        "are used here. Install it: .venv/bin/pip install --force-reinstall -r requirements-platform.txt\n"
     ) in ended.err
 
 

@@ -60,4 +60,7 @@ def check_installed(text: str, commit: str) -> list[Problem]:
     if pin is None or not commit or commit == pin.commit:
         return []
     message = f"it pins commit {pin.commit[:8]}, and {commit[:8]} is installed, whose files are used here."
-    return [Problem(FILE, message, f"Install it: .venv/bin/pip install -r {FILE}", is_warning=True)]
+    # Without --force-reinstall pip leaves another commit of the same version where it is:
+    # https://github.com/pypa/pip/issues/5780
+    install = f".venv/bin/pip install --force-reinstall -r {FILE}"
+    return [Problem(FILE, message, f"Install it: {install}", is_warning=True)]

@@ -83,7 +83,7 @@ def test_a_package_of_another_commit_than_the_pin_is_named(app, installed):
         "requirements-platform.txt: it pins commit bbbbbbbb, and cccccccc is installed, whose files are used "
         "here."
     )
-    assert problem.hint == "Install it: .venv/bin/pip install -r requirements-platform.txt"
+    assert problem.hint == "Install it: .venv/bin/pip install --force-reinstall -r requirements-platform.txt"
     assert problem.is_warning
 
 
