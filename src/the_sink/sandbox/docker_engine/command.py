@@ -64,12 +64,11 @@ class Command:
             return handlers[name](rest)
         return self.hand_on([self._mapped(word) for word in words])
 
-    def hand_on(self, words: list[str], stdin: bytes | None = None) -> int:
+    def hand_on(self, words: list[str]) -> int:
         """Run the real command; what it says comes out with the registry's names."""
         process = subprocess.Popen(
             [self.found.command, *words],
             env=self.environment,
-            stdin=None if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -80,9 +79,6 @@ class Command:
         ]
         for copy in copies:
             copy.start()
-        if stdin is not None and process.stdin:
-            process.stdin.write(stdin)
-            process.stdin.close()
         code = process.wait()
         for copy in copies:
             copy.join()
@@ -103,7 +99,11 @@ class Command:
                     )
                 )
                 target.flush()
-            except BrokenPipeError:  # whoever read it has seen enough
+            except BrokenPipeError:
+                # Whoever read it has seen enough: the real command hears of it as it would without this one
+                # between, and what could not be written is not tried once more at the exit.
+                source.close()
+                os.dup2(os.open(os.devnull, os.O_WRONLY), target.fileno())
                 return
 
     def _mapped(self, word: str) -> str:
