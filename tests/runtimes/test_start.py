@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
@@ -131,11 +133,23 @@ def test_told_to_end_before_anything_has_begun_it_ends(
     procfile.unlink()
     os.mkfifo(procfile)
     process = start()
-    with procfile.open("w"):  # it is open once container-init reads it
-        process.send_signal(number)
-        _, stderr = process.communicate(timeout=DEADLINE_S)
+    writer = await_reader(procfile)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=DEADLINE_S)
+    os.close(writer)
 
     assert (process.returncode, stderr) == (128 + number, "")
+
+
+def await_reader(fifo: Path) -> int:
+    """Open a named pipe for writing, once somebody reads it."""
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        try:
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
 
 def test_a_signal_during_release_stops_it_and_web_does_not_start(image: Image, start: Start) -> None:

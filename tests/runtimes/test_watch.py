@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import SCRIPTS, Image
+from .conftest import SCRIPTS, Image, Start
 
 sys.path.insert(0, str(SCRIPTS))
 from sink_runtime import sockets, watch
@@ -67,8 +67,6 @@ sys.exit(start.main([]))
 
 LATE_S = 600.0
 """A report that no test waits for."""
-
-Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
