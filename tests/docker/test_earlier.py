@@ -39,7 +39,7 @@ class TestEarlierAppOnDocker(e2e.TestEarlierApp):  # type: ignore[misc]
     def test_its_tasks_share_files_that_outlive_them(self, move: Any, engine: Any) -> None:
         """What was uploaded is below /mnt/shared, which is the service's to write."""
         address = urlsplit(move.address)
-        connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=60)
         connection.request("PUT", "/api/uploads/chart.txt", b"ebb", {"Host": address.netloc})
         assert connection.getresponse().status == 204
 

@@ -108,7 +108,7 @@ class Walk(e2e.Walk):  # type: ignore[misc]
             json.dumps({"text": text}).encode(),
             {"Content-Type": "application/json", "Host": address.netloc},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             assert answer.status == 201
             return dict(json.load(answer))
 

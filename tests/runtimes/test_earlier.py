@@ -84,7 +84,7 @@ class Task:
         return "".join(self.said)
 
     def ask(self, method: str, path: str, **headers: str) -> tuple[int, str, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request(method, path, headers={name.replace("_", "-"): headers[name] for name in headers})
         answer = connection.getresponse()
         return answer.status, answer.read().decode(), answer.headers

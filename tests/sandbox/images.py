@@ -146,7 +146,7 @@ def _digest(content: bytes) -> str:
 
 def _call(method: str, url: str, body: bytes, kind: str) -> None:
     address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.netloc, timeout=10)
+    connection = http.client.HTTPConnection(address.netloc, timeout=60)
     connection.request(method, f"{address.path}?{address.query}", body, {"Content-Type": kind})
     assert connection.getresponse().status < 300
     connection.close()

@@ -394,7 +394,7 @@ def test_a_definition_that_cannot_run_fails_its_stack(
 
 def raw(sandbox: lifecycle.Sandbox, operation: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """Call an operation without boto3, which checks requests itself and forgives answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", sandbox.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", sandbox.port, timeout=60)
     credential = "000000000000/20260101/eu-west-1/codepipeline/aws4_request"
     headers = {
         "X-Amz-Target": f"CodePipeline_20150709.{operation}",

@@ -112,7 +112,7 @@ def test_what_was_linted_is_not_linted_again(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_cancelled_action_ends_the_lint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lint, "_COMMAND", ("/bin/sh", "-c", "exec sleep 60"))
+    monkeypatch.setattr(lint, "_COMMAND", ("/bin/sh", "-c", "exec sleep 600"))
 
     def cancel(is_done: Callable[[], bool]) -> None:
         assert not is_done()
@@ -122,7 +122,7 @@ def test_a_cancelled_action_ends_the_lint(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(InterruptedError):
         TemplateLint(tmp_path).check({"sound.yml": SOUND}, "eu-west-1", cancel)
 
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 300
     assert verdicts(tmp_path) == {}
 
 

@@ -24,7 +24,7 @@ def ask(
     sandbox: lifecycle.Sandbox, method: str, path: str, host: str = ""
 ) -> tuple[int, dict[str, str], bytes]:
     """One request to the registry: status, headers, body."""
-    connection = http.client.HTTPConnection("127.0.0.1", sandbox.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", sandbox.port, timeout=60)
     try:
         accept = "application/vnd.docker.distribution.manifest.v2+json"
         connection.request(method, path, headers={"Accept": accept, **({"Host": host} if host else {})})

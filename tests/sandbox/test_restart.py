@@ -42,7 +42,7 @@ class Own:
         self.server = lifecycle.start("own")
 
     def get(self) -> str:
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
         with contextlib.closing(connection):
             connection.request("GET", "/", headers={"Host": HOST})
             return connection.getresponse().read().decode()

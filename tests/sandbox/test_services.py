@@ -36,7 +36,7 @@ class Shop:
         return self.pipelines.stack("shop", template(tag, count, **more))
 
     def get(self, path: str = "/") -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.sandbox.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.sandbox.port, timeout=60)
         try:
             connection.request("GET", path, headers={"Host": f"{HOST}:{self.sandbox.port}"})
             response = connection.getresponse()

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,7 +22,7 @@ import pytest
 from .conftest import CHECKOUT, Service, find_pythons
 
 CONTAINER_INIT = CHECKOUT / "runtimes" / "python" / "container-init"
-DEADLINE_S = 30
+DEADLINE_S = 60
 *_, NEWEST = find_pythons().values()
 
 SLOW_MIGRATION = '''"""What takes long."""
@@ -62,7 +61,7 @@ class Task:
             time.sleep(0.05)
 
     def ask(self, path: str) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -83,6 +82,7 @@ class Environment:
     service: Service
     root: Path
     database: str
+    find_port: Callable[[], int]
     tasks: list[Task] = field(default_factory=list)
 
     @property
@@ -102,9 +102,7 @@ class Environment:
         }
 
     def start(self, **variables: str) -> Task:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
+        port = self.find_port()
         log = self.root / f"task-{len(self.tasks)}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -139,12 +137,12 @@ def connect(service: Service, database: str) -> psycopg.Connection[tuple[object,
 
 
 @contextmanager
-def environment_of(service: Service, folder: Path) -> Iterator[Environment]:
+def environment_of(service: Service, folder: Path, find_port: Callable[[], int]) -> Iterator[Environment]:
     shutil.copytree(service.folder, folder / "app", ignore=shutil.ignore_patterns("__pycache__", ".env"))
     name = f"starting_{os.getpid()}_{time.monotonic_ns()}"
     with connect(service, service.variables["PGDATABASE"]) as server:
         server.execute(f"CREATE DATABASE {name}")
-    environment = Environment(service, folder, name)
+    environment = Environment(service, folder, name, find_port)
     try:
         yield environment
     finally:
@@ -157,8 +155,10 @@ def environment_of(service: Service, folder: Path) -> Iterator[Environment]:
 
 
 @pytest.fixture
-def environment(variant: str, make_service: Callable[..., Service], tmp_path: Path) -> Iterator[Environment]:
-    with environment_of(make_service(variant, NEWEST), tmp_path) as made:
+def environment(
+    variant: str, make_service: Callable[..., Service], tmp_path: Path, free_port: Callable[[], int]
+) -> Iterator[Environment]:
+    with environment_of(make_service(variant, NEWEST), tmp_path, free_port) as made:
         yield made
 
 

@@ -79,7 +79,7 @@ def connect(value: dict[str, Any]) -> psycopg.Connection[Any]:
         user=value["username"],
         password=value["password"],
         autocommit=True,
-        connect_timeout=5,
+        connect_timeout=60,
     )
 
 

@@ -167,7 +167,7 @@ class App:
     def get(self, path: str) -> str:
         """What the load balancer answers; "" when nothing does yet."""
         host = self.outputs()["EcsAlbDNSName"].partition(":")[0]
-        connection = http.client.HTTPConnection("127.0.0.1", self.sandbox.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.sandbox.port, timeout=60)
         try:
             connection.request("GET", path, headers={"Host": host})
             answer = connection.getresponse()

@@ -34,7 +34,7 @@ def test_a_sandbox_is_started_seen_emptied_and_stopped(invoke, free_port):
 
         found = json.loads(invoke("sandbox.status", "--json").out)
         assert (found["running"], found["endpoint_url"]) == (True, f"http://127.0.0.1:{port}")
-        with urllib.request.urlopen(f"{found['endpoint_url']}/_sandbox/status", timeout=10) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(f"{found['endpoint_url']}/_sandbox/status", timeout=60) as answer:  # noqa: S310 - loopback
             assert answer.status == 200
 
         assert invoke("sandbox.access").out == "No role has asked for anything yet: deploy something.\n"
