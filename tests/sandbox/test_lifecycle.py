@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
 
+import the_sink
 from the_sink.errors import InputError, SandboxUnavailable
 from the_sink.sandbox import lifecycle
 from the_sink.sandbox.process import exclusive, is_held
@@ -76,6 +78,32 @@ def test_state_survives_a_stop_and_a_kill(own: lifecycle.Sandbox) -> None:
         assert stored["Body"].read() == b"\x00bytes"
         assert client(again, "ecr").describe_repositories()["repositories"][0]["repositoryName"] == "images"
         assert client(again, "secretsmanager").get_secret_value(SecretId="core")["SecretString"] == "{}"
+        lifecycle.stop("mine")
+
+
+def test_a_sandbox_whose_environment_was_deleted_is_not_used(
+    free_port: Callable[[], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the folder of the app is gone from which it was started."""
+    shutil.copytree(Path(the_sink.__file__).parent, tmp_path / "app/the_sink")
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path / "app"))
+        server = lifecycle.start("mine", port=free_port())
+    try:
+        assert lifecycle.require("mine") == server
+        shutil.rmtree(tmp_path / "app")
+
+        with pytest.raises(SandboxUnavailable) as raised:
+            lifecycle.require("mine")
+
+        package = tmp_path / "app/the_sink/sandbox"
+        assert str(raised.value).startswith(f"The sandbox 'mine' was started from {package}, which is gone,")
+        start = f"invoke sandbox.start --port {server.port}"
+        assert raised.value.hint == f"Start it from here, with its state: invoke sandbox.stop, then {start}"
+        assert lifecycle.stop("mine")
+        lifecycle.start("mine")
+        assert lifecycle.require("mine").port == server.port
+    finally:
         lifecycle.stop("mine")
 
 

@@ -139,12 +139,14 @@ def require(name: str) -> Sandbox:
     """Return the running sandbox ``name``.
 
     Raises:
-        SandboxUnavailable: saying whether it was never started, is starting, stopped, or killed.
+        SandboxUnavailable: saying whether it was never started, is starting, stopped, or killed, or that the
+            files which it runs from are gone.
     """
     running = find(name)
-    if running is not None:
-        return running
     home = state_dir(name)
+    if running is not None:
+        _check_package(name, home)
+        return running
     if is_held(home / "start.lock"):
         raise SandboxUnavailable(
             f"The sandbox {name!r} is being started or stopped by another command.",
@@ -299,6 +301,16 @@ def _server_environment(home: Path) -> dict[str, str]:
     environment["XDG_STATE_HOME"] = str(home.parent.parent)
     environment["PYTHONUNBUFFERED"] = "1"
     return environment
+
+
+def _check_package(name: str, home: Path) -> None:
+    """What a running sandbox has not imported yet it can import no more once its environment is deleted."""
+    package = (_read_entry(home) or {}).get("package", "")
+    if package and not Path(package).is_dir():
+        raise SandboxUnavailable(
+            f"The sandbox {name!r} was started from {package}, which is gone, and cannot go on without it.",
+            f"Start it from here, with its state: invoke sandbox.stop, then {_start_command(home)}",
+        )
 
 
 def _start_command(home: Path) -> str:

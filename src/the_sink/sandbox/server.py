@@ -152,6 +152,7 @@ class Application:
             "reason": self._reason,
             "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "version": platform_version(),
+            "package": str(Path(__file__).parent),
         }
         write_atomically(self._home / "compute", self._compute.kind.encode())
         write_atomically(self._home / "port", str(self._port).encode())
