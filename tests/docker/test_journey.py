@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e import permissions
 from tests.e2e import test_journey as e2e
+from tests.e2e.walks import eventually
 from the_sink.sandbox import lifecycle
 from the_sink.sandbox.docker_engine.names import sandbox_id
 
@@ -80,7 +81,7 @@ class TestJourneyOnDocker(e2e.TestJourney):  # type: ignore[misc]
             answer = logs.get_log_events(logGroupName="/the-sink/hello-sink/stage/app", logStreamName=stream)
             return [event["message"] for event in answer["events"]]
 
-        e2e.eventually(lambda: any("GET /version 200" in line for line in lines()), seconds=10)
+        eventually(lambda: any("GET /version 200" in line for line in lines()), seconds=10)
 
     def test_a_container_that_is_killed_is_replaced(self, walk: Any, engine: Any) -> None:
         """The service starts another; the task tells the exit code of the kill."""
@@ -95,7 +96,7 @@ class TestJourneyOnDocker(e2e.TestJourney):  # type: ignore[misc]
         def is_replaced() -> bool:
             return before not in engine.containers(mine) and bool(walk.version())
 
-        e2e.eventually(is_replaced, seconds=30)
+        eventually(is_replaced, seconds=30)
         ecs = walk.client("ecs")
         stopped = ecs.list_tasks(cluster=NAMES.cluster, desiredStatus="STOPPED")["taskArns"]
         tasks = ecs.describe_tasks(cluster=NAMES.cluster, tasks=stopped)["tasks"]

@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.e2e import permissions, planted
-from tests.e2e import test_journey as e2e
+from tests.e2e import permissions, planted, walks
 from tests.e2e.logs import read_group
+from tests.e2e.walks import Overheard, eventually
 from the_sink.naming import Names
 from the_sink.sandbox import lifecycle
 from the_sink.tasks.journey import APP, fetch
@@ -63,7 +63,7 @@ def downgrade() -> None:
 MIGRATION_FAILED = 'its last error: The database was not migrated: relation "nowhere" does not exist'
 
 
-class Walk(e2e.Walk):  # type: ignore[misc]
+class Walk(walks.Walk):  # type: ignore[misc]
     """A journey, and the questions about notes, migrations and logs."""
 
     note: Mapping[str, Any]
@@ -163,7 +163,7 @@ def walk(
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         folder = tmp_path_factory.mktemp("walk") / "demo"
         try:
-            yield Walk(e2e.Overheard(folder, SANDBOX, compute, answers=answers))
+            yield Walk(Overheard(folder, SANDBOX, compute, answers=answers))
         finally:
             lifecycle.stop(SANDBOX)
             lifecycle.reset(SANDBOX)  # its images would stay in the engine
@@ -219,7 +219,7 @@ class TestDatabase:
 
         assert walk.version()["commit"] == walk.commits[0]
         assert json.loads(fetch(f"{walk.address}/health")) == {"status": "ok"}
-        e2e.eventually(lambda: walk.migrations() == [" -> 0001"], seconds=60)
+        eventually(lambda: walk.migrations() == [" -> 0001"], seconds=60)
         assert walk.notes() == []
         walk.note = walk.post_note(TEXT)
         assert json.loads(fetch(f"{walk.address}/notes/{walk.note['id']}")) == walk.note
@@ -266,7 +266,7 @@ class TestDatabase:
         self.deploy(walk)
 
         assert walk.version()["commit"] == walk.commits[1]
-        e2e.eventually(lambda: walk.migrations() == MIGRATIONS, seconds=60)
+        eventually(lambda: walk.migrations() == MIGRATIONS, seconds=60)
         assert walk.notes() == [{**walk.note, "colour": "yellow"}]
 
     def test_the_first_release_comes_back_to_a_database_ahead_of_it(self, walk: Walk) -> None:
@@ -279,7 +279,7 @@ class TestDatabase:
         assert walk.version()["commit"] == walk.commits[0]
         assert walk.notes() == [walk.note]
         said = "The database is ahead of this release (0002): nothing to migrate."
-        e2e.eventually(lambda: said in walk.group(NAMES.log_group), seconds=60)
+        eventually(lambda: said in walk.group(NAMES.log_group), seconds=60)
         assert walk.migrations() == MIGRATIONS
 
         walk.journey.deploy("stage")
@@ -331,7 +331,7 @@ class TestDatabase:
             now = walk.running_tasks()
             return len(now) == 1 and now[0]["taskArn"] != before["taskArn"] and walk.is_kept()
 
-        e2e.eventually(is_replaced, seconds=60)
+        eventually(is_replaced, seconds=60)
         assert walk.migrations().count("0001 -> 0002") == 1
 
     def test_uat_has_a_database_of_its_own(self, walk: Walk) -> None:
@@ -342,7 +342,7 @@ class TestDatabase:
 
         assert walk.version("uat")["commit"] == walk.commits[2]
         assert walk.notes("uat") == []
-        e2e.eventually(lambda: walk.migrations("uat") == MIGRATIONS, seconds=60)
+        eventually(lambda: walk.migrations("uat") == MIGRATIONS, seconds=60)
         assert walk.is_kept()
         self.check_promoted_image(walk)
 
@@ -362,7 +362,7 @@ class TestDatabase:
         walk.journey.stop_sandbox()
         lifecycle.start(SANDBOX, port=sandbox.port, compute=sandbox.compute)
 
-        e2e.eventually(walk.is_kept, seconds=60)
+        eventually(walk.is_kept, seconds=60)
         assert walk.notes("uat") == []
         said = "\n".join([walk.every_log(), *walk.journey.said]).encode()
         assert [env for env, secret in PLANTED.items() if secret.is_in(said)] == []

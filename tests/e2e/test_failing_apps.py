@@ -21,7 +21,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.e2e.test_journey import CHECKOUT, eventually
+from tests.e2e.walks import CHECKOUT, eventually
 from the_sink.naming import Names
 from the_sink.sandbox import lifecycle
 from the_sink.tasks.journey import APP, fetch

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_journey import use_port
+from tests.e2e.walks import use_port
 from the_sink.sandbox import lifecycle
 
 from .conftest import Invoke
