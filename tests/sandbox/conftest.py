@@ -14,6 +14,7 @@ from the_sink.models import Clock
 from the_sink.sandbox import lifecycle
 
 from .helpers import Pipelines
+from .shop import Shop
 
 
 @pytest.fixture
@@ -28,3 +29,8 @@ def connection(sandbox: lifecycle.Sandbox, monkeypatch: pytest.MonkeyPatch) -> A
     monkeypatch.setattr("the_sink.deploy.pace._LONGEST_S", 0.25)
     clock = Clock(now=time.monotonic, sleep=time.sleep, utc=lambda: datetime.now(UTC))
     return connect(Target.sandbox("eu-west-1", sandbox.endpoint_url), clock)
+
+
+@pytest.fixture
+def shop(aws: Callable[[str], Any], sandbox: lifecycle.Sandbox, pipelines: Pipelines) -> Shop:
+    return Shop(aws, sandbox, pipelines)

@@ -7,7 +7,6 @@ import json
 import time
 import zipfile
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 BUCKET = "sources"
@@ -33,20 +32,6 @@ def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = 60) -> 
             return found
         assert time.monotonic() < deadline, f"{what} did not happen within {timeout_s} s"
         time.sleep(0.03)
-
-
-def shop_names(env: str = "stage") -> Any:
-    """The names of what ``test_services.Shop`` makes, where a deploy looks for an app's."""
-    return SimpleNamespace(
-        app="shop",
-        env=env,
-        pipeline="ship",
-        cluster="c",
-        service="s",
-        container="app",
-        app_stack="shop",
-        secret="shop-secret",
-    )
 
 
 def archive(files: dict[str, str]) -> bytes:

@@ -19,9 +19,9 @@ from the_sink.errors import DeployFailed
 from the_sink.models import Release
 from the_sink.sandbox import lifecycle
 
-from .helpers import BUCKET, ROLE, Pipelines, action, approval, shop_names, stage, wait_for
+from .helpers import BUCKET, ROLE, Pipelines, action, approval, stage, wait_for
 from .images import CONTAINER_INIT, SERVER, runtime_files
-from .test_services import Shop
+from .shop import Shop, shop_names
 
 RELEASE = Release("shop", "a" * 40, "Change the schema")
 ONCE = {"Type": "COUNT", "Value": 1}

@@ -18,7 +18,7 @@ from the_sink.sandbox.clients import Clients
 
 from .helpers import Pipelines, approval, commands, stage, wait_for
 from .images import push_image
-from .test_services import HOST, template
+from .shop import HOST, template
 
 
 class Own:

@@ -17,8 +17,8 @@ from the_sink.tasks.sandbox import access
 
 from .helpers import ARTIFACTS, BUCKET, EVERYTHING, Pipelines, action, commands, make_role, stage, wait_for
 from .images import SERVER
+from .shop import Shop, template
 from .test_hints import failure
-from .test_services import Shop, template
 
 ACCOUNT = "000000000000"
 WORK = {

@@ -19,9 +19,9 @@ from the_sink.deploy.pace import Pace
 from the_sink.models import Clock, Event, Release, Said, TargetsHealth
 from the_sink.sandbox import lifecycle
 
-from .helpers import ROLE, Pipelines, action, shop_names, stage
+from .helpers import ROLE, Pipelines, action, stage
 from .images import CONTAINER_INIT, SERVER, runtime_files
-from .test_services import Shop, template
+from .shop import Shop, shop_names, template
 
 ONCE = {"Type": "COUNT", "Value": 1}
 ELSEWHERE = SERVER.replace('int(os.environ["PORT"])', "0")
