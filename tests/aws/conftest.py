@@ -209,6 +209,14 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture
+def stage(invoke: Any, app: Path, platform_bucket: str) -> str:
+    """The bootstrapped environment's archive bucket."""
+    ended = invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+    assert ended.code == 0, ended.err
+    return platform_bucket
+
+
 def git(folder: Path, *arguments: str) -> str:
     """Run git in a folder and return what it says."""
     done = subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True)

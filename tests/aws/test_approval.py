@@ -18,7 +18,7 @@ from the_sink.models import Execution
 from the_sink.report import lines
 
 from .conftest import commit, git
-from .test_deploy import BUILDS
+from .deploying import BUILDS
 
 PIPELINE = "my-app-stage-pipeline"
 MOMENT = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"

@@ -16,7 +16,7 @@ from the_sink.naming import Names
 from the_sink.sandbox.process import wait_until
 
 from .conftest import APP_FILES, commit
-from .test_deploy import BUILDS
+from .deploying import BUILDS
 
 NAMES = Names("my-app", "stage")
 CONFIGURATION = "aws/cfn-template-configuration-stage.json"

@@ -1,0 +1,46 @@
+"""What the tests of ``deploy`` look at, and what they hold up: archives, runs, the way into Build."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from the_sink.naming import Names
+
+PIPELINE = "my-app-stage-pipeline"
+NAMES = Names("my-app", "stage")
+
+BUILDS = """
+version: 0.2
+phases:
+  build:
+    commands:
+      - |
+        echo '[{"name": "my-app-stage-app", "imageUri": "r/my-app-stage:x"}]' > imagedefinitions.json
+artifacts:
+  files: [imagedefinitions.json]
+"""
+
+
+def versions(aws: Any, bucket: str) -> dict[str, int]:
+    """How often each archive of the app was written."""
+    found: dict[str, int] = {}
+    for each in aws("s3").list_object_versions(Bucket=bucket, Prefix="my-app/").get("Versions", []):
+        found[each["Key"]] = found.get(each["Key"], 0) + 1
+    return found
+
+
+def close_build(aws: Any) -> None:
+    aws("codepipeline").disable_stage_transition(
+        pipelineName=PIPELINE, stageName="Build", transitionType="Inbound", reason="Freeze"
+    )
+
+
+def open_build(aws: Any) -> None:
+    aws("codepipeline").enable_stage_transition(
+        pipelineName=PIPELINE, stageName="Build", transitionType="Inbound"
+    )
+
+
+def releases(aws: Any) -> list[Any]:
+    runs = aws("codepipeline").list_pipeline_executions(pipelineName=PIPELINE)["pipelineExecutionSummaries"]
+    return [each for each in runs if each["trigger"]["triggerType"] != "CreatePipeline"]
