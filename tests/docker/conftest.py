@@ -9,10 +9,13 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.docker.ecs import GROUP, Ecs
 from the_sink.local.engine import find_engine
+from the_sink.sandbox import lifecycle
 
 HERE = Path(__file__).resolve().parent
 SUITES = {"3.11": "bookworm", "3.13": "trixie"}
@@ -108,3 +111,44 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     """An empty folder, entered."""
     monkeypatch.chdir(tmp_path)
     yield tmp_path
+
+
+@pytest.fixture(scope="module")
+def start_sandbox(
+    tmp_path_factory: pytest.TempPathFactory, free_port: Any, base_image: Callable[[str], str]
+) -> Iterator[Callable[..., lifecycle.Sandbox]]:
+    """A function that starts a sandbox with an engine; each is stopped and leaves no image behind."""
+    base_image("3.13")
+    state = tmp_path_factory.mktemp("state")
+    started: list[str] = []
+
+    def start(name: str, host: str = "") -> lifecycle.Sandbox:
+        with pytest.MonkeyPatch.context() as patch:
+            if host:
+                patch.setenv("DOCKER_HOST", host)
+            patch.setenv("XDG_STATE_HOME", str(state))
+            started.append(name)
+            return lifecycle.start(name, port=free_port(), compute="docker")
+
+    yield start
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(state))
+        for name in started:
+            lifecycle.stop(name)
+            lifecycle.reset(name)
+
+
+@pytest.fixture(scope="module")
+def start_ecs(
+    tmp_path_factory: pytest.TempPathFactory, start_sandbox: Callable[..., lifecycle.Sandbox], engine: Engine
+) -> Callable[..., Ecs]:
+    """A function that starts a sandbox, on an engine, with the app's image in it."""
+
+    def start(name: str, host: str = "") -> Ecs:
+        ecs = Ecs(start_sandbox(name, host), engine)
+        ecs.client("ecs").create_cluster(clusterName="tests")
+        ecs.client("logs").create_log_group(logGroupName=GROUP)
+        ecs.push(tmp_path_factory.mktemp("image"))
+        return ecs
+
+    return start

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,26 +65,10 @@ class Shell:
 
 @pytest.fixture(scope="module")
 def make_shell(
-    tmp_path_factory: pytest.TempPathFactory, free_port: Any, base_image: Any
-) -> Iterator[Callable[[str], Shell]]:
+    tmp_path_factory: pytest.TempPathFactory, start_sandbox: Callable[[str], lifecycle.Sandbox]
+) -> Callable[[str], Shell]:
     """A function that starts a sandbox with an engine and returns a build's shell in it."""
-    base_image("3.13")
-    state = tmp_path_factory.mktemp("state")
-    started: list[str] = []
-
-    def make(name: str) -> Shell:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("XDG_STATE_HOME", str(state))
-            started.append(name)
-            sandbox = lifecycle.start(name, port=free_port(), compute="docker")
-        return Shell(sandbox, tmp_path_factory.mktemp(f"home-{name}"))
-
-    yield make
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(state))
-        for name in started:
-            lifecycle.stop(name)
-            lifecycle.reset(name)
+    return lambda name: Shell(start_sandbox(name), tmp_path_factory.mktemp(f"home-{name}"))
 
 
 @pytest.fixture(scope="module")
