@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from invoke.exceptions import Exit
 
 import the_sink
 from the_sink.errors import InputError, SandboxUnavailable
+from the_sink.local import postgres_state
 from the_sink.sandbox import lifecycle
 from the_sink.sandbox.process import exclusive, is_held
 from the_sink.tasks.sandbox import start
@@ -241,6 +243,11 @@ def test_a_sandbox_that_another_command_starts_is_neither_stopped_nor_emptied_me
                 act("mine", timeout_s=0.1)
 
     assert raised.value.hint == "See in a moment: invoke sandbox.status"
+
+
+def test_a_start_waits_longer_than_a_database_may_take_to_recover() -> None:
+    """One that does not is failed, with its reason, in a sandbox that runs."""
+    assert inspect.signature(lifecycle.start).parameters["timeout_s"].default >= 2 * postgres_state._START_S
 
 
 def test_a_sandbox_that_never_was_is_not_running() -> None:

@@ -37,6 +37,9 @@ ACCOUNT_ID = "000000000000"
 
 SECRET_ACCESS_KEY = "sandbox"  # noqa: S105 - it guards nothing: whoever reaches the sandbox may know it
 
+START_TIMEOUT_S = 180.0
+"""Its databases come back before it answers, and one that must recover is given a minute for that."""
+
 _POLL_S = 0.05
 
 _END_S = 10.0
@@ -82,7 +85,9 @@ def state_dir(name: str) -> Path:
     return root / "the-sink" / name
 
 
-def start(name: str, *, port: int | None = None, compute: str = "", timeout_s: float = 60) -> Sandbox:
+def start(
+    name: str, *, port: int | None = None, compute: str = "", timeout_s: float = START_TIMEOUT_S
+) -> Sandbox:
     """Start the sandbox ``name`` as a process of its own and wait until it answers.
 
     A sandbox that is already running is returned as it is. One that was stopped or killed comes back with

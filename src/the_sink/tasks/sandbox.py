@@ -21,16 +21,17 @@ def start(_c: Context, port: str = "", compute: str = "", timeout: str = "", jso
     Args:
         compute: What plays containers: docker, or processes (default: docker where an engine answers).
         port: The port of its endpoint on 127.0.0.1 (default: the former one, else 4566).
-        timeout: Give up when it does not answer within this many seconds (default: 60).
+        timeout: Give up when it does not answer within this many seconds (default: 180).
         json: Print what the sandbox says of itself as JSON.
     """
     from the_sink.report import lines
     from the_sink.sandbox import lifecycle
 
-    wanted, seconds = flags.port(port), flags.seconds(timeout, default=60.0)
+    usual = lifecycle.START_TIMEOUT_S
+    wanted, seconds = flags.port(port), flags.seconds(timeout, default=usual)
     name = chosen_name()
     try:
-        sandbox = lifecycle.start(name, port=wanted, compute=compute, timeout_s=seconds or 60.0)
+        sandbox = lifecycle.start(name, port=wanted, compute=compute, timeout_s=seconds or usual)
         if json:
             lines.data_as_json(lifecycle.status(sandbox.name))
             return
