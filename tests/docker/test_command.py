@@ -208,11 +208,12 @@ def test_regions_are_apart(shell: Shell, context: Path) -> None:
 
 def test_an_attestation_needs_buildx(shell: Shell, context: Path, engine: Any) -> None:
     """Asking for none is what every docker does; asking for one is refused where it cannot be made."""
-    build(shell, context, "local-only", "--sbom", "false", "--load")
+    name = f"the-sink-test-local-{os.getpid()}"  # another run's on this engine has its own
+    build(shell, context, name, "--sbom", "false", "--load")
     if not engine.found.has_buildx:
         said = shell.docker("build", "--provenance=true", str(context), code=1)
         assert "--provenance asks for an attestation, and this docker has no buildx." in said
-    engine.run("rmi", "local-only")
+    engine.run("rmi", name)
 
 
 def test_two_sandboxes_do_not_see_each_other(

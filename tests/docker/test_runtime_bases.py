@@ -15,7 +15,7 @@ from the_sink.local.docker import Docker
 
 
 def test_a_base_with_another_python_is_refused(base_image: Any, engine: Any, tmp_path: Path) -> None:
-    name = "the-sink-test-wrong:3.11"
+    name = f"the-sink-test-wrong-{os.getpid()}:3.11"
     with pytest.raises(SinkError) as caught:
         list(apply_build(Docker(tmp_path), {"3.11": name}, "0.0.0", [f"BASE={base_image('3.13')}"]))
 
@@ -37,7 +37,7 @@ def test_a_base_that_cannot_be_pulled_is_one_sentence_with_the_way_out(tmp_path:
 def test_where_one_base_is_missing_nothing_is_built_and_the_others_are_named(
     base_image: Any, engine: Any, tmp_path: Path
 ) -> None:
-    base = "registry.invalid/the-sink-test-some:{version}"
+    base = f"registry.invalid/the-sink-test-some-{os.getpid()}:{{version}}"
     images = {version: f"the-sink-test-some:{version}" for version in ("3.11", "3.12", "3.13")}
     for version in ("3.11", "3.13"):
         engine.run("tag", base_image(version), base.format(version=version))
