@@ -107,6 +107,14 @@ def test_a_stack_that_fails_names_the_resource_and_the_way_out(invoke: Any, app:
     assert "already exists" in message
     assert "invoke deploy --env stage --sandbox --yes" in hint
 
+    nothing = invoke(app, "outputs", "--env", "stage", "--sandbox")
+
+    assert nothing.code == 2
+    assert nothing.err == (
+        "my-app has no outputs in stage: its stack is in ROLLBACK_COMPLETE.\n"
+        "Mend the cause, then invoke deploy --env stage --sandbox --yes: it deletes what is left and deploys.\n"
+    )
+
     template.write_text(good)
     commit(app, "Take it out again")
     refused = invoke(app, "deploy", "--env", "stage", "--sandbox")

@@ -84,12 +84,18 @@ def describe_outputs(aws: Aws, names: Names) -> dict[str, str]:
     """Return the outputs of the app's stack.
 
     Raises:
-        NotFound: nothing was deployed there yet.
+        NotFound: nothing was deployed there yet, or the first deploy failed.
     """
     stack = aws.stacks.describe(names.app_stack)
     if stack is None or stack.status.is_never_created:
         raise NotFound(
             f"{names.app} has no stack in {names.env} yet.",
             f"First: invoke deploy --env {names.env}{aws.target.flags}",
+        )
+    if stack.status.must_be_deleted and not stack.outputs:
+        raise NotFound(
+            f"{names.app} has no outputs in {names.env}: its stack is in {stack.status}.",
+            f"Mend the cause, then invoke deploy --env {names.env}{aws.target.flags} --yes: it deletes what is "
+            "left and deploys.",
         )
     return dict(sorted(stack.outputs.items()))
