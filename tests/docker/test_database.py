@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.e2e import test_database as e2e
+from tests.e2e.notes_walk import PLANTED
+from tests.e2e.planted import pattern
 from the_sink.sandbox import lifecycle
 from the_sink.sandbox.docker_engine.names import sandbox_id
 
@@ -51,9 +53,9 @@ class TestDatabaseOnDocker(e2e.TestDatabase):  # type: ignore[misc]
         lie in one folder, which only root may read.
         """
         super().check_secret(walk)
-        secret = e2e.PLANTED["stage"]
+        secret = PLANTED["stage"]
         keeps = Path(self.engine.run("info", "--format", "{{.DockerRootDir}}"))
-        found = {e2e.planted.pattern(place) for place in secret.find_below(keeps, self.began_s)}
+        found = {pattern(place) for place in secret.find_below(keeps, self.began_s)}
         (container,) = self.containers_of(walk, "stage")
         known = json.loads(self.engine.run("inspect", container))[0]
         history = self.engine.run("history", "--no-trunc", known["Image"])
