@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.template.conftest import copy_template, git
+from tests.template.conftest import copy_template, git, slow_migration
 from the_sink.deploy.runtimes import apply_build
 from the_sink.local import postgres
 from the_sink.local.docker import Docker
@@ -296,21 +296,8 @@ def test_a_source_that_does_not_compile_fails_the_build(runtime: str, engine: An
     assert "app-init: src/app.py line 1 does not compile: SyntaxError: " in said
 
 
-SLOW = '''"""What takes very long the first time; the count of tries is what no rollback takes back."""
-
-from alembic import op
-
-revision = "0002"
-down_revision = "0001"
-branch_labels = None
-depends_on = None
-
-
-def upgrade() -> None:
-    """Make half of it, then sleep."""
-    op.execute("CREATE TABLE half_made (id int)")
-    op.execute("SELECT pg_sleep(CASE WHEN nextval('tries') = 1 THEN 600 ELSE 0 END)")
-'''
+SLOW = slow_migration("CASE WHEN nextval('tries') = 1 THEN 600 ELSE 0 END")
+"""Takes very long the first time; the count of tries is what no rollback takes back."""
 
 
 @pytest.fixture

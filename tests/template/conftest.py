@@ -60,6 +60,25 @@ def copy_template(folder: Path) -> None:
     shutil.copytree(CHECKOUT / "template", folder / "template", ignore=shutil.ignore_patterns("__pycache__"))
 
 
+def slow_migration(seconds: str) -> str:
+    """Return a second migration, which makes half of what it should and then sleeps: ``seconds`` is SQL."""
+    return f'''"""What takes long."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make half of it, then sleep."""
+    op.execute("CREATE TABLE half_made (id int)")
+    op.execute("SELECT pg_sleep({seconds})")
+'''
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     """A repository that holds the template as it stands in this checkout."""

@@ -19,27 +19,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from .conftest import CHECKOUT, Service, find_pythons
+from .conftest import CHECKOUT, Service, find_pythons, slow_migration
 
 CONTAINER_INIT = CHECKOUT / "runtimes" / "python" / "container-init"
 DEADLINE_S = 60
 *_, NEWEST = find_pythons().values()
-
-SLOW_MIGRATION = '''"""What takes long."""
-
-from alembic import op
-
-revision = "0002"
-down_revision = "0001"
-branch_labels = None
-depends_on = None
-
-
-def upgrade() -> None:
-    """Sleep for as long as the database says."""
-    op.execute("CREATE TABLE half_made (id int)")
-    op.execute("SELECT pg_sleep((SELECT seconds FROM pace))")
-'''
 
 
 @dataclass
@@ -224,7 +208,9 @@ def variant() -> str:
 
 @pytest.fixture
 def slow(environment: Environment) -> Environment:
-    (environment.app / "migrations/versions/0002_slow.py").write_text(SLOW_MIGRATION)
+    (environment.app / "migrations/versions/0002_slow.py").write_text(
+        slow_migration("(SELECT seconds FROM pace)")
+    )
     environment.sql("CREATE TABLE pace AS SELECT 0.5 AS seconds")
     return environment
 
