@@ -1,6 +1,6 @@
 """The keys and positions of ministack's own records that the sandbox reads, on records that ministack made.
 
-``test_emulator_contract`` has the names of what is called and replaced; these are what is inside.
+``internals`` has the names of what is called and replaced; these are what is inside.
 """
 
 from __future__ import annotations

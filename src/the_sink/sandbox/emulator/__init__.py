@@ -2,8 +2,9 @@
 
 ministack is the emulator of AWS that the sandbox embeds; it has no extension interface, so what is added
 or corrected reaches into its modules. Everything that does so lives in this package, one module a
-service, and ``tests/sandbox/test_emulator_contract.py`` names each internal and fails when ministack
-changes it. The rest of the sandbox talks to the server through boto3, as any client does.
+service, ``tests/sandbox/internals.py`` names each internal, and ``test_emulator_contract.py`` beside it
+fails when ministack changes one. The rest of the sandbox talks to the server through boto3, as any client
+does.
 
 ``configure`` comes first: ministack reads its settings when it is imported.
 """
