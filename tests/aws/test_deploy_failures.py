@@ -112,7 +112,8 @@ def test_a_stack_that_fails_names_the_resource_and_the_way_out(invoke: Any, app:
     assert nothing.code == 2
     assert nothing.err == (
         "my-app has no outputs in stage: its stack is in ROLLBACK_COMPLETE.\n"
-        "Mend the cause, then invoke deploy --env stage --sandbox --yes: it deletes what is left and deploys.\n"
+        "Mend the cause, then invoke deploy --env stage --sandbox --yes: it deletes what is left and "
+        "deploys.\n"
     )
 
     template.write_text(good)

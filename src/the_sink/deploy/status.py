@@ -95,7 +95,7 @@ def describe_outputs(aws: Aws, names: Names) -> dict[str, str]:
     if stack.status.must_be_deleted and not stack.outputs:
         raise NotFound(
             f"{names.app} has no outputs in {names.env}: its stack is in {stack.status}.",
-            f"Mend the cause, then invoke deploy --env {names.env}{aws.target.flags} --yes: it deletes what is "
-            "left and deploys.",
+            f"Mend the cause, then invoke deploy --env {names.env}{aws.target.flags} --yes: it deletes what "
+            "is left and deploys.",
         )
     return dict(sorted(stack.outputs.items()))
