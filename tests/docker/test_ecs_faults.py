@@ -31,8 +31,15 @@ def test_a_sandbox_that_is_killed_takes_its_containers_along(start_ecs: Any) -> 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(ecs.sandbox.state_dir.parent.parent))
         again = lifecycle.start("killed", compute="docker")
-    assert again.port == ecs.sandbox.port
-    until(lambda: len(ecs.engine.containers(ecs.id)) == 1, 60)
+        assert again.port == ecs.sandbox.port
+        until(lambda: len(ecs.engine.containers(ecs.id)) == 1, 60)
+
+        # At once: what the killed one had is being removed at this moment.
+        os.kill(again.pid, signal.SIGKILL)
+        until(lambda: lifecycle.find("killed") is None, 60)
+        lifecycle.start("killed", compute="docker")
+        until(lambda: len(ecs.engine.containers(ecs.id)) == 1, 60)
+        assert len(ecs.engine.networks(ecs.id)) == 1
 
 
 class Road:

@@ -214,7 +214,7 @@ def reset(name: str, *, timeout_s: float = 30) -> None:
             return
         forget_engine(home)
         for kept in home.iterdir():
-            if kept.name in ("start.lock", "server.lock", "port"):
+            if kept.name in ("start.lock", "server.lock", "warden.lock", "port"):
                 continue
             if kept.is_dir() and not kept.is_symlink():
                 shutil.rmtree(kept, ignore_errors=True)

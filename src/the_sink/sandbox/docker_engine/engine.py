@@ -9,6 +9,7 @@ again.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import docker
 from docker.errors import APIError, DockerException, NotFound
@@ -29,12 +30,15 @@ from the_sink.sandbox.docker_engine import warden
 from the_sink.sandbox.docker_engine.container import DockerContainer
 from the_sink.sandbox.docker_engine.images import Images
 from the_sink.sandbox.docker_engine.names import LABEL, Names, sandbox_id
+from the_sink.sandbox.process import wait_until
 
 PORTS_LABEL = "the-sink.ports"
 """The ports that a task's container listens on, for where they must be published."""
 
 _REQUEST_S = 120
 _KEEP_ENDED_S = 120.0
+_GONE_S = 120.0
+"""How long a warden may be at it."""
 _PUBLISHES = sys.platform == "darwin"
 """Where the engine runs in a machine of its own, its containers' addresses are not reachable from this one;
 their ports are, published on the loopback. Not tried: no machine of that kind was at hand.
@@ -54,7 +58,8 @@ class DockerEngine:
         found: The engine.
 
     Raises:
-        SandboxUnavailable: the engine has gone, or refuses a network.
+        SandboxUnavailable: the engine has gone, or refuses a network, or a killed sandbox's containers do not
+            go.
     """
 
     def __init__(self, state_dir: Path, endpoint_url: str, port: int, found: FoundEngine) -> None:
@@ -64,6 +69,7 @@ class DockerEngine:
         self.label = f"{LABEL}={self.names.sandbox}"
         self.client = docker.DockerClient(base_url=found.host, timeout=_REQUEST_S, max_pool_size=50)
         self.network_name = f"the-sink-{state_dir.name}-{self.names.sandbox}"
+        lock = hold_alone(state_dir)
         try:
             self.clean()
             self.gateway = self._make_network()
@@ -72,7 +78,7 @@ class DockerEngine:
                 f"The Docker Engine refuses the sandbox's network: {_words(error)}",
                 "Restart it, or do without: invoke sandbox.start --compute processes",
             ) from error
-        self._warden = _start_warden(found, self.label)
+        self._warden = start_warden(found, self.label, lock)
         self.containers = Containers(self)
         self.images = Images(self.client, self.names, state_dir, endpoint_url)
 
@@ -274,13 +280,41 @@ def _hosts(gateway: str) -> dict[str, str]:
     return {HOST_NAME: gateway} if gateway else {HOST_NAME: "host-gateway"}
 
 
-def _start_warden(found: FoundEngine, label: str) -> subprocess.Popen[bytes]:
+def hold_alone(state_dir: Path, timeout_s: float = _GONE_S) -> IO[bytes]:
+    """Return a file that is locked for as long as it is open, here or in the warden that is given it.
+
+    So the warden of a sandbox that was killed is waited for: it removes by the sandbox's label, and would
+    take along what the next one has made.
+
+    Raises:
+        SandboxUnavailable: it does not end.
+    """
+    lock = (state_dir / "warden.lock").open("wb")
+
+    def is_ours() -> bool:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    if not wait_until(is_ours, timeout_s):
+        lock.close()
+        raise SandboxUnavailable(
+            "The containers of this sandbox, which was killed, are still being removed.", "Try again."
+        )
+    return lock
+
+
+def start_warden(found: FoundEngine, label: str, lock: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start what removes the sandbox's containers once the sandbox has gone; it holds the lock until then."""
     return subprocess.Popen(
         [sys.executable, "-I", "-S", warden.__file__, found.command, found.host, label],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        pass_fds=(lock.fileno(),),
     )
 
 
