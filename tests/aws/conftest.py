@@ -75,13 +75,19 @@ region = "eu-west-1"
 region = "eu-west-1"
 """
 
-_APP_TEMPLATE = """
+PARAMETERS = """
 Parameters:
   PlatformName: { Type: String }
   AppName: { Type: String }
   AppEnv: { Type: String }
   RuntimeVersion: { Type: String }
   EcrTag: { Type: String }
+"""
+"""What the template of an app is given by its pipeline and its configuration files."""
+
+_APP_TEMPLATE = (
+    PARAMETERS
+    + """\
 Resources:
   Log:
     Type: AWS::Logs::LogGroup
@@ -89,6 +95,7 @@ Resources:
 Outputs:
   EcsAlbDNSName: { Value: !Sub "${AppName}-${AppEnv}" }
 """
+)
 
 _BUILDSPEC = """
 version: 0.2

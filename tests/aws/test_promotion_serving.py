@@ -16,20 +16,16 @@ import pytest
 
 from the_sink.sandbox.lifecycle import Sandbox
 
-from .conftest import SMALL_PLATFORM, commit, configuration
+from .conftest import PARAMETERS, SMALL_PLATFORM, commit, configuration
 from .test_approval import until
 from .test_promotion import put_archive
 
 IMAGES = Path(__file__).parents[1] / "sandbox" / "images.py"
 """Pushes an image; it belongs to another folder of tests, which have no package in common."""
 
-SERVICE = """
-Parameters:
-  PlatformName: { Type: String }
-  AppName: { Type: String }
-  AppEnv: { Type: String }
-  RuntimeVersion: { Type: String }
-  EcrTag: { Type: String }
+SERVICE = (
+    PARAMETERS
+    + """\
 Resources:
   Cluster:
     Type: AWS::ECS::Cluster
@@ -57,6 +53,7 @@ Resources:
       NetworkConfiguration:
         AwsvpcConfiguration: { Subnets: [subnet-12345678] }
 """
+)
 
 # The images are in the registry already, as if an earlier build had made them.
 BUILDS = """
