@@ -22,8 +22,8 @@ from .policies import (
     request,
     role_statements,
 )
+from .resource_requests import EVERYTHING, needs, requests, stack_role
 from .test_security import length
-from .test_stack_role import EVERYTHING, needs, requests, stack_role
 
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/the-sink-boundary-demo-app-stage"
 ROLES = {
