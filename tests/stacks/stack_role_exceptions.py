@@ -80,7 +80,9 @@ NOT_NEEDED: dict[str, dict[Unset | Fixed | str, str]] = {
         Unset("Targets"): "elasticloadbalancing:DeregisterTargets elasticloadbalancing:RegisterTargets",
     },
     "AWS::IAM::Role": {
-        "a role never loses its boundary; test_security holds that": "iam:DeleteRolePermissionsBoundary",
+        "a role never loses its boundary; test_least_privilege holds that": (
+            "iam:DeleteRolePermissionsBoundary"
+        ),
     },
     "AWS::Logs::LogGroup": {
         Unset("BearerTokenAuthenticationEnabled"): "logs:PutBearerTokenAuthentication",

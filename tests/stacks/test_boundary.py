@@ -19,11 +19,11 @@ from .policies import (
     actions_of,
     allows,
     as_list,
+    length,
     request,
     role_statements,
 )
 from .resource_requests import EVERYTHING, needs, requests, stack_role
-from .test_security import length
 
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/the-sink-boundary-demo-app-stage"
 ROLES = {

@@ -1,8 +1,7 @@
-"""Least privilege, encryption, TLS, and that nothing worth keeping goes with a stack."""
+"""What each role may do is named, bounded, reasoned and no more than it needs."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
@@ -10,18 +9,7 @@ from typing import Any
 
 import pytest
 
-from the_sink.naming import PYTHON_RUNTIMES
-
-from .policies import BOUNDARY, EVERYTHING, as_list, statements
-
-STATEFUL = {
-    "AWS::S3::Bucket": ("RetainExceptOnCreate", "Retain"),
-    "AWS::EFS::FileSystem": ("RetainExceptOnCreate", "Retain"),
-    "AWS::Cognito::UserPool": ("RetainExceptOnCreate", "Retain"),
-    "AWS::RDS::DBInstance": ("Snapshot", "Snapshot"),
-}
-CHOSEN = {"AWS::ECR::Repository", "AWS::SecretsManager::Secret", "AWS::Logs::LogGroup"}
-"""Kept or not, each for its reason, but never by accident."""
+from .policies import BOUNDARY, EVERYTHING, as_list, length, statements
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
@@ -189,11 +177,6 @@ def test_policies_fit_into_a_role(stack: Callable[..., Any]) -> None:
                 assert length(resource["Properties"]["PolicyDocument"]) < 6_144, logical_id
 
 
-def length(policies: Any) -> int:
-    """How long policies are as IAM counts them; a token stands for an ARN or an id that is not known here."""
-    return len(re.sub(r"<[^>]+>", "x" * 60, json.dumps(policies, separators=(",", ":"))))
-
-
 def test_alarms_and_scaling_are_made_under_a_policy_of_their_own(stack: Callable[..., Any]) -> None:
     """Which is the role's, lies under its path, and names the alarms that the app's stack makes."""
     policy = stack("pipeline").properties("StackPolicy")
@@ -247,200 +230,6 @@ def test_workflows_only_upload_and_watch(stack: Callable[..., Any]) -> None:
     }
 
     assert changing == {"s3:PutObject", "codepipeline:StartPipelineExecution"}
-
-
-@pytest.mark.parametrize("name", EVERYTHING)
-def test_what_cannot_be_made_again_outlives_its_stack(name: str, stack: Callable[..., Any]) -> None:
-    for logical_id, resource in stack(name, **EVERYTHING[name]).resources.items():
-        kept = (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
-        if resource["Type"] in STATEFUL:
-            assert kept == STATEFUL[resource["Type"]], logical_id
-        if resource["Type"] in CHOSEN:
-            assert None not in kept, logical_id
-            # What an update replaces may be wanted back, and no name is in the way of it.
-            assert resource["UpdateReplacePolicy"] == "Retain", logical_id
-    secret = stack("pipeline").resources["SecretCore"]
-    assert secret["DeletionPolicy"] == "RetainExceptOnCreate"
-
-
-@pytest.mark.parametrize(("name", "count"), [("platform", 3), ("pipeline", 1)])
-def test_buckets_are_private_encrypted_and_tls_only(name: str, count: int, stack: Callable[..., Any]) -> None:
-    resolved = stack(name)
-    buckets = [i for i, r in resolved.resources.items() if r["Type"] == "AWS::S3::Bucket"]
-
-    assert len(buckets) == count
-    for bucket in buckets:
-        properties = resolved.properties(bucket)
-        assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
-        assert "SSEAlgorithm" in str(properties["BucketEncryption"])
-        assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
-        policy = resolved.properties(f"{bucket}Policy")
-        assert policy["Bucket"] == f"<{bucket}>"
-        (tls,) = [s for s in policy["PolicyDocument"]["Statement"] if s["Sid"] == "TlsOnly"]
-        assert (tls["Effect"], tls["Principal"], tls["Action"]) == ("Deny", "*", "s3:*")
-        assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-        assert tls["Resource"] == [f"<{bucket}.Arn>", f"<{bucket}.Arn>/*"]
-
-
-def test_no_rule_expires_a_release(stack: Callable[..., Any]) -> None:
-    """A release is a current object of the pipeline bucket; rules there touch superseded versions only."""
-    bucket = stack("platform").properties("PipelineBucket")
-
-    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
-    for rule in bucket["LifecycleConfiguration"]["Rules"]:
-        assert not {"ExpirationInDays", "ExpirationDate", "Transitions"} & rule.keys()
-        assert "NoncurrentVersionExpiration" in rule
-
-
-def test_the_image_that_serves_is_out_of_reach_of_expiry(stack: Callable[..., Any]) -> None:
-    text = stack("pipeline", EcrTag="moving").properties("Repository")["LifecyclePolicy"][
-        "LifecyclePolicyText"
-    ]
-    first, *others = json.loads(text)["rules"]
-
-    assert first["rulePriority"] < min(rule["rulePriority"] for rule in others)
-    assert first["selection"]["tagPatternList"] == ["moving"]
-    assert first["selection"]["countNumber"] == 1
-
-
-def test_build_caches_expire_among_themselves(stack: Callable[..., Any]) -> None:
-    """They take no release's place, and no release is in reach of their rule."""
-    text = stack("pipeline", EcrTag="moving").properties("Repository")["LifecyclePolicy"][
-        "LifecyclePolicyText"
-    ]
-    _moving, caches, releases = json.loads(text)["rules"]
-    (pattern,) = caches["selection"]["tagPatternList"]
-
-    assert fnmatchcase("cache-0123456789abcdef", pattern)
-    assert not fnmatchcase(f"{'c' * 40}-01234567", pattern)
-    assert caches["selection"]["countNumber"] == 5
-    assert releases["selection"] == {
-        "tagStatus": "any",
-        "countType": "imageCountMoreThan",
-        "countNumber": 100,
-    }
-
-
-def test_runtimes_move_by_version_and_stay_by_build(stack: Callable[..., Any]) -> None:
-    """``3.13`` moves, ``3.13-20260101-0123abcd`` never does; old builds go, each version's for itself."""
-    repository = stack("platform").properties("RuntimeRepository")
-    movable = [
-        f["ImageTagMutabilityExclusionFilterValue"] for f in repository["ImageTagMutabilityExclusionFilters"]
-    ]
-    rules = json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
-    expired = [r["selection"]["tagPatternList"] for r in rules if r["selection"]["tagStatus"] == "tagged"]
-
-    assert repository["ImageTagMutability"] == "IMMUTABLE_WITH_EXCLUSION"
-    assert [r["rulePriority"] for r in rules] == list(range(1, len(rules) + 1))
-    for version in PYTHON_RUNTIMES:
-        build = f"{version}-20260101-0123abcd"
-        assert [m for m in movable if fnmatchcase(version, m)] == [version]
-        assert [m for m in movable if fnmatchcase(build, m)] == []
-        assert [p for p in expired if fnmatchcase(build, p[0])] == [[f"{version}-*"]]
-        assert [p for p in expired if fnmatchcase(version, p[0])] == []
-    assert len(expired) == len(PYTHON_RUNTIMES)
-
-
-def test_data_is_encrypted_and_not_public(stack: Callable[..., Any]) -> None:
-    app = stack("python", RDSInstanceClass="db.t4g.micro", AppEnv="prod")
-    database, files = app.properties("Database"), app.properties("FileSystem")
-    volume = app.properties("TaskDefinition")["Volumes"][0]["EFSVolumeConfiguration"]
-
-    assert database["StorageEncrypted"] is True
-    assert database["PubliclyAccessible"] is False
-    assert database["DeletionProtection"] is True
-    assert database["EngineLifecycleSupport"] == "open-source-rds-extended-support-disabled"  # else billed
-    assert database["MasterUserPassword"].startswith("{{resolve:secretsmanager:<DatabaseSecret>:")
-    assert files["Encrypted"] is True
-    assert volume["TransitEncryption"] == "ENABLED"
-    assert volume["AuthorizationConfig"]["IAM"] == "ENABLED"
-    assert (
-        stack("python", RDSInstanceClass="db.t4g.micro").properties("Database")["DeletionProtection"] is False
-    )
-
-
-NOTHING = [{"IpProtocol": "-1", "CidrIp": "127.0.0.1/32", "Description": "nothing"}]
-"""A group without a rule of its own lets everything out:
-https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-securitygroup.html"""
-
-
-def test_nothing_but_a_task_calls_whom_it_likes(stack: Callable[..., Any]) -> None:
-    app, platform = stack("python"), stack("platform", NetworkEgress="endpoints")
-    egress = {
-        i: r["Properties"]["SecurityGroupEgress"]
-        for each in (app, platform)
-        for i, r in each.resources.items()
-        if r["Type"] == "AWS::EC2::SecurityGroup"
-    }
-
-    assert [i for i, rules in egress.items() if rules != NOTHING] == ["TaskSecurityGroup"]
-    assert app.properties("LoadBalancerEgress") == {
-        "GroupId": "<LoadBalancerSecurityGroup>",
-        "DestinationSecurityGroupId": "<TaskSecurityGroup>",
-        "IpProtocol": "tcp",
-        "FromPort": 8080,
-        "ToPort": app.properties("Service")["LoadBalancers"][0]["ContainerPort"],
-        "Description": "to tasks",
-    }
-
-
-def test_every_rule_of_a_security_group_says_what_it_is_for(stack: Callable[..., Any]) -> None:
-    app = stack("python", UsePlatformCertificate="true")
-    platform = stack("platform", NetworkEgress="endpoints")
-    rules = [
-        rule
-        for each in (app, platform)
-        for r in each.resources.values()
-        if r["Type"].startswith("AWS::EC2::SecurityGroup")
-        for direction in ("SecurityGroupIngress", "SecurityGroupEgress")
-        for rule in r["Properties"].get(direction, [r["Properties"]] if "GroupId" in r["Properties"] else [])
-    ]
-
-    assert rules
-    assert [rule for rule in rules if not rule.get("Description")] == []
-
-
-@pytest.mark.parametrize(
-    ("parameters", "ports"),
-    [
-        ({}, [80]),
-        ({"UniqueDomainNameCertificateArn": "arn:own"}, [80, 443]),
-        ({"UsePlatformCertificate": "true"}, [80, 443]),
-    ],
-)
-def test_a_load_balancer_is_open_where_it_listens(
-    parameters: dict[str, str], ports: list[int], stack: Callable[..., Any]
-) -> None:
-    app = stack("python", **parameters)
-    open_ports = [r["FromPort"] for r in app.properties("LoadBalancerSecurityGroup")["SecurityGroupIngress"]]
-    listening = [
-        r["Properties"]["Port"]
-        for r in app.resources.values()
-        if r["Type"] == "AWS::ElasticLoadBalancingV2::Listener"
-    ]
-
-    assert open_ports == listening == ports
-
-
-def test_only_the_load_balancer_is_open(stack: Callable[..., Any]) -> None:
-    app = stack("python", EcsAlbAllowedCidr="10.0.0.0/8")
-    groups = {i: r["Properties"] for i, r in app.resources.items() if r["Type"] == "AWS::EC2::SecurityGroup"}
-    sources = {
-        i: {rule.get("CidrIp") or rule["SourceSecurityGroupId"] for rule in group["SecurityGroupIngress"]}
-        for i, group in groups.items()
-    }
-
-    assert sources == {
-        "LoadBalancerSecurityGroup": {"10.0.0.0/8"},
-        "TaskSecurityGroup": {"<LoadBalancerSecurityGroup>"},
-        "FileSystemSecurityGroup": {"<TaskSecurityGroup>"},
-        "DatabaseSecurityGroup": {"<TaskSecurityGroup>"},
-    }
-    assert app.properties("LoadBalancer")["Scheme"] == "internal"
-    assert (
-        app.properties("Service")["NetworkConfiguration"]["AwsvpcConfiguration"]["AssignPublicIp"]
-        == "DISABLED"
-    )
 
 
 def test_shells_are_shut_in_prod_unless_opened(stack: Callable[..., Any]) -> None:
