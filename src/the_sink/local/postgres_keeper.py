@@ -38,6 +38,7 @@ def main(folder: Path, remove: bool, program: list[str]) -> int:
         time.sleep(0.05)
     else:
         return 1
+    (folder / "keeper.pid").unlink(missing_ok=True)  # of one that was killed, and may be somebody else's by now
     if os.fork():
         os._exit(0)
     os.setsid()
