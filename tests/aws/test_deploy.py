@@ -102,11 +102,11 @@ def test_watching_ends_in_time_and_is_taken_up_again(invoke: Any, app: Path, sta
     head = git(app, "rev-parse", "HEAD")
     close_build(aws)
 
-    ended = invoke(app, "deploy", "--env", "stage", "--sandbox", "--timeout", "2")
+    ended = invoke(app, "deploy", "--env", "stage", "--sandbox", "--timeout", "5")
 
     assert ended.code == 1
     assert ended.err.splitlines()[-2:] == [
-        f"The deploy of {head[:8]} did not end within 2 s.",
+        f"The deploy of {head[:8]} did not end within 5 s.",
         f"It goes on. Watch again: invoke deploy --env stage --commit {head} --sandbox",
     ]
     assert "The way into stage Build is closed: Freeze (open it: aws codepipeline" in ended.err

@@ -119,7 +119,7 @@ LABEL flavour="${FLAVOUR}"
 """
 
 
-def eventually(probe: Callable[[], Any], timeout_s: float = 10) -> Any:
+def eventually(probe: Callable[[], Any], timeout_s: float = 60) -> Any:
     """Return the first true answer of ``probe``, or fail when the time is up."""
     deadline = time.monotonic() + timeout_s
     while not (answer := probe()):
@@ -169,11 +169,11 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
             stderr=log,
         )
     try:
-        eventually(lambda: _listens(port), timeout_s=30)
+        eventually(lambda: _listens(port), timeout_s=60)
         yield Emulator(endpoint_url)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _listens(port: int) -> bool:

@@ -28,7 +28,7 @@ def engine(emulator: Emulator, state_dir: Path) -> Iterator[ProcessEngine]:
 
 
 def open_url(host: str, port: int) -> dict[str, Any]:
-    connection = http.client.HTTPConnection(host, port, timeout=5)
+    connection = http.client.HTTPConnection(host, port, timeout=60)
     connection.request("GET", "/")
     return dict(json.loads(connection.getresponse().read()))
 

@@ -33,7 +33,7 @@ def ask(database: postgres.Database, statement: str, **other: Any) -> Any:
         dbname=database.name,
         user=database.user,
         password=other.get("password", database.password),
-        connect_timeout=5,
+        connect_timeout=60,
     ) as connection:
         row = connection.execute(statement).fetchone()
     assert row is not None
@@ -263,7 +263,7 @@ def test_no_server_outlives_the_process_that_wanted_it(tmp_path: Path, holder: A
 
     process.send_signal(number)
 
-    process.wait(timeout=10)
+    process.wait(timeout=60)
     eventually(lambda: not is_alive(pid), "the end")
     assert (tmp_path / "postgres" / "data" / "PG_VERSION").exists()
 
@@ -273,7 +273,7 @@ def test_what_is_thrown_away_leaves_no_folder_even_when_it_is_killed(tmp_path: P
 
     process.kill()
 
-    process.wait(timeout=10)
+    process.wait(timeout=60)
     eventually(lambda: not is_alive(pid) and not (tmp_path / "postgres").exists(), "the end")
 
 
@@ -284,7 +284,7 @@ def test_where_the_keeper_was_killed_too_the_next_start_clears_up(
     keeper = int((tmp_path / "postgres" / "keeper.pid").read_text())
     os.kill(keeper, signal.SIGKILL)
     process.kill()
-    process.wait(timeout=10)
+    process.wait(timeout=60)
     # Nobody here is told when it ends; until then it holds its lock, and the server counts as kept.
     eventually(lambda: not is_alive(keeper), "the keeper's end")
     assert is_alive(pid)
