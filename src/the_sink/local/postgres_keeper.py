@@ -38,7 +38,8 @@ def main(folder: Path, remove: bool, program: list[str]) -> int:
         time.sleep(0.05)
     else:
         return 1
-    (folder / "keeper.pid").unlink(missing_ok=True)  # of one that was killed, and may be somebody else's by now
+    # A keeper that was killed leaves its number, which may be another process's by now.
+    (folder / "keeper.pid").unlink(missing_ok=True)
     if os.fork():
         os._exit(0)
     os.setsid()
