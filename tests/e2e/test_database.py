@@ -275,8 +275,9 @@ class TestDatabase:
         walk.journey.stop_sandbox()
         lifecycle.start(SANDBOX, port=sandbox.port, compute=sandbox.compute)
 
+        # The sandbox is ready before its services are.
         eventually(walk.is_kept, seconds=60)
-        assert walk.notes("uat") == []
+        eventually(lambda: walk.notes("uat") == [], seconds=60)
         said = "\n".join([walk.every_log(), *walk.journey.said]).encode()
         assert [env for env, secret in PLANTED.items() if secret.is_in(said)] == []
 

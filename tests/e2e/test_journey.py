@@ -338,7 +338,7 @@ class TestJourney:
         assert len(processes) > 1
 
         walk.journey.stop_sandbox()
-        assert not processes & running()
+        eventually(lambda: not processes & running(), seconds=60)
 
         lifecycle.start("e2e", port=sandbox.port, compute=sandbox.compute)
         eventually(lambda: walk.version()["commit"] == walk.commits[-1], seconds=60)
