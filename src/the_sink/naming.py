@@ -210,20 +210,42 @@ def runtime_repository(platform: str, architecture: str = "X86_64") -> str:
     return f"{platform}-python-runtime{'-arm64' if architecture == 'ARM64' else ''}"
 
 
-def stack_template_key(version: str) -> str:
-    """The immutable S3 key of an app's default resources at a platform version such as ``1.0.0``."""
-    return f"stacks/python/cfn-template-v{version}.yml"
+@dataclass(frozen=True)
+class Publication:
+    """A file that ``platform.publish`` puts into the platform's bucket, once for each version.
+
+    Attributes:
+        name: What its keys begin with.
+        ending: What they end with, dot included.
+        source: What it is made from, in the repository.
+    """
+
+    name: str
+    ending: str
+    source: str
+
+    def version_key(self, version: str) -> str:
+        """The immutable S3 key at a platform version such as ``1.0.0``."""
+        return f"{self.name}-v{version}{self.ending}"
+
+    def channel_key(self, major: int, env: str) -> str:
+        """The moving S3 key of a major version: what ``env`` takes at its next pipeline execution."""
+        return f"{self.name}-v{major}-{env}{self.ending}"
+
+    def version_of(self, key: str) -> str:
+        """The version that an immutable key names, "" for any other key."""
+        found = re.fullmatch(rf"{re.escape(self.name)}-v(\d+\.\d+\.\d+){re.escape(self.ending)}", key)
+        return found[1] if found else ""
 
 
-def version_of_template_key(key: str) -> str:
-    """The version that an immutable key of :func:`stack_template_key` names, "" for any other key."""
-    found = re.fullmatch(r"stacks/python/cfn-template-v(\d+\.\d+\.\d+)\.yml", key)
-    return found[1] if found else ""
+STACK_TEMPLATE = Publication("stacks/python/cfn-template", ".yml", "stacks/python/cfn-template.yml")
+"""An app's default resources; templates of apps name its channel."""
 
+SINK_BUILD = Publication("stacks/python/build/sink-build", ".pyz", "stacks/python/build")
+"""The platform's commands in a pipeline; builds and Commands actions fetch its channel."""
 
-def stack_channel_key(major: int, env: str) -> str:
-    """The moving S3 key that app templates of that major name: what ``env`` deploys at its next run."""
-    return f"stacks/python/cfn-template-v{major}-{env}.yml"
+PUBLICATIONS = (STACK_TEMPLATE, SINK_BUILD)
+"""The template first: every published version has one, and what an environment holds is read from it."""
 
 
 def earlier_channel_key() -> str:

@@ -60,7 +60,7 @@ def test_what_the_first_deploy_will_miss_is_said(invoke: Any, app: Path, platfor
     ended = invoke(app, "bootstrap", "--env", "stage", "--sandbox", "--dry-run")
 
     assert ended.code == 0
-    assert "Warning: The platform has no template for stage yet" in ended.err
+    assert "Warning: The platform has no template and no sink-build for stage yet" in ended.err
     assert "Warning: The platform has no runtime image 3.13 for X86_64 yet" in ended.err
 
 

@@ -243,7 +243,7 @@ def test_a_network_is_named_at_once_or_after(connection: Aws) -> None:
 def test_a_first_publish_makes_every_channel_and_a_second_changes_nothing(
     connection: Aws, platform_bucket: str, aws: Any
 ) -> None:
-    steps = platform.plan_template(connection, platform_bucket, "1.0.0")
+    steps = platform.plan_version(connection, platform_bucket, "1.0.0")
     run(platform.apply_publish(connection, steps, "1.0.0"))
 
     keys = {each["Key"] for each in aws("s3").list_objects_v2(Bucket=platform_bucket)["Contents"]}
@@ -253,8 +253,12 @@ def test_a_first_publish_makes_every_channel_and_a_second_changes_nothing(
         "stacks/python/cfn-template-v1-uat.yml",
         "stacks/python/cfn-template-v1-prod.yml",
         "stacks/python/cfn-template-v1.1.yml",
+        "stacks/python/build/sink-build-v1.0.0.pyz",
+        "stacks/python/build/sink-build-v1-stage.pyz",
+        "stacks/python/build/sink-build-v1-uat.pyz",
+        "stacks/python/build/sink-build-v1-prod.pyz",
     }
-    assert platform.plan_template(connection, platform_bucket, "1.0.0") == ()
+    assert platform.plan_version(connection, platform_bucket, "1.0.0") == ()
 
 
 def test_a_publish_moves_stage_only(connection: Aws, platform_bucket: str) -> None:
@@ -262,7 +266,7 @@ def test_a_publish_moves_stage_only(connection: Aws, platform_bucket: str) -> No
     for env in ("stage", "prod"):
         connection.objects.put(platform_bucket, f"stacks/python/cfn-template-v1-{env}.yml", old)
 
-    steps = platform.plan_template(connection, platform_bucket, "1.0.0")
+    steps = platform.plan_version(connection, platform_bucket, "1.0.0")
     run(platform.apply_publish(connection, steps, "1.0.0"))
 
     assert connection.objects.read(platform_bucket, "stacks/python/cfn-template-v1-stage.yml") != old
@@ -273,7 +277,7 @@ def test_a_version_is_published_once(connection: Aws, platform_bucket: str) -> N
     connection.objects.put(platform_bucket, "stacks/python/cfn-template-v1.0.0.yml", b"something else")
 
     with pytest.raises(InputError) as caught:
-        platform.plan_template(connection, platform_bucket, "1.0.0")
+        platform.plan_version(connection, platform_bucket, "1.0.0")
 
     assert caught.value.message == (
         "Version 1.0.0 is published already, with another stacks/python/cfn-template.yml."

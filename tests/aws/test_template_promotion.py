@@ -5,6 +5,8 @@ The platform is a checkout of its own, so that what is published is its own stac
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +30,7 @@ class Platform:
     invoke: Callable[..., Any]
 
     def become(self, version: str, text: str = "") -> None:
-        """Make the checkout another version, with another template."""
+        """Make the checkout another version, with another template and another sink-build."""
         (self.folder / "pyproject.toml").write_text(f'[project]\nname = "the-sink"\nversion = "{version}"\n')
         (self.folder / TEMPLATE).write_text(text or f"# the template of {version}\n")
 
@@ -49,12 +51,20 @@ class Platform:
         key = f"stacks/python/cfn-template-{channel}.yml"
         return str(self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode())
 
+    def build_version(self, env: str) -> str:
+        """Return the version that the ``sink-build`` of an environment's channel says it is."""
+        key = f"stacks/python/build/sink-build-v1-{env}.pyz"
+        content = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return archive.read("sink_build/VERSION").decode().strip()
+
 
 @pytest.fixture
 def platform(invoke: Any, tmp_path: Path, platform_bucket: str, aws: Any, sandbox: Sandbox) -> Platform:
     """A platform that has published 1.0.0."""
     folder = tmp_path / "clone"
-    (folder / "stacks/python").mkdir(parents=True)
+    (folder / "stacks/python/build").mkdir(parents=True)
+    (folder / "stacks/python/build/__main__.py").write_text("print('built')\n")
     (folder / "copier.yml").write_text("_subdirectory: template\n")
     (folder / "sink.toml").write_text('[platform]\nname = "the-sink"\nregion = "eu-west-1"\n')
     found = Platform(folder, platform_bucket, aws("s3"), invoke)
@@ -101,6 +111,31 @@ def test_the_next_command_is_named(platform: Platform) -> None:
         assert ended.err.endswith("Every environment holds it.\n")
 
 
+def test_the_build_goes_with_the_template(platform: Platform) -> None:
+    """One version is one whole: what an environment's builds run was tested with what its stacks are."""
+    platform.publish("1.1.0")
+    between = [platform.build_version(env) for env in ("stage", "uat", "prod")]
+
+    platform.promote("uat")
+
+    assert between == ["1.1.0", "1.0.0", "1.0.0"]
+    assert [platform.build_version(env) for env in ("stage", "uat", "prod")] == ["1.1.0", "1.1.0", "1.0.0"]
+
+
+def test_a_version_without_a_build_leaves_the_channel_of_builds(platform: Platform) -> None:
+    """1.1.0 and earlier had none; apps that have moved on since still need the program."""
+    platform.publish("1.1.0")
+    platform.promote("uat")
+    first = "stacks/python/build/sink-build-v1.0.0.pyz"
+    platform.client.delete_object(Bucket=platform.bucket, Key=first)
+
+    ended = platform.promote("uat", "--version", "1.0.0", "--yes")
+
+    assert ended.code == 0, ended.err
+    assert platform.text("v1-uat") == "# the template of 1.0.0\n"
+    assert platform.build_version("uat") == "1.1.0"
+
+
 def test_what_uat_holds_goes_to_prod_not_what_stage_holds(platform: Platform) -> None:
     platform.publish("1.1.0")
     platform.promote("uat")
@@ -125,11 +160,13 @@ def test_a_dry_run_of_a_promotion_changes_nothing(platform: Platform) -> None:
 
     ended = platform.promote("prod", "--version", "1.1.0", "--dry-run")
 
+    stacks = f"s3://{platform.bucket}/stacks/python"
     assert ended.code == 0
     assert ended.out.splitlines() == [
         "Nothing was changed. This would be done:",
-        f"  1. move channel s3://{platform.bucket}/stacks/python/cfn-template-v1-prod.yml to version 1.1.0",
-        f"  2. move channel s3://{platform.bucket}/stacks/python/cfn-template-v1.1.yml to version 1.1.0",
+        f"  1. move channel {stacks}/cfn-template-v1-prod.yml to version 1.1.0",
+        f"  2. move channel {stacks}/build/sink-build-v1-prod.pyz to version 1.1.0",
+        f"  3. move channel {stacks}/cfn-template-v1.1.yml to version 1.1.0",
         "prod would go from 1.0.0 to 1.1.0.",
         "It asks first: uat holds 1.0.0, not 1.1.0: prod would run what uat does not.",
     ]

@@ -21,7 +21,7 @@ import pytest
 from tests.e2e import permissions, planted
 from tests.e2e.processes import family_of, running
 from tests.e2e.walks import BOUNDARY, Overheard, Walk, eventually, name_boundary, use_port
-from the_sink.naming import Names, runtime_repository, stack_template_key
+from the_sink.naming import PUBLICATIONS, Names, runtime_repository
 from the_sink.resources import platform_version
 from the_sink.sandbox import lifecycle
 from the_sink.tasks.journey import APP
@@ -75,7 +75,8 @@ class TestJourney:
         walk.commits.append(walk.journey.head())
 
         keys = {o["Key"] for o in walk.client("s3").list_objects_v2(Bucket=walk.bucket)["Contents"]}
-        assert {stack_template_key(platform_version()), "stacks/python/cfn-template-v1-stage.yml"} <= keys
+        assert {each.version_key(platform_version()) for each in PUBLICATIONS} <= keys
+        assert {each.channel_key(1, "stage") for each in PUBLICATIONS} <= keys
         images = walk.client("ecr").describe_images(repositoryName=runtime_repository("the-sink"))
         assert runtime in {tag for image in images["imageDetails"] for tag in image.get("imageTags", [])}
 

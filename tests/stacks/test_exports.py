@@ -34,7 +34,7 @@ EXPORTS = {
 def test_the_app_names_its_environments_channel(stack: Callable[..., Any]) -> None:
     url = stack("app", AppEnv="uat").properties("StackPython")["TemplateURL"]
 
-    key = naming.stack_channel_key(1, "uat")
+    key = naming.STACK_TEMPLATE.channel_key(1, "uat")
     assert (
         url
         == f"https://<import {naming.platform_export('the-sink', 'PipelineS3Bucket')}>.s3.amazonaws.com/{key}"

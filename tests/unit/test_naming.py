@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from the_sink.errors import InputError
 from the_sink.naming import (
     ENVIRONMENTS,
+    PUBLICATIONS,
     PYTHON_RUNTIMES,
     RESERVED_APP_NAMES,
     RETIRED_RUNTIMES,
@@ -17,8 +18,6 @@ from the_sink.naming import (
     check_environment,
     check_platform_name,
     earlier_channel_key,
-    stack_channel_key,
-    stack_template_key,
     template_upload_key,
 )
 from the_sink.resources import resource_path
@@ -65,8 +64,8 @@ def test_an_app_of_the_earlier_platform_keeps_its_name(name):
 
 def test_only_the_folders_of_the_platform_in_the_bucket_of_archives_are_reserved():
     keys = [
-        stack_template_key("1.0.0"),
-        stack_channel_key(1, "prod"),
+        *(each.version_key("1.0.0") for each in PUBLICATIONS),
+        *(each.channel_key(1, "prod") for each in PUBLICATIONS),
         earlier_channel_key(),
         template_upload_key("pipeline", "f" * 64),
     ]

@@ -6,7 +6,7 @@ import pytest
 
 from the_sink.errors import InputError, NotFound, SinkError
 from the_sink.models import Secret, Stack, StackStatus
-from the_sink.naming import Names
+from the_sink.naming import SINK_BUILD, STACK_TEMPLATE, Names
 from the_sink.plan import (
     ApplyStack,
     BootstrapObserved,
@@ -198,24 +198,26 @@ def test_a_half_made_pipeline_stack_is_made_anew_around_the_secret_that_is_there
 
 def test_a_publish_plans_from_what_is_published() -> None:
     def plan(version: bool | None, **channels: bool | None) -> list[str]:
-        return [str(step) for step in plan_publish("b", "1.0.0", "v", PublishObserved(version, channels))]
+        observed = PublishObserved(SINK_BUILD, version, channels)
+        return [str(step) for step in plan_publish("b", "1.0.0", [observed])]
 
+    key = SINK_BUILD.version_key("1.0.0")
     assert plan(None, stage=None, prod=None) == [
-        "upload s3://b/v",
+        f"upload s3://b/{key}",
         "create channel s3://b/stage",
         "create channel s3://b/prod",
     ]
-    assert plan(None, stage=False, prod=False) == ["upload s3://b/v", "move channel s3://b/stage"]
+    assert plan(None, stage=False, prod=False) == [f"upload s3://b/{key}", "move channel s3://b/stage"]
     assert plan(True, stage=True, prod=False) == []
-    assert plan_publish("b", "1.0.0", "v", PublishObserved(True, {"stage": False})) == (
-        MoveChannel("b", "stage", is_new=False),
+    assert plan_publish("b", "1.0.0", [PublishObserved(STACK_TEMPLATE, True, {"stage": False})]) == (
+        MoveChannel("b", "stage", STACK_TEMPLATE, is_new=False),
     )
-    assert plan_publish("b", "1.0.0", "v", PublishObserved(None, {})) == (PutOnce("b", "v"),)
+    assert plan_publish("b", "1.0.0", [PublishObserved(SINK_BUILD, None, {})]) == (PutOnce("b", key),)
 
 
 def test_a_published_version_never_changes() -> None:
     with pytest.raises(InputError) as caught:
-        plan_publish("b", "1.0.0", "v", PublishObserved(False, {"stage": True}))
+        plan_publish("b", "1.0.0", [PublishObserved(STACK_TEMPLATE, False, {"stage": True})])
 
     assert caught.value.message == (
         "Version 1.0.0 is published already, with another stacks/python/cfn-template.yml."

@@ -23,7 +23,7 @@ from the_sink.deploy.platform import Platform, RuntimeRegistry, describe_platfor
 from the_sink.deploy.templates import load_template
 from the_sink.errors import InputError, SinkError
 from the_sink.models import Event, Said, Stack, StackApplied
-from the_sink.naming import DEFAULT_TAGS, Names, stack_channel_key
+from the_sink.naming import DEFAULT_TAGS, SINK_BUILD, STACK_TEMPLATE, Names
 from the_sink.plan import (
     BootstrapObserved,
     RestoreSecret,
@@ -235,12 +235,16 @@ def _warnings(
 ) -> tuple[str, ...]:
     """What the first deploy will miss: cheaper to hear now than to read in a build's log."""
     warnings = []
-    channel = stack_channel_key(int(version.split(".", 1)[0]), env)
-    if aws.objects.describe(platform.bucket, channel) is None:
+    major = int(version.split(".", 1)[0])
+    missing = [
+        what
+        for what, publication in {"template": STACK_TEMPLATE, "sink-build": SINK_BUILD}.items()
+        if aws.objects.describe(platform.bucket, publication.channel_key(major, env)) is None
+    ]
+    if missing:
         warnings.append(
-            f"The platform has no template for {env} yet, and deploys need one: invoke platform.publish"
-            f"{aws.target.flags}, in "
-            "the platform's repository."
+            f"The platform has no {' and no '.join(missing)} for {env} yet, and deploys need it: "
+            f"invoke platform.publish{aws.target.flags}, in the platform's repository."
         )
     if runtime and aws.registry.image(runtimes.repository, tag=runtime) is None:
         warnings.append(

@@ -11,14 +11,17 @@ from the_sink.deploy import stacks
 from the_sink.deploy.template_versions import VERSION_METADATA, move_channel
 from the_sink.deploy.templates import load_template
 from the_sink.errors import InputError
+from the_sink.local.sink_build import pack_sink_build
 from the_sink.models import Event, Said, Stack, StackApplied
 from the_sink.naming import (
     ENVIRONMENTS,
+    PUBLICATIONS,
+    SINK_BUILD,
+    STACK_TEMPLATE,
+    Publication,
     earlier_channel_key,
     platform_stack,
     runtime_repository,
-    stack_channel_key,
-    stack_template_key,
 )
 from the_sink.plan import (
     ApplyStack,
@@ -34,7 +37,6 @@ from the_sink.plan import (
 from the_sink.resources import resource_path
 
 PLATFORM_TEMPLATE = "stacks/platform/cfn-template.yml"
-APP_TEMPLATE = "stacks/python/cfn-template.yml"
 
 
 _RUNTIME_OUTPUTS = {"X86_64": "RuntimeRepository", "ARM64": "RuntimeArmRepository"}
@@ -170,12 +172,14 @@ def apply_bootstrap(
     return applied
 
 
-def describe_publish(aws: Aws, bucket: str, version: str, checkout: Path | None = None) -> PublishObserved:
-    """Compare what is published with the template of this version.
+def describe_publish(
+    aws: Aws, bucket: str, version: str, publication: Publication, checkout: Path | None = None
+) -> PublishObserved:
+    """Compare what is published with what this version has.
 
     A channel is equal only if it also says that it holds this version: two versions may have the same bytes.
     """
-    content = _app_template(checkout)
+    content = _content(publication, version, checkout)
 
     def is_equal(key: str, *, is_channel: bool = True) -> bool | None:
         stored = aws.objects.describe(bucket, key)
@@ -184,21 +188,22 @@ def describe_publish(aws: Aws, bucket: str, version: str, checkout: Path | None 
         return aws.objects.holds(bucket, stored, content)
 
     return PublishObserved(
-        version_is_equal=is_equal(stack_template_key(version), is_channel=False),
-        channels={key: is_equal(key) for key in channel_keys(version)},
+        publication,
+        version_is_equal=is_equal(publication.version_key(version), is_channel=False),
+        channels={key: is_equal(key) for key in channel_keys(publication, version)},
     )
 
 
-def plan_template(
+def plan_version(
     aws: Aws, bucket: str, version: str, checkout: Path | None = None
 ) -> tuple[PutOnce | MoveChannel, ...]:
-    """Return the steps that publish this version's template and move the stage channel.
+    """Return the steps that publish this version and move the stage channels.
 
     Raises:
         InputError: this version was published with other bytes.
     """
-    observed = describe_publish(aws, bucket, version, checkout)
-    return plan_publish(bucket, version, stack_template_key(version), observed)
+    observed = [describe_publish(aws, bucket, version, each, checkout) for each in PUBLICATIONS]
+    return plan_publish(bucket, version, observed)
 
 
 def apply_publish(
@@ -209,10 +214,11 @@ def apply_publish(
     Raises:
         InputError: someone else published the same version with other bytes meanwhile.
     """
-    content = _app_template(checkout)
+    contents = {each.version_key(version): _content(each, version, checkout) for each in PUBLICATIONS}
     for step in steps:
         match step:
             case PutOnce(bucket, key):
+                content = contents[key]
                 if not aws.objects.put_once(bucket, key, content, {}):
                     stored = aws.objects.describe(bucket, key)
                     if stored is None or not aws.objects.holds(bucket, stored, content):
@@ -221,21 +227,23 @@ def apply_publish(
                             "Run the same command again.",
                         )
                 yield Said(f"Published s3://{bucket}/{key}")
-            case MoveChannel(bucket, key, is_new=True):
+            case MoveChannel(bucket, key, publication, is_new=True):
+                content = contents[publication.version_key(version)]
                 # Never over a channel that someone promoted meanwhile.
                 aws.objects.put_once(bucket, key, content, {VERSION_METADATA: version})
                 yield Said(f"Created channel s3://{bucket}/{key}")
-            case MoveChannel(bucket, key):
-                move_channel(aws, bucket, key, version)
+            case MoveChannel(bucket, key, publication):
+                move_channel(aws, bucket, key, publication, version)
                 yield Said(f"Moved channel s3://{bucket}/{key}")
 
 
-def channel_keys(version: str) -> tuple[str, ...]:
+def channel_keys(publication: Publication, version: str) -> tuple[str, ...]:
     """Return the channels that a version belongs to, the one that a publish moves first."""
     major = int(version.split(".", 1)[0])
-    earlier = (earlier_channel_key(),) if major == 1 else ()
-    return (*(stack_channel_key(major, env) for env in ENVIRONMENTS), *earlier)
+    earlier = (earlier_channel_key(),) if major == 1 and publication is STACK_TEMPLATE else ()
+    return (*(publication.channel_key(major, env) for env in ENVIRONMENTS), *earlier)
 
 
-def _app_template(checkout: Path | None) -> bytes:
-    return resource_path(APP_TEMPLATE, checkout).read_bytes()
+def _content(publication: Publication, version: str, checkout: Path | None) -> bytes:
+    source = resource_path(publication.source, checkout)
+    return pack_sink_build(source, version) if publication is SINK_BUILD else source.read_bytes()

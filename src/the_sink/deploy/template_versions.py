@@ -1,4 +1,4 @@
-"""The channels of the app's template: which version each holds, and moving one to another version.
+"""The channels of what is published: which version each holds, and moving one to another version.
 
 A channel says which version it holds in its metadata, written together with its bytes. The word counts only
 where the bytes are those of that version; a channel that was written otherwise is recognised by its bytes.
@@ -11,14 +11,8 @@ from collections.abc import Generator
 from the_sink.aws.session import Aws
 from the_sink.errors import SinkError
 from the_sink.models import Event, Said, StoredObject, Version, parse_version
-from the_sink.naming import (
-    ENVIRONMENTS,
-    earlier_channel_key,
-    stack_channel_key,
-    stack_template_key,
-    version_of_template_key,
-)
-from the_sink.plan import ChannelsObserved, Promotion
+from the_sink.naming import ENVIRONMENTS, PUBLICATIONS, STACK_TEMPLATE, Publication
+from the_sink.plan import ChannelsObserved, Promotion, promoted_channels
 
 VERSION_METADATA = "the-sink-version"
 """Of a channel's object: the version that it was moved to."""
@@ -26,23 +20,29 @@ VERSION_METADATA = "the-sink-version"
 
 def describe_channels(aws: Aws, bucket: str, major: int) -> ChannelsObserved:
     """Return the published versions of a major and what its channels hold of them."""
-    published = published_versions(aws, bucket, major)
-    earlier = (earlier_channel_key(),) if major == 1 else ()
-    keys = (*(stack_channel_key(major, env) for env in ENVIRONMENTS), *earlier)
+    published = {each: published_versions(aws, bucket, each, major) for each in PUBLICATIONS}
     return ChannelsObserved(
-        major, published, {key: held_version(aws, bucket, key, published) for key in keys}
+        major,
+        published,
+        {
+            key: held_version(aws, bucket, key, publication, published[publication])
+            for env in ENVIRONMENTS
+            for publication, key in promoted_channels(major, env)
+        },
     )
 
 
-def published_versions(aws: Aws, bucket: str, major: int) -> tuple[str, ...]:
-    """Return every version of a major that has an immutable template, oldest first."""
+def published_versions(aws: Aws, bucket: str, publication: Publication, major: int) -> tuple[str, ...]:
+    """Return every version of a major that has an immutable key, oldest first."""
     # Up to where the version begins: a major, a dot.
-    prefix = stack_template_key(f"{major}.").removesuffix(".yml")
-    found = (version_of_template_key(key) for key in aws.objects.keys(bucket, prefix))
+    prefix = publication.version_key(f"{major}.").removesuffix(publication.ending)
+    found = map(publication.version_of, aws.objects.keys(bucket, prefix))
     return tuple(sorted(filter(None, found), key=_number))
 
 
-def held_version(aws: Aws, bucket: str, key: str, published: tuple[str, ...]) -> str | None:
+def held_version(
+    aws: Aws, bucket: str, key: str, publication: Publication, published: tuple[str, ...]
+) -> str | None:
     """Return the version that a channel holds, "" for none of ``published``, None if there is no channel."""
     channel = aws.objects.describe(bucket, key)
     if channel is None:
@@ -52,7 +52,7 @@ def held_version(aws: Aws, bucket: str, key: str, published: tuple[str, ...]) ->
     candidates = [*([named] if named in published else []), *reversed(published)]
     content: bytes | None = None
     for version in candidates:
-        stored = aws.objects.describe(bucket, stack_template_key(version))
+        stored = aws.objects.describe(bucket, publication.version_key(version))
         if stored is None or stored.size != channel.size:
             continue
         if _have_checksums(channel, stored):
@@ -68,8 +68,9 @@ def held_version(aws: Aws, bucket: str, key: str, published: tuple[str, ...]) ->
 def newer_in_stage(aws: Aws, bucket: str, version: str) -> str:
     """Return the version that the stage channel holds if it is newer than ``version``, else ""."""
     major = _number(version).major
-    key = stack_channel_key(major, ENVIRONMENTS[0])
-    held = held_version(aws, bucket, key, published_versions(aws, bucket, major)) or ""
+    key = STACK_TEMPLATE.channel_key(major, ENVIRONMENTS[0])
+    published = published_versions(aws, bucket, STACK_TEMPLATE, major)
+    held = held_version(aws, bucket, key, STACK_TEMPLATE, published) or ""
     return held if _number(held) > _number(version) else ""
 
 
@@ -80,8 +81,8 @@ def apply_promotion(aws: Aws, promotion: Promotion) -> Generator[Event, None, No
         SinkError: a channel does not hold what was copied into it, because somebody else moved it meanwhile.
     """
     for step in promotion.steps:
-        move_channel(aws, step.bucket, step.key, step.version)
-        if held_version(aws, step.bucket, step.key, (step.version,)) != step.version:
+        move_channel(aws, step.bucket, step.key, step.publication, step.version)
+        if held_version(aws, step.bucket, step.key, step.publication, (step.version,)) != step.version:
             raise SinkError(
                 f"s3://{step.bucket}/{step.key} does not hold {step.version}: somebody moved it just now.",
                 "Run the same command again.",
@@ -89,13 +90,13 @@ def apply_promotion(aws: Aws, promotion: Promotion) -> Generator[Event, None, No
         yield Said(f"Moved channel s3://{step.bucket}/{step.key} to version {step.version}")
 
 
-def move_channel(aws: Aws, bucket: str, key: str, version: str) -> None:
+def move_channel(aws: Aws, bucket: str, key: str, publication: Publication, version: str) -> None:
     """Copy a published version into a channel, inside the bucket.
 
     A copy keeps the checksum of what it was made from:
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
     """
-    aws.objects.copy(bucket, stack_template_key(version), key, {VERSION_METADATA: version})
+    aws.objects.copy(bucket, publication.version_key(version), key, {VERSION_METADATA: version})
 
 
 def _have_checksums(first: StoredObject, second: StoredObject) -> bool:

@@ -1,4 +1,4 @@
-"""Promoting a template version: which channel moves to what, and what a person should be asked before."""
+"""Promoting a version: which channel moves to what, and what a person should be asked before."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from the_sink.errors import InputError
 from the_sink.models import Version, parse_version
-from the_sink.naming import ENVIRONMENTS, earlier_channel_key, stack_channel_key
+from the_sink.naming import ENVIRONMENTS, PUBLICATIONS, STACK_TEMPLATE, Publication, earlier_channel_key
 from the_sink.plan.steps import Step
 
 
@@ -17,6 +17,7 @@ class CopyVersion(Step):
 
     bucket: str
     version: str
+    publication: Publication
     key: str
 
     def __str__(self) -> str:
@@ -25,11 +26,11 @@ class CopyVersion(Step):
 
 @dataclass(frozen=True)
 class ChannelsObserved:
-    """What a bucket holds of one major version of the app's template."""
+    """What a bucket holds of one major version."""
 
     major: int
-    published: tuple[str, ...]
-    """Every version that has an immutable template."""
+    published: Mapping[Publication, tuple[str, ...]]
+    """Every version that has an immutable key; versions before 1.2 have no ``sink-build``."""
     holds: Mapping[str, str | None]
     """By channel key: the version that it holds, "" where that is none of the published ones, None where
     there is no such channel."""
@@ -54,10 +55,15 @@ class Promotion:
     doubts: tuple[str, ...] = ()
 
 
-def promoted_channels(major: int, env: str) -> tuple[str, ...]:
-    """Return the keys that a promotion to ``env`` moves: the earlier platform's apps follow prod."""
-    earlier = (earlier_channel_key(),) if env == "prod" and major == 1 else ()
-    return (stack_channel_key(major, env), *earlier)
+def promoted_channels(major: int, env: str) -> tuple[tuple[Publication, str], ...]:
+    """Return what a promotion to ``env`` moves, with its keys; the template's channel comes first.
+
+    The earlier platform's apps follow prod.
+    """
+    channels = [(each, each.channel_key(major, env)) for each in PUBLICATIONS]
+    if env == "prod" and major == 1:
+        channels.append((STACK_TEMPLATE, earlier_channel_key()))
+    return tuple(channels)
 
 
 def check_promotable(env: str) -> str:
@@ -87,12 +93,13 @@ def plan_promotion(bucket: str, env: str, observed: ChannelsObserved, wanted: st
         InputError: ``wanted`` was never published, or the environment before holds none to promote.
     """
     before = check_promotable(env)
-    source = stack_channel_key(observed.major, before)
-    if wanted and wanted not in observed.published:
+    source = STACK_TEMPLATE.channel_key(observed.major, before)
+    published = observed.published[STACK_TEMPLATE]
+    if wanted and wanted not in published:
         raise InputError(
             f"Version {wanted} was never published.",
-            f"Published are: {', '.join(observed.published)}."
-            if observed.published
+            f"Published are: {', '.join(published)}."
+            if published
             else "Publish one first: invoke platform.publish.",
         )
     offered = observed.holds.get(source)
@@ -104,24 +111,32 @@ def plan_promotion(bucket: str, env: str, observed: ChannelsObserved, wanted: st
             "Publish first: invoke platform.publish."
             if offered is None
             else f"Publish it anew (invoke platform.publish), or name a version: --version "
-            f"{observed.published[-1] if observed.published else '1.0.0'}.",
+            f"{published[-1] if published else '1.0.0'}.",
         )
     version = wanted or offered or ""
-    keys = promoted_channels(observed.major, env)
-    held = observed.holds.get(keys[0]) or ""
-    steps = tuple(CopyVersion(bucket, version, key) for key in keys if observed.holds.get(key) != version)
+    held = observed.holds.get(STACK_TEMPLATE.channel_key(observed.major, env)) or ""
+    steps = tuple(
+        CopyVersion(bucket, version, publication, key)
+        for publication, key in _channels_behind(env, observed, version)
+    )
     return Promotion(env, held, version, steps, _doubts(env, before, offered, held, version) if steps else ())
 
 
 def next_promotion(env: str, observed: ChannelsObserved, version: str) -> str:
     """Return the first environment after ``env`` that does not hold a version yet, "" if there is none."""
     after = ENVIRONMENTS[ENVIRONMENTS.index(env) + 1 :]
-    behind = (
-        each
-        for each in after
-        if any(observed.holds.get(key) != version for key in promoted_channels(observed.major, each))
+    return next((each for each in after if _channels_behind(each, observed, version)), "")
+
+
+def _channels_behind(
+    env: str, observed: ChannelsObserved, version: str
+) -> tuple[tuple[Publication, str], ...]:
+    """What of ``env`` holds another version; a channel stays where the version has nothing for it."""
+    return tuple(
+        (publication, key)
+        for publication, key in promoted_channels(observed.major, env)
+        if version in observed.published[publication] and observed.holds.get(key) != version
     )
-    return next(behind, "")
 
 
 def _doubts(env: str, before: str, offered: str | None, held: str, version: str) -> tuple[str, ...]:

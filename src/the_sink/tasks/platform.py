@@ -61,7 +61,7 @@ def bootstrap(
 
 @task
 def publish(_c: Context, sandbox: bool = False, dry_run: bool = False, yes: bool = False) -> None:
-    """Publish this version's app template and move the stage channel to it.
+    """Publish this version's app template and sink-build, and move the stage channels to it.
 
     Args:
         sandbox: Publish into the sandbox of this machine instead of AWS.
@@ -84,7 +84,7 @@ def publish(_c: Context, sandbox: bool = False, dry_run: bool = False, yes: bool
     version = platform_version(checkout)
     aws = connect_to(settings, sandbox=sandbox)
     bucket = platform.describe_platform(aws, settings.name).bucket
-    steps = platform.plan_template(aws, bucket, version, checkout)
+    steps = platform.plan_version(aws, bucket, version, checkout)
     if dry_run:
         lines.data(wording.render_steps(steps))
         return
@@ -108,7 +108,7 @@ def promote(
     dry_run: bool = False,
     yes: bool = False,
 ) -> None:
-    """Let a published version of the app template on to uat, then to prod.
+    """Let a published version of the app template and of sink-build on to uat, then to prod.
 
     Args:
         env: uat or prod.
