@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import re
 import threading
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,26 +88,47 @@ def test_a_release_on_its_way_to_the_approval_is_no_reason_to_look_elsewhere(
     invoke: Any, waiting_app: Path, aws: Any
 ) -> None:
     """Exit code 1 and not 2: the same command is right a moment later."""
-    gate = waiting_app.parent / "gate"
-    os.mkfifo(gate)
-    held = BUILDS.replace("    commands:\n", f"    commands:\n      - cat {gate}\n")
-    (waiting_app / "aws/buildspec.yaml").write_text(held)
-    sha = commit(waiting_app, "Build until it may end")
+    gate = {"pipelineName": PIPELINE, "stageName": "Approval", "transitionType": "Inbound"}
+    aws("codepipeline").disable_stage_transition(**gate, reason="Not yet")
+    sha = git(waiting_app, "rev-parse", "HEAD")
     invoke(waiting_app, "deploy", "--env", "stage", "--sandbox", "--timeout", "1")
-    until(lambda: status_of(aws, "Build") == "InProgress")
+    until(lambda: status_of(aws, "Source") == "Succeeded")
 
     early = invoke(waiting_app, "approve", "--env", "stage", "--sandbox")
-    gate.write_text("go on")
+    aws("codepipeline").enable_stage_transition(**gate)
     until(lambda: open_approval(aws))
     answered = invoke(waiting_app, "approve", "--env", "stage", "--sandbox")
 
     assert early.code == 1
     assert early.err == (
-        f"{sha[:8]} 'Build until it may end' is on its way to the approval of stage, and does not wait for "
-        "it yet: Build is at work.\n"
+        f"{sha[:8]} 'Ask before deploying' is on its way to the approval of stage, and does not wait for "
+        "it yet: Source is done. The way into stage Approval is closed.\n"
         f"Answer once it waits; to see when that is: invoke deploy --env stage --commit {sha} --sandbox\n"
     )
     assert answered.code == 0, answered.err
+
+
+def test_what_waits_has_run_nothing_and_read_nothing(waits: str, aws: Any) -> None:
+    """Build holds the environment's secret and runs the app's code."""
+    assert status_of(aws, "Build") == ""
+    assert aws("codebuild").list_builds_for_project(projectName="my-app-stage-build")["ids"] == []
+
+
+def test_a_pipeline_of_the_old_order_is_answered_until_it_is_bootstrapped_again(
+    invoke: Any, waiting_app: Path, aws: Any
+) -> None:
+    """Before 1.1 the approval stood between Build and Deploy."""
+    pipeline = aws("codepipeline").get_pipeline(name=PIPELINE)["pipeline"]
+    source, approval, build, deploy = pipeline["stages"]
+    aws("codepipeline").update_pipeline(pipeline={**pipeline, "stages": [source, build, approval, deploy]})
+    sha = git(waiting_app, "rev-parse", "HEAD")
+    invoke(waiting_app, "deploy", "--env", "stage", "--sandbox", "--timeout", "1")
+    until(lambda: open_approval(aws))
+
+    assert status_of(aws, "Build") == "Succeeded"
+    ended = invoke(waiting_app, "approve", "--env", "stage", "--sandbox")
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith(f"Approved {sha[:8]} 'Ask before deploying' for stage, ")
 
 
 def test_before_the_environment_exists(invoke: Any, app: Path, platform_bucket: str) -> None:
@@ -160,11 +182,135 @@ def test_an_approval_lets_the_watched_release_on(
         f"Approved {waits[:8]} 'Ask before deploying' for stage, which waited since {MOMENT}; it goes on.\n",
         ended.out,
     )
-    assert f"Watch it: invoke deploy --env stage --commit {waits} --sandbox" in ended.err
+    assert ended.err.splitlines() == [
+        f"The archive that waits is my-app/{waits}.zip, byte for byte; its release.json names {waits[:8]}.",
+        f"Watch it: invoke deploy --env stage --commit {waits} --sandbox",
+    ]
     assert not open_approval(aws)
     again = invoke(waiting_app, "approve", "--env", "stage", "--sandbox")
     assert again.code == 2
     assert again.err.startswith("Nothing in stage waits for an approval. ")
+
+
+def put_archive(aws: Any, bucket: str, summary: str, files: dict[str, str]) -> None:
+    """Upload an archive past ``invoke deploy``, with a summary of the uploader's choice."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as made:
+        for name, content in files.items():
+            made.writestr(name, content)
+    aws("s3").put_object(
+        Bucket=bucket,
+        Key="my-app/latest.zip",
+        Body=packed.getvalue(),
+        Metadata={"codepipeline-artifact-revision-summary": summary},
+    )
+    until(lambda: open_approval(aws))
+
+
+def manifest(commit: str, app: str = "my-app", subject: str = "Looks harmless") -> dict[str, str]:
+    """An archive's ``release.json``."""
+    content = {"app": app, "commit": commit, "subject": subject, "committed_at": "2026-03-01T12:00:00Z"}
+    return {"release.json": json.dumps(content)}
+
+
+@pytest.mark.parametrize(
+    ("archived", "files", "sentence"),
+    [
+        (
+            True,
+            {**manifest("a" * 40), "app/main.py": "print('other code')"},
+            "What waits for stage says that it is aaaaaaaa, and is another archive than "
+            "s3://{bucket}/my-app/{a}.zip.",
+        ),
+        (
+            False,
+            manifest("a" * 40),
+            "What waits for stage says that it is aaaaaaaa, and that commit was never archived: there is no "
+            "s3://{bucket}/my-app/{a}.zip.",
+        ),
+        (
+            False,
+            manifest("a" * 40, app="other-app"),
+            "What waits for stage is not a release of my-app: its release.json names the app 'other-app' and "
+            "the commit '{a}'.",
+        ),
+        (
+            False,
+            manifest("../../latest"),
+            "What waits for stage is not a release of my-app: its release.json names the app 'my-app' and "
+            "the commit '../../latest'.",
+        ),
+    ],
+)
+def test_an_archive_that_is_not_its_commits_is_refused(
+    invoke: Any,
+    waiting_app: Path,
+    platform_bucket: str,
+    aws: Any,
+    archived: bool,
+    files: dict[str, str],
+    sentence: str,
+) -> None:
+    """Whatever its summary says, which is the uploader's; it can still be rejected."""
+    if archived:
+        aws("s3").put_object(Bucket=platform_bucket, Key=f"my-app/{'a' * 40}.zip", Body=b"what was reviewed")
+    put_archive(aws, platform_bucket, f"{'a' * 40} Reviewed by everybody", files)
+
+    ended = invoke(waiting_app, "approve", "--env", "stage", "--sandbox")
+
+    assert ended.code == 2
+    assert ended.err.splitlines()[0] == sentence.format(bucket=platform_bucket, a="a" * 40)
+    assert ended.err.splitlines()[1].endswith("End it: invoke reject --env stage --sandbox")
+    assert open_approval(aws)
+    assert invoke(waiting_app, "reject", "--env", "stage", "--sandbox").code == 0
+
+
+def test_commit_and_subject_are_those_inside_the_archive(
+    invoke: Any, waiting_app: Path, platform_bucket: str, aws: Any, waits: str
+) -> None:
+    """The summary names another commit than the archive."""
+    assert invoke(waiting_app, "reject", "--env", "stage", "--sandbox").code == 0
+    until(lambda: not open_approval(aws))
+    aws("s3").copy_object(
+        Bucket=platform_bucket,
+        Key="my-app/latest.zip",
+        CopySource={"Bucket": platform_bucket, "Key": f"my-app/{waits}.zip"},
+        Metadata={"codepipeline-artifact-revision-summary": f"{'b' * 40} Only a typo"},
+        MetadataDirective="REPLACE",
+    )
+    until(lambda: open_approval(aws))
+
+    wrong = invoke(waiting_app, "approve", "--env", "stage", "--commit", "b" * 40, "--sandbox")
+    ended = invoke(waiting_app, "approve", "--env", "stage", "--sandbox")
+
+    assert wrong.code == 2
+    assert wrong.err.splitlines()[0] == (
+        f"stage waits for an approval of {waits[:8]} 'Ask before deploying', and not of bbbbbbbb."
+    )
+    assert ended.out.startswith(f"Approved {waits[:8]} 'Ask before deploying' for stage, ")
+
+
+def test_an_archive_of_the_legacy_platform_is_compared_by_the_commit_that_is_meant(
+    invoke: Any, waiting_app: Path, platform_bucket: str, aws: Any
+) -> None:
+    """It has no ``release.json``, and nobody gave it a summary."""
+    put_archive(aws, platform_bucket, "", {"aws/buildspec.yaml": "version: 0.2"})
+    content = aws("s3").get_object(Bucket=platform_bucket, Key="my-app/latest.zip")["Body"].read()
+    aws("s3").put_object(Bucket=platform_bucket, Key=f"my-app/{'c' * 40}.zip", Body=content)
+
+    unnamed = invoke(waiting_app, "approve", "--env", "stage", "--sandbox")
+    named = invoke(waiting_app, "approve", "--env", "stage", "--commit", "c" * 40, "--sandbox")
+
+    assert unnamed.code == 2
+    assert unnamed.err.splitlines()[0] == (
+        "The archive that waits for stage names no commit, as those of the legacy platform, and cannot be "
+        "compared with the one of its commit."
+    )
+    assert named.code == 0, named.err
+    assert named.err.splitlines()[0] == (
+        f"The archive that waits is my-app/{'c' * 40}.zip, byte for byte; as those of the legacy platform it "
+        "has no release.json, and nothing inside names its commit."
+    )
 
 
 def test_a_rejection_is_what_the_watcher_hears(

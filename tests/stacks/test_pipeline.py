@@ -55,10 +55,10 @@ def test_actions_come_in_order(stack: Callable[..., Any]) -> None:
     assert [action["RunOrder"] for action in found["Deploy"].values()] == [1, 2, 3]
 
 
-def test_approval_stands_between_build_and_deploy(stack: Callable[..., Any]) -> None:
+def test_approval_stands_before_whatever_runs_the_apps_code(stack: Callable[..., Any]) -> None:
     found = stages(stack("pipeline", RequireApproval="true"))
 
-    assert list(found) == ["Source", "Build", "Approval", "Deploy"]
+    assert list(found) == ["Source", "Approval", "Build", "Deploy"]
     assert list(found["Approval"]) == ["Approve"]
     assert "NotificationArn" not in found["Approval"]["Approve"]["Configuration"]
     told = stages(stack("pipeline", RequireApproval="true", NotificationTopicArn="arn:aws:sns:eu-west-1:1:t"))

@@ -175,6 +175,7 @@ def _action(detail: Any) -> ActionRun:
             )
             for each in detail.get("output", {}).get("outputArtifacts", [])
         },
+        variables=dict(detail.get("output", {}).get("outputVariables", {})),
     )
 
 

@@ -64,6 +64,8 @@ class ActionRun:
     """Who changed it last, of an approval who answered: an ARN."""
     artifacts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """What it put out: artifact name → bucket and key."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What it put out for later actions; of an S3 source ``BucketName``, ``ObjectKey`` and ``VersionId``."""
 
     @property
     def is_over(self) -> bool:

@@ -5,15 +5,24 @@ Imported by ``invoke --list``: whatever is more than Invoke and the errors is im
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from invoke.context import Context
 
 from the_sink.tasks import flags
 from the_sink.tasks.decorator import task
 
+if TYPE_CHECKING:
+    from the_sink.aws.session import Aws
+    from the_sink.deploy.source_archive import SourceArchive
+    from the_sink.models import Stack, WaitingRelease
+    from the_sink.naming import Names
+
 
 @task
 def approve(_c: Context, env: str = "", commit: str = "", message: str = "", sandbox: bool = False) -> None:
-    """Let the release go on that waits for an approval in an environment.
+    """Let the release go on that waits for an approval in an environment, once its archive is verified.
 
     Args:
         env: The environment that it waits to enter.
@@ -21,12 +30,28 @@ def approve(_c: Context, env: str = "", commit: str = "", message: str = "", san
         message: What AWS keeps with the answer (default: that this command gave it).
         sandbox: Answer in the sandbox of this machine instead of AWS.
     """
-    _answer(env, commit, message or "Approved with invoke approve.", sandbox=sandbox, is_approved=True)
+    from the_sink.deploy import approval
+    from the_sink.deploy.platform import describe_platform
+    from the_sink.report import lines
+
+    place = _find_place(env, commit, sandbox=sandbox)
+    release, source = approval.approve(
+        place.aws,
+        place.names,
+        place.pipeline,
+        describe_platform(place.aws, place.platform).bucket,
+        commit=place.commit,
+        message=message or "Approved with invoke approve.",
+    )
+    env = place.names.env
+    lines.say(_describe_verification(source))
+    lines.data(f"Approved {release} for {env}{_describe_wait(release)}; it goes on.")
+    lines.say(f"Watch it: invoke deploy --env {env} --commit {release.commit}{place.aws.target.flags}")
 
 
 @task
 def reject(_c: Context, env: str = "", commit: str = "", message: str = "", sandbox: bool = False) -> None:
-    """End the run of the release that waits for an approval in an environment.
+    """End the execution of the release that waits for an approval in an environment.
 
     Args:
         env: The environment that it waits to enter.
@@ -34,15 +59,31 @@ def reject(_c: Context, env: str = "", commit: str = "", message: str = "", sand
         message: Why, for whoever deploys it (default: that this command gave the answer).
         sandbox: Answer in the sandbox of this machine instead of AWS.
     """
-    _answer(env, commit, message or "Rejected with invoke reject.", sandbox=sandbox, is_approved=False)
+    from the_sink.deploy import approval
+    from the_sink.report import lines
+
+    place = _find_place(env, commit, sandbox=sandbox)
+    release = approval.reject(
+        place.aws, place.names, commit=place.commit, message=message or "Rejected with invoke reject."
+    )
+    lines.data(f"Rejected {release}{_describe_wait(release)}; {place.names.env} stays as it is.")
 
 
-def _answer(env: str, commit: str, message: str, *, sandbox: bool, is_approved: bool) -> None:
+@dataclass(frozen=True)
+class _Place:
+    """Where an answer goes to, and the commit that it is meant for ("" for whichever waits)."""
+
+    aws: Aws
+    names: Names
+    pipeline: Stack
+    platform: str
+    commit: str
+
+
+def _find_place(env: str, commit: str, *, sandbox: bool) -> _Place:
     from the_sink.config import load_app
-    from the_sink.deploy.approval import answer
     from the_sink.deploy.deploy import require_bootstrapped
     from the_sink.naming import Names
-    from the_sink.report import lines, wording
     from the_sink.tasks.connection import connect_to
     from the_sink.tasks.releasing import find_commit
 
@@ -51,12 +92,19 @@ def _answer(env: str, commit: str, message: str, *, sandbox: bool, is_approved: 
     wanted = find_commit(settings, commit)
     aws = connect_to(environment, sandbox=sandbox, quiet=True)
     names = Names(settings.app, environment.name)
-    require_bootstrapped(aws, names)
-    release = answer(aws, names, commit=wanted, message=message, is_approved=is_approved)
-    waited = f", which waited since {wording.format_time(release.since)}" if release.since else ""
-    if is_approved:
-        lines.data(f"Approved {release} for {environment.name}{waited}; it goes on.")
-        follow = f"invoke deploy --env {environment.name} --commit {release.commit}{aws.target.flags}"
-        lines.say(f"Watch it: {follow}" if release.commit else "Watch it: invoke status")
-    else:
-        lines.data(f"Rejected {release}{waited}; {environment.name} stays as it is.")
+    return _Place(aws, names, require_bootstrapped(aws, names), settings.platform, wanted)
+
+
+def _describe_verification(source: SourceArchive) -> str:
+    named = (
+        f"its release.json names {source.release.short}"
+        if source.names_its_commit
+        else "as those of the legacy platform it has no release.json, and nothing inside names its commit"
+    )
+    return f"The archive that waits is {source.key}, byte for byte; {named}."
+
+
+def _describe_wait(release: WaitingRelease) -> str:
+    from the_sink.report import wording
+
+    return f", which waited since {wording.format_time(release.since)}" if release.since else ""
