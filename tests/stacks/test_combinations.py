@@ -89,12 +89,12 @@ def conditions_of(body: dict[str, Any]) -> set[str]:
     return used | ({body["Condition"]} if "Condition" in body else set())
 
 
-def _parameters(template: dict[str, Any], condition: str) -> set[str]:
+def parameters_of(template: dict[str, Any], condition: str) -> set[str]:
     expression = template["Conditions"][condition]
     found = {item for key, item in _walk(expression) if key == "Ref"}
     for key, item in _walk(expression):
         if key == "Condition":
-            found |= _parameters(template, item)
+            found |= parameters_of(template, item)
     return found
 
 
@@ -116,7 +116,7 @@ def values(template: dict[str, Any], parameter: str) -> list[str]:
 def combinations(resolve: Callable[..., Any], name: str, conditions: set[str]) -> set[frozenset[str]]:
     """The sets of those conditions that can hold at the same time, all others of them not."""
     template = resolve(name).template
-    parameters = sorted(set().union(*(_parameters(template, c) for c in conditions)))
+    parameters = sorted(set().union(*(parameters_of(template, c) for c in conditions)))
     choices = itertools.product(*(values(template, parameter) for parameter in parameters))
     stacks = (resolve(name, **dict(zip(parameters, chosen, strict=True))) for chosen in choices)
     return {frozenset(c for c in conditions if made.has(c)) for made in stacks}

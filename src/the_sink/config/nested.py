@@ -113,6 +113,23 @@ def check_values(
     return problems
 
 
+def passed_values(
+    env: str, template: Mapping[str, Any], own: Mapping[str, Parameter], content: EnvironmentFile
+) -> dict[str, dict[str, str | None]]:
+    """Return what an environment passes to each nested stack of the platform's, by logical name.
+
+    Returns:
+        The parameters by name; None for what the files do not tell, an attribute of a resource for example.
+    """
+    return {
+        stack: {
+            name: found.value if (found := effective(name, env, template, own, content)) else None
+            for name in passed
+        }
+        for stack, passed in platform_stacks(template).items()
+    }
+
+
 def _unknown(message: str, near: str) -> Problem:
     return Problem(TEMPLATE_FILE, message, "Spell it so there, and commit." if near else "")
 
