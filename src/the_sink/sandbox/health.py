@@ -41,7 +41,17 @@ _SHOWN_UNHEALTHY_S = 10.0
 _WRONG_SHOWN_S = 1.0
 """The same of one that answers wrongly: it is stopped so soon that who watches would never see it."""
 
-Resolve = Callable[[], tuple[str, int] | None]
+
+@dataclass(frozen=True)
+class Place:
+    """Where a target listens here, what it is called on AWS, and the address that asks it ("" for any)."""
+
+    address: tuple[str, int]
+    host: str
+    source: str = ""
+
+
+Resolve = Callable[[], Place | None]
 
 
 @dataclass(frozen=True)
@@ -79,15 +89,19 @@ def parse_codes(matcher: str) -> frozenset[int]:
     return frozenset(codes)
 
 
-def probe(address: tuple[str, int] | None, check: HealthCheck) -> str:
-    """Return "" if the target answers as it should, else why not, in AWS's words."""
-    if address is None:
+def probe(place: Place | None, check: HealthCheck) -> str:
+    """Return "" if the target answers as it should, else why not, in AWS's words.
+
+    The check names the target by its own private address and port, which is all that a load balancer knows of
+    it: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
+    """
+    if place is None:
         return "Target is not running"
-    connection = http.client.HTTPConnection(*address, timeout=check.timeout_s)
+    source = (place.source, 0) if place.source else None
+    connection = http.client.HTTPConnection(*place.address, timeout=check.timeout_s, source_address=source)
+    headers = {"Host": place.host, "User-Agent": "ELB-HealthChecker/2.0", "Connection": "close"}
     try:
-        connection.request(
-            "GET", check.path, headers={"User-Agent": "ELB-HealthChecker/2.0", "Connection": "close"}
-        )
+        connection.request("GET", check.path, headers=headers)
         status = connection.getresponse().status
     except TimeoutError:
         return "Request timed out"

@@ -110,7 +110,7 @@ class Application:
         """Serve one connection, as the ASGI specification says."""
         if scope["type"] == "lifespan":
             await self._live(scope, receive, send)
-        elif scope["type"] == "http" and self._services.balancers.serves(scope):
+        elif self._services.balancers.serves(scope):
             await self._services.balancers.handle(scope, receive, send)
         elif scope["type"] == "http" and scope["path"].startswith("/_sandbox/"):
             await self._answer(scope, send)

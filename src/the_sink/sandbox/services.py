@@ -16,6 +16,7 @@ from the_sink.sandbox.codepipeline.service import CodePipeline
 from the_sink.sandbox.compute.addresses import host_address, listen_addresses
 from the_sink.sandbox.compute.choice import Compute
 from the_sink.sandbox.databases import DatabaseServers
+from the_sink.sandbox.peer import find_peer
 from the_sink.sandbox.player.context import Context
 from the_sink.sandbox.player.lint import TemplateLint
 from the_sink.sandbox.player.player import make_player
@@ -87,8 +88,11 @@ class Services:
         self._compute = compute
         self.registry: Any = registry.Registry(home, port)
         self.registry.install()
-        self.balancers: Any = Balancers(port, engine.resolve_target)
-        self._tasks = TaskSupervisor(engine, self.balancers)
+        is_alone = compute.kind == "processes"
+        # Containers see their network's gateway, which is not loopback either.
+        peer = find_peer() if is_alone else ""
+        self.balancers: Any = Balancers(port, engine.resolve_target, peer, is_alone)
+        self._tasks = TaskSupervisor(engine, self.balancers, peer)
         codebuild.install(self._builds)
         pipelines.install(self._pipelines)
         events.install(self._pipelines, self._roles)

@@ -21,7 +21,7 @@ from ministack.core.responses import new_uuid, now_iso, request_scope
 from ministack.services import alb, ecs
 
 from the_sink.sandbox.emulator.balancer import Balancers
-from the_sink.sandbox.health import SHORTCUT, HealthCheck, await_healthy, await_unhealthy
+from the_sink.sandbox.health import SHORTCUT, HealthCheck, Place, await_healthy, await_unhealthy
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +39,9 @@ _LONGEST_PAUSE_S = 30.0
 class TaskSupervisor:
     """Checks the health of services' tasks and tells the emulator's scheduler."""
 
-    def __init__(self, engine: Any, balancers: Balancers) -> None:
+    def __init__(self, engine: Any, balancers: Balancers, peer: str) -> None:
         self._engine = engine
+        self._peer = peer
         self._balancers = balancers
         self._ended = threading.Event()
         self._failures: Counter[str] = Counter()
@@ -154,8 +155,12 @@ class TaskSupervisor:
             if reason:
                 self._fail(service_key, task, group, port, reason)
 
-    def _locate(self, address: str | None, port: int) -> Callable[[], tuple[str, int] | None]:
-        return lambda: self._engine.resolve_target(address or "", port)
+    def _locate(self, address: str | None, port: int) -> Callable[[], Place | None]:
+        def locate() -> Place | None:
+            found = self._engine.resolve_target(address or "", port)
+            return Place(found, f"{address}:{port}", self._peer) if found else None
+
+        return locate
 
     def _settle(self, cluster: str, service_key: str, deployment_id: str | None) -> None:
         if ecs._services.get(service_key, {}).get("status") != "ACTIVE":
