@@ -272,3 +272,62 @@ def test_a_malformed_env_file_is_refused_without_its_content(image: Image, text:
 
     expected = f"{image.app}/.env line {line} is not NAME=value, or its quotes do not close."
     assert refusal(image.run("container-init")) == expected
+
+
+LOADERS = [
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "LD_AUDIT",
+    "DYLD_INSERT_LIBRARIES",
+    "GCONV_PATH",
+    "GLIBC_TUNABLES",
+]
+PYTHONS = [
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONSTARTUP",
+    "PYTHONBREAKPOINT",
+    "PYTHONWARNINGS",
+    "PYTHONUSERBASE",
+]
+SHELLS = ["BASH_ENV", "ENV", "IFS"]
+
+
+@pytest.mark.parametrize("name", [*LOADERS, *PYTHONS, *SHELLS])
+def test_no_setting_chooses_the_code_that_a_task_loads(image: Image, name: str) -> None:
+    """Neither from the secret, in a task and in the build that writes .env, nor from .env itself."""
+    said = (
+        f"sets {name}, which decides what code the task loads; settings may not. "
+        "Set it in the Procfile's command or the task definition, which are reviewed."
+    )
+    secret = {"SINK_SECRET_CORE": json.dumps({"TOKEN": "s3cret", name: "/evil"})}
+    for words in ((), ("env",), ("check",)):
+        assert refusal(image.run("container-init", *words, variables=secret)) == f"The secret {said}"
+
+    image.write(".env", f"{name}=/evil\n")
+    assert refusal(image.run("container-init")) == f"{image.app}/.env {said}"
+
+
+def test_settings_that_only_change_how_python_runs_are_free(image: Image) -> None:
+    settings = {
+        "PYTHONUNBUFFERED": "",
+        "PYTHONHASHSEED": "0",
+        "PYTHONUTF8": "1",
+        "LDAP_URL": "x",
+        "ENVIRONMENT": "y",
+    }
+
+    found = json.loads(
+        image.run("container-init", variables={"SINK_SECRET_CORE": json.dumps(settings)}).stdout
+    )
+
+    assert {name: found[name] for name in settings} == settings
+
+
+def test_a_byte_order_mark_is_understood(image: Image) -> None:
+    """As some editors write it; the first name and the first process would be others with it."""
+    image.write(".env", "\ufeffTOKEN=first\n")
+    procfile = image.app / "Procfile"
+    image.write("Procfile", "\ufeff" + procfile.read_text())
+
+    assert json.loads(image.run("container-init").stdout)["TOKEN"] == "first"

@@ -91,3 +91,42 @@ def test_a_missing_member_is_named(tree: Path) -> None:
     assert read_member(content, "a.txt") == b"a.txt"
     with pytest.raises(PackageError, match="no file b"):
         read_member(content, "b.txt")
+
+
+def test_no_entry_is_written_through_a_link_of_the_archive(tmp_path: Path) -> None:
+    """Neither through a linked folder, nor over a link of the same name."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("mine")
+
+    def zipped(*entries: tuple[str, str, int]) -> bytes:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as made:
+            for name, content, mode in entries:
+                entry = zipfile.ZipInfo(name)
+                entry.external_attr = mode << 16
+                made.writestr(entry, content)
+        return buffer.getvalue()
+
+    link, file = stat.S_IFLNK | 0o777, stat.S_IFREG | 0o644
+    with pytest.raises(PackageError, match="lies outside the folder"):
+        unpack(zipped(("out", str(outside), link), ("out/file", "theirs", file)), tmp_path / "one")
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        twice = zipped(("out", str(outside / "file"), link), ("out", "theirs", file))
+    unpack(twice, tmp_path / "two")
+
+    assert (outside / "file").read_text() == "mine"
+    assert (tmp_path / "two/out").read_text() == "theirs"
+
+
+@pytest.mark.parametrize("pattern", ["link", "folder/*", "folder/**/*", "../outside/*"])
+def test_no_file_outside_the_source_becomes_an_artifact(tmp_path: Path, pattern: str) -> None:
+    outside, source = tmp_path / "outside", tmp_path / "source"
+    outside.mkdir()
+    source.mkdir()
+    (outside / "secret").write_text("mine")
+    (source / "link").symlink_to(outside / "secret")
+    (source / "folder").symlink_to(outside)
+
+    with pytest.raises(PackageError, match="leads out of the source folder"):
+        select_files(Artifacts((pattern,)), source)

@@ -212,3 +212,26 @@ def test_the_runtimes_to_choose_from_are_those_that_the_platform_builds() -> Non
     assert [f"{version}.Dockerfile" for version in PYTHON_RUNTIMES] == sorted(
         path.name for path in (CHECKOUT / "runtimes/python").glob("*.Dockerfile")
     )
+
+
+TEXTS = [
+    name
+    for name, details in questions().items()
+    if details["type"] == "str" and "choices" not in details and details.get("when") is not False
+]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("control", ["\r", "\n", "\x1b", "\x7f"])
+def test_no_answer_holds_a_control_character(refuse: Refuse, name: str, control: str) -> None:
+    """A carriage return ends a line in YAML, TOML and a shell's file, and hides what stands before it."""
+    rightly = {
+        "app_name": "hello-sink",
+        "app_repository": "https://git.example/a",
+        "platform_repository": "https://git.example/platform",
+        "region": "eu-west-1",
+    }
+    value = rightly.get(name, "123456789012" if name.startswith("account_") else "text")
+
+    for wrong in (f"{value[:3]}{control}{value[3:]}", value + control):
+        assert refuse(**{name: wrong})

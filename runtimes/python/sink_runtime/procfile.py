@@ -20,7 +20,7 @@ def read_procfile(path: Path) -> dict[str, str]:
         Refusal: the file is missing, has a line of another form or a name twice, or has no `web`.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError:
         raise Refusal(f"{path} is missing: write `web: <command>` into it.") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -31,7 +31,7 @@ from sink_runtime.earlier.start import start as start_earlier
 from sink_runtime.health import probe
 from sink_runtime.layout import DEFAULTS, Layout, Refusal, read_layout, run, say
 from sink_runtime.procfile import PROCESSES, read_procfile
-from sink_runtime.secret import VARIABLE, parse_secret
+from sink_runtime.secret import VARIABLE, parse_secret, refuse_steering
 from sink_runtime.shell import exec_form
 from sink_runtime.signals import give_back_signals
 from sink_runtime.turns import taking_turns
@@ -181,10 +181,13 @@ def write_env_file(path: Path, text: str) -> None:
 
 def _read_env_file(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte-order mark
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise Refusal(f"{path} cannot be read: {reason}.") from None
-    return env_file.parse(text, str(path), environ)
+    settings = env_file.parse(text, str(path), environ)
+    for name in settings:
+        refuse_steering(name, str(path))
+    return settings

@@ -66,6 +66,10 @@ class Tree:
 def _text(file: str, content: bytes) -> tuple[str, list[Problem]]:
     try:
         # As in text mode: a checkout with Windows line ends says the same.
-        return content.decode("utf-8").replace("\r\n", "\n"), []
+        text = content.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError:
         return "", [Problem(file, "it is not UTF-8 text.", "Save it as UTF-8.")]
+    if text.startswith("\ufeff"):
+        # AWS does not say which of its readers take one, and those of other machines differ.
+        return "", [Problem(file, "it begins with a byte-order mark.", "Save it as UTF-8 without one.")]
+    return text, []

@@ -27,7 +27,7 @@ def read_toml(path: Path, file: str) -> tuple[dict[str, Any], list[Problem]]:
         file: Its name for the problems.
     """
     try:
-        return loads(path.read_text(encoding="utf-8")), []
+        return loads(path.read_text(encoding="utf-8-sig")), []  # some editors write a mark
     except UnicodeDecodeError:
         return {}, [Problem(file, "it is not UTF-8 text.", "Save it as UTF-8.")]
     except OSError as error:

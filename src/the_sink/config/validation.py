@@ -234,7 +234,7 @@ def _check_buildspec(files: Files) -> list[Problem]:
 
 def _check_dockerfile(files: Files) -> list[Problem]:
     text, problems = files.read(DOCKERFILE)
-    if not problems and not re.search(r"^\s*FROM\s+\S+", text, re.MULTILINE):
+    if not problems and not re.search(r"(?im)^\s*FROM\s+\S+", text):
         problems = [Problem(DOCKERFILE, "it has no FROM instruction.")]
     return problems
 

@@ -141,6 +141,11 @@ def _entry(root: Path, path: Path) -> Entry:
             f"package.include of sink.toml names {relative}, which never goes into an archive.",
             "Settings reach the app through its secret: take the line out.",
         )
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise InputError(
+            f"package.include of sink.toml names {relative}, which leads out of the app's folder.",
+            "Copy what is meant into the app (package.before can do that), and name the copy.",
+        )
     if path.is_symlink():
         return Entry(relative, os.fsencode(path.readlink()), is_link=True)
     return Entry(relative, path.read_bytes(), is_executable=os.access(path, os.X_OK))

@@ -139,7 +139,7 @@ def _versions(lock: str) -> dict[str, str]:
 def _read_pyproject(project: Path) -> Mapping[str, object]:
     path = project / "pyproject.toml"
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(
             f"There is no {path.name} in {project}.", "Dependencies are declared there."

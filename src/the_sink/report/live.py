@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.text import Text
 
 from the_sink.models import ActionChanged, Event, PhaseChanged, ResourceChanged, TasksChanged, Warned
+from the_sink.report.terminal import visible
 from the_sink.report.wording import format_duration, render_event
 
 _REDRAWS_PER_SECOND = 8
@@ -62,11 +63,11 @@ class LiveDisplay:
             # Printing draws the line below again as it was last drawn, which may be an action ago.
             self._live.refresh()
             # The terminal folds what is longer than it is wide: an address or a command stays whole to copy.
-            self._console.print(Text(line, style=_style(event)), soft_wrap=True)
+            self._console.print(Text(visible(line), style=_style(event)), soft_wrap=True)
 
     def _footer(self) -> Text:
         if self._action is None:
-            return Text(self._detail)
+            return Text(visible(self._detail))
         action = self._action
         elapsed = format_duration(self._console.get_time() - self._since)
         usual = (
@@ -75,7 +76,7 @@ class LiveDisplay:
             else ""
         )
         detail = f": {self._detail}" if self._detail else ""
-        return Text(f"  {action.name} {elapsed}{usual}{detail}", style="bold")
+        return Text(visible(f"  {action.name} {elapsed}{usual}{detail}"), style="bold")
 
 
 def _style(event: Event) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from the_sink.report import lines
 
 
 class Narration:
@@ -18,4 +18,4 @@ class Narration:
 
     def line(self, text: str) -> None:
         """Write one line at once, so that it stands before the output of the command it announces."""
-        print(text, file=sys.stderr, flush=True)
+        lines.say(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from the_sink.errors import InputError
+from the_sink.report import lines
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -21,7 +22,5 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise InputError(f"{question}? There is no terminal to ask at.", "If you mean it, add --yes.")
-    sys.stderr.write(f"{question}? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+    if lines.ask(f"{question}? [y/N]").strip().lower() not in {"y", "yes"}:
         raise InputError("Nothing was done.")

@@ -27,6 +27,7 @@ from invoke.parser.argument import Argument
 from invoke.tasks import Task
 
 from the_sink.errors import InputError, Interrupted, SinkError
+from the_sink.tasks.docstrings import docstring_of
 from the_sink.tasks.flags import FLAGS
 
 Body = Callable[..., Any]
@@ -144,7 +145,7 @@ def _checked_parameters(function: Body, iterable: tuple[str, ...]) -> list[str]:
 
 def _option_help(function: Body, parameters: list[str], iterable: tuple[str, ...]) -> dict[str, str]:
     """Return help for every parameter, from the docstring or else from the table of flags."""
-    parts = _SECTION.split(inspect.getdoc(function) or "")
+    parts = _SECTION.split(docstring_of(function))
     documented: dict[str, str] = {}
     for title, text in zip(parts[1::2], parts[2::2], strict=True):
         if title == "Args":
@@ -177,10 +178,10 @@ def _guarded(function: Body, has_dry_run: bool) -> Body:
         except SinkError as error:
             if kwargs.get("json"):
                 _print_error(error)
-            raise Exit("\n".join(filter(None, (error.message, error.hint))), error.exit_code) from error
+            raise Exit(_told(error), error.exit_code) from error
         except KeyboardInterrupt as error:
             told = error if isinstance(error, Interrupted) else Interrupted("Interrupted.")
-            raise Exit("\n".join(filter(None, (told.message, told.hint))), _INTERRUPTED_EXIT_CODE) from None
+            raise Exit(_told(told), _INTERRUPTED_EXIT_CODE) from None
         except BrokenPipeError:
             if not _output_is_closed():
                 raise
@@ -194,8 +195,15 @@ def _guarded(function: Body, has_dry_run: bool) -> Body:
             raise Exit(f"The disk{where} is full.\nMake room, then run the same command again.", 1) from error
 
     # Invoke prints the docstring under "Docstring:"; its sections are already the options' help.
-    run.__doc__ = _SECTION.split(inspect.getdoc(function) or "")[0].strip()
+    run.__doc__ = _SECTION.split(docstring_of(function))[0].strip()
     return run
+
+
+def _told(error: SinkError | Interrupted) -> str:
+    """Return what Invoke writes of an error: it may quote a commit's subject, or words of AWS's."""
+    from the_sink.report.terminal import visible
+
+    return visible("\n".join(filter(None, (error.message, error.hint))))
 
 
 def _print_error(error: SinkError) -> None:

@@ -205,3 +205,21 @@ def test_quoted_words_come_out_as_they_went_in(words: list[str]) -> None:
 def test_instructions_keep_their_line_numbers() -> None:
     found = parse_dockerfile("FROM a\n\n# x\nRUN one \\\n two\nUSER b\n", "Dockerfile")
     assert [(each.keyword, each.line) for each in found] == [("FROM", 1), ("RUN", 4), ("USER", 6)]
+
+
+def test_a_tab_separates_as_a_space_does() -> None:
+    text = "FROM\tpython:3.11\nENV\tA=1\nHEALTHCHECK\tCMD\tprobe me\n"
+
+    found = parse_dockerfile(text, "Dockerfile")
+
+    assert [(each.keyword, each.rest) for each in found] == [
+        ("FROM", "python:3.11"),
+        ("ENV", "A=1"),
+        ("HEALTHCHECK", "CMD\tprobe me"),
+    ]
+
+
+def test_tabs_and_a_byte_order_mark_build_the_same_image(bench: Bench) -> None:
+    image = bench.build("\ufeff" + BASE.replace("FROM ", "FROM\t") + "HEALTHCHECK\tCMD\tprobe me\n")
+
+    assert image.settings["Healthcheck"]["Test"] == ["CMD-SHELL", "probe me"]

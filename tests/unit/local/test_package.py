@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import zipfile
 from dataclasses import replace
@@ -247,3 +248,28 @@ def test_built_files_cannot_join_a_dirty_tree(settings, tmp_path):
     message = refused(replace(settings, package=Package(before="true")), tmp_path)
 
     assert message == "1 file is not committed: dirty."
+
+
+@pytest.mark.parametrize("pattern", ["dist/*", "dist", "dist/**/*"])
+@pytest.mark.parametrize("linked", ["folder", "file"])
+def test_built_files_never_come_from_outside_the_app(settings, tmp_path, pattern, linked):
+    """A link of the build's leads to what is on this laptop, and its content would be in the archive."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "key").write_text("mine")
+    (settings.root / ".git/info/exclude").write_text("dist\n")
+    if linked == "folder":
+        (settings.root / "dist").symlink_to(outside)
+    else:
+        (settings.root / "dist").mkdir()
+        (settings.root / "dist/key").symlink_to(outside / "key")
+    with_files = replace(settings, package=Package(include=(pattern,)))
+
+    with pytest.raises(InputError) as refused:
+        package_commit(with_files, resolve_commit(settings.root), tmp_path)
+
+    assert re.fullmatch(
+        r"package.include of sink.toml names dist(/key)?, which leads out of the app's folder.",
+        refused.value.message,
+    )
+    assert not list(tmp_path.glob("*.zip"))

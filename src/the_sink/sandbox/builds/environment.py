@@ -41,6 +41,10 @@ _PASSED_ON = frozenset(
 _PASSED_ON_PREFIXES = ("PIP_", "UV_")
 
 
+_LOOPBACK = ("localhost", ".localhost", "127.0.0.1", "::1")
+"""How a build calls this machine, and with it the sandbox: no proxy leads there."""
+
+
 class UnresolvedVariable(Exception):
     """A parameter or a secret that a variable names cannot be read; the message never holds a value."""
 
@@ -68,6 +72,7 @@ def machine_environment(
     }
     return {
         **passed,
+        **_around_proxies(passed),
         "PATH": os.pathsep.join(
             [
                 *(str(folder) for folder in command_folders),
@@ -86,6 +91,17 @@ def machine_environment(
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_PAGER": "",
     }
+
+
+def _around_proxies(passed: Mapping[str, str]) -> dict[str, str]:
+    """Return NO_PROXY with this machine in it, in both spellings, where there is a proxy at all."""
+    if not any(name.lower().endswith("_proxy") for name in passed):
+        return {}
+    known = [
+        each.strip() for name in ("no_proxy", "NO_PROXY") for each in passed.get(name, "").split(",") if each
+    ]
+    excepted = ",".join(dict.fromkeys([*known, *_LOOPBACK]))
+    return {"NO_PROXY": excepted, "no_proxy": excepted}
 
 
 def sandbox_environment(

@@ -39,6 +39,8 @@ def unpack(content: bytes, folder: Path) -> None:
                 target.mkdir(parents=True, exist_ok=True)
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_symlink():
+                target.unlink()  # an earlier entry's: writing would follow it
             if stat.S_ISLNK(mode):
                 target.symlink_to(archive.read(entry).decode())
                 continue
@@ -84,6 +86,8 @@ def select_files(artifacts: Artifacts, source: Path) -> list[tuple[str, Path]]:
                 path = base / match
                 if path.is_dir() or any(_excluded(match, excluded) for excluded in artifacts.exclude_paths):
                     continue
+                if not path.resolve().is_relative_to(source.resolve()):
+                    raise PackageError(f"the artifact path {match} leads out of the source folder")
                 name = Path(match).name if artifacts.discard_paths else os.path.normpath(match)
                 found[name] = path
     if not found:

@@ -107,7 +107,7 @@ class Builder:
             SinkError: app-init failed.
         """
         try:
-            text = self._request.dockerfile.read_text(encoding="utf-8")
+            text = self._request.dockerfile.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as exc:
             raise InputError(f"{self._request.dockerfile} cannot be read as a Dockerfile.") from exc
         instructions = parse_dockerfile(text, self._request.source)

@@ -105,8 +105,8 @@ def parse_dockerfile(text: str, source: str) -> list[Instruction]:
 
 
 def _instruction(text: str, line: int, source: str) -> Instruction:
-    keyword, _, rest = text.partition(" ")
-    keyword, rest = keyword.upper(), rest.strip()
+    keyword, *following = text.split(None, 1)  # a tab separates as well as a space
+    keyword, rest = keyword.upper(), "".join(following).strip()
     flags: list[tuple[str, str]] = []
     while match := _FLAG.match(rest):
         flags.append((match["name"], match["value"] or ""))

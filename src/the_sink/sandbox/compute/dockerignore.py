@@ -69,5 +69,5 @@ def read_ignored(context: Path, dockerfile: Path) -> Ignored:
     """Return the rules: those beside the Dockerfile (``<Dockerfile>.dockerignore``) before the context's."""
     for candidate in (dockerfile.with_name(dockerfile.name + ".dockerignore"), context / ".dockerignore"):
         if candidate.is_file():
-            return Ignored(candidate.read_text(encoding="utf-8").splitlines())
+            return Ignored(candidate.read_text(encoding="utf-8-sig").splitlines())
     return Ignored([])

@@ -114,7 +114,7 @@ class Settings:
         self.config["StopSignal"] = name
 
     def _healthcheck(self, instruction: Instruction, _variables: Mapping[str, str]) -> None:
-        kind, _, rest = instruction.rest.partition(" ")
+        kind, rest = (*instruction.rest.split(None, 1), "", "")[:2]
         if kind.upper() == "NONE":
             self.config["Healthcheck"] = {"Test": ["NONE"]}
             return

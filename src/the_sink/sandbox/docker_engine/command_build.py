@@ -41,7 +41,7 @@ def build(command: Command, words: list[str]) -> int:
         return command.hand_on(["build", *extra, *words])
     with tempfile.TemporaryDirectory(prefix="the-sink-dockerfile-") as folder:
         copy = Path(folder) / dockerfile.name
-        text = dockerfile.read_text(encoding="utf-8")
+        text = dockerfile.read_text(encoding="utf-8-sig")
         copy.write_text(_FROM.sub(lambda line: command.names.to_engine(line[0]), text), encoding="utf-8")
         ignored = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
         if ignored.is_file():
