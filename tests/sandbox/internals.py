@@ -323,14 +323,14 @@ DATA = {
 }
 
 STORES = {
-    "ministack.services.alb": ["_lbs", "_listeners", "_targets", "_tg_attrs", "_tgs"],
+    "ministack.services.alb": ["_lb_attrs", "_lbs", "_listeners", "_targets", "_tg_attrs", "_tgs"],
     "ministack.services.cloudformation": ["_change_sets", "_exports", "_stacks"],
     "ministack.services.cloudwatch_logs": ["_log_groups"],
     "ministack.services.codebuild": ["_builds", "_projects"],
     "ministack.services.ec2": ["_addresses", "_nat_gateways"],
     "ministack.services.ecs": ["_services", "_tags", "_task_defs", "_tasks"],
     "ministack.services.iam": ["_oidc_providers", "_roles"],
-    "ministack.services.rds": ["_instances"],
+    "ministack.services.rds": ["_instances", "_snapshots"],
     "ministack.services.ecr": ["_layer_blobs"],
     "ministack.services.secretsmanager": ["_secrets"],
     "ministack.services.sts": ["_sessions"],
@@ -341,7 +341,7 @@ HANDLERS = {
     "AWS::CodeBuild::Project": {"create", "update"},
     "AWS::ECS::Service": {"create", "update", "delete"},
     "AWS::ECS::TaskDefinition": {"create", "update", "update_with_logical_id"},
-    "AWS::ElasticLoadBalancingV2::LoadBalancer": {"create", "update"},
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": {"create", "update", "delete"},
     "AWS::IAM::Policy": {"create", "delete"},
     "AWS::Logs::LogGroup": {"create", "update"},
     "AWS::RDS::DBInstance": {"create", "update", "delete"},

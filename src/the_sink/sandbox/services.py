@@ -43,6 +43,7 @@ class Services:
             nested,
             nested_templates,
             pipelines,
+            protection,
             rds,
             reach,
             registry,
@@ -112,6 +113,7 @@ class Services:
         leftovers.install()
         nested.install()
         resource_types.install()
+        protection.install()
         autoscaling.install()
         servers = DatabaseServers(home, host_address(compute.kind), listen_addresses(compute.gateway)[1:])
         self._databases = rds.DatabaseInstances(servers)

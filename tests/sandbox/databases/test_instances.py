@@ -352,3 +352,20 @@ def test_the_state_is_private(aws: Aws, sandbox: lifecycle.Sandbox) -> None:
 
     assert oct(folder.stat().st_mode & 0o777) == "0o700"
     assert oct(Path(folder / "admin-password").stat().st_mode & 0o777) == "0o600"
+
+
+def test_a_snapshot_that_cannot_be_restored_here_fails_the_stack_and_is_said_to(pipelines: Pipelines) -> None:
+    def reason(snapshot: str, name: str) -> str:
+        wanted = template(DBSnapshotIdentifier=snapshot)
+        for absent in ("DBName", "MasterUsername"):
+            del wanted["Resources"]["Database"]["Properties"][absent]
+        pipelines.stack(name, wanted)
+        events = pipelines.stacks.describe_stack_events(StackName=name)["StackEvents"]
+        (failed,) = [
+            event["ResourceStatusReason"]
+            for event in events
+            if event["ResourceStatus"] == "CREATE_FAILED" and event["LogicalResourceId"] == "Database"
+        ]
+        return str(failed)
+
+    assert reason("nowhere", "one") == "DBSnapshot nowhere not found."

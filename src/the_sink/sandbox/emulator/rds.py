@@ -97,6 +97,8 @@ class DatabaseInstances:
             name = props.get("DBInstanceIdentifier")
             if name and name in rds._instances:
                 raise ValueError("DB instance already exists")
+            if snapshot := props.get("DBSnapshotIdentifier"):
+                raise ValueError(_NO_DATA if _is_kept(snapshot) else f"DBSnapshot {snapshot} not found.")
             physical_id, attributes = create(logical_id, props, stack_name)
             instance = rds._instances[physical_id]
             if not _is_real(instance):
@@ -294,6 +296,10 @@ def _resolved(props: Instance) -> Instance:
 
 def _sentence(error: SinkError) -> str:
     return f"{error.message} {error.hint}".strip()
+
+
+def _is_kept(snapshot: str) -> bool:
+    return snapshot.rpartition(":snapshot:")[2] in rds._snapshots
 
 
 def _refuse_without_data(_params: Any) -> Answer:
