@@ -309,6 +309,7 @@ def promoted_from(connection: Aws, app: Path, stage: str, uat: str) -> str:
         settings.environment("uat"),
         lambda _environment: connection,
         parameters={"EcrTag": "uat", "RuntimeVersion": "3.13"},
+        tags={},
         version="1.0.0",
         repository="",
         may_delete=False,

@@ -27,6 +27,7 @@ EVERYTHING = {
     "RDSInstanceClass": "db.t4g.micro",
     "UniqueDomainName": "demo.example.org",
     "UniqueDomainNameCertificateArn": f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/1",
+    "RDSSnapshotIdentifier": "demo-app-stage-stackpython-1a2b-snapshot-database-3c4d",
     "InstancesMaximum": "4",
     "AlarmTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms",
 }

@@ -104,7 +104,6 @@ NOT_NEEDED: dict[str, dict[Unset | Fixed | str, str]] = {
         ),
         Unset("DBClusterIdentifier", "SourceDBClusterIdentifier"): "rds:DescribeDBClusters",
         Unset("DBClusterSnapshotIdentifier"): "rds:DescribeDBClusterSnapshots",
-        Unset("DBSnapshotIdentifier"): "rds:RestoreDBInstanceFromDBSnapshot",
         Unset("KmsKeyId"): "kms:CreateGrant kms:DescribeKey",
         Unset("ManageMasterUserPassword"): "secretsmanager:CreateSecret secretsmanager:TagResource",
         Unset("RestoreTime", "UseLatestRestorableTime"): "rds:RestoreDBInstanceToPointInTime",
@@ -146,5 +145,8 @@ BEYOND_SCHEMAS = {
     ("MakeMountTargets", "ec2:DeleteNetworkInterface"): INTERFACES,
     ("MakeMountTargets", "ec2:ModifyNetworkInterfaceAttribute"): INTERFACES,
     ("LookAtResources", "ec2:DescribeNetworkInterfaces"): INTERFACES,
+    ("RestoreDatabase", "rds:RestoreDBInstanceFromDBSnapshot"): (
+        "RDSSnapshotIdentifier names a backup of RDS's own, or a snapshot that somebody made"
+    ),
 }
 """Permissions that StackRole has and no schema names, by Sid and action: why."""

@@ -14,7 +14,7 @@ def test_the_bucket_that_pipelines_listen_to_tells_of_new_objects_and_keeps_thei
     (bucket,) = (
         output["Value"].strip("<>")
         for output in platform.outputs.values()
-        if listened == f"<import {output['Export']['Name']}>"
+        if "Export" in output and listened == f"<import {output['Export']['Name']}>"
     )
 
     events = platform.properties(bucket)["NotificationConfiguration"]["EventBridgeConfiguration"]

@@ -35,6 +35,11 @@ SAMPLES = {
     "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:alarms",
     "NotificationTopicArn": "arn:aws:sns:eu-west-1:123456789012:alarms",
     "ExistingSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:s-AbCdEf",
+    "VpcOwnerId": "210987654321",
+    "PrivateSubnetIdsV2": "subnet-1a2b3c4d",
+    "PublicSubnetIdsV2": "subnet-2a2b3c4d",
+    "RDSMaxAllocatedStorage": "100",
+    "RDSSnapshotIdentifier": "demo-app-stage-db-before",
     "AdditionalPolicyArns": "arn:aws:iam::123456789012:policy/more",
 }
 """A value that no condition asks for, where neither default nor allowed values have one; and what a parameter

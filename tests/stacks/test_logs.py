@@ -26,7 +26,13 @@ def test_who_logs_may_write_to_its_own_group_and_to_no_other_apps(
 
     def writes(log: Any) -> bool:
         arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{log.properties(group)['LogGroupName']}"
-        asked = [request(f"logs:{action}", f"{arn}:log-stream:a/b") for action in WRITING]
+        written = ("", ":*", ":log-stream:a/b")  # AWS itself names a group in both of the first two ways
+        asked = [
+            request(f"logs:{action}", f"{arn}{form}")
+            for form in written
+            for action in WRITING
+            if form != "" or action == "CreateLogStream"
+        ]
         return all(allows(statements, each) for each in asked)
 
     assert writes(resolved)

@@ -65,6 +65,11 @@ def told(app: Any) -> set[Any]:
     return {tuple(alarm["AlarmActions"]) for alarm in found}
 
 
+def subnets(app: Any) -> set[str]:
+    """The lists of subnets that a stack imports."""
+    return set(re.findall(r"<import [\w-]+SubnetIds\w*>", str(app.resources)))
+
+
 REACHES: list[tuple[str, str, Callable[[Any], Any], Any]] = [
     ("PlatformName", "plant", imported, {"plant"}),
     ("PlatformName", "plant", variable("PLATFORM_NAME"), "plant"),
@@ -109,6 +114,10 @@ REACHES: list[tuple[str, str, Callable[[Any], Any], Any]] = [
     ("AlarmTopicArn", TOPIC, told, {(TOPIC,)}),
     ("RDSConnectionsAlarm", "99", at("DatabaseConnectionsAlarm", "Threshold"), "99"),
     ("AlarmRollback", "true", at("Service", "DeploymentConfiguration", "Alarms", "Rollback"), True),
+    ("RDSMaxAllocatedStorage", "100", at("Database", "MaxAllocatedStorage"), "100"),
+    ("RDSMultiAZ", "true", at("Database", "MultiAZ"), True),
+    ("RDSSnapshotIdentifier", "before", at("Database", "DBSnapshotIdentifier"), "before"),
+    ("SubnetsVersion", "V2", subnets, {"<import the-sink-PrivateSubnetIdsV2>"}),
 ]
 """A parameter, a value that is not its default, where to look, and what must be there."""
 
@@ -149,12 +158,16 @@ OTHERS: dict[str, dict[str, str]] = {
         "NotificationTopicArn": TOPIC,
         "PermissionsBoundaryArn": BOUNDARY,
         "AdditionalPolicyArns": "arn:aws:iam::aws:policy/ReadOnlyAccess",
+        "VpcOwnerId": "210987654321",
     },
     "platform": {
         "PlatformName": "plant",
         "PermissionsBoundaryArn": BOUNDARY,
         "CertificateArn": CERTIFICATE,
         "VpcId": "vpc-1",
+        "VpcOwnerId": "210987654321",
+        "PrivateSubnetIdsV2": "subnet-5,subnet-6",
+        "PublicSubnetIdsV2": "subnet-7,subnet-8",
         "PrivateSubnetIds": "subnet-1,subnet-2",
         "PublicSubnetIds": "subnet-3,subnet-4",
         "VpcCidr": "10.1.0.0/16",

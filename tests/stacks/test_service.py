@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,10 @@ CHANGES = {
     "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:alarms",
     "RDSConnectionsAlarm": "200",
     "AlarmRollback": "true",
+    "RDSMaxAllocatedStorage": "100",
+    "RDSMultiAZ": "true",
+    "RDSSnapshotIdentifier": "demo-app-stage-db-before",
+    "SubnetsVersion": "V2",
 }
 """Another value for each parameter that an environment may change."""
 
@@ -69,7 +74,8 @@ def test_no_setting_replaces_what_has_a_fixed_name(parameter: str, stack: Callab
         if before[logical_id]["Properties"].get(name) != after[logical_id]["Properties"].get(name)
     }
     # Said at the parameter, and refused by CloudFormation because of the name.
-    assert replaced == ({"LoadBalancer"} if parameter == "EcsAlbScheme" else set())
+    refused = {"EcsAlbScheme": {"LoadBalancer"}, "RDSSnapshotIdentifier": {"Database"}}
+    assert replaced == refused.get(parameter, set())
 
 
 def test_a_database_that_is_taken_away_and_comes_back_has_its_name_again(stack: Callable[..., Any]) -> None:
@@ -96,6 +102,65 @@ def test_a_database_of_prod_alone_is_protected_from_deletion(
     env: str, protected: bool, stack: Callable[..., Any]
 ) -> None:
     assert stack("python", AppEnv=env).properties("Database")["DeletionProtection"] is protected
+
+
+@pytest.mark.parametrize(("env", "protected"), [("stage", "false"), ("uat", "false"), ("prod", "true")])
+def test_a_load_balancer_of_prod_alone_is_protected_from_deletion(
+    env: str, protected: str, stack: Callable[..., Any]
+) -> None:
+    attributes = stack("python", AppEnv=env).properties("LoadBalancer")["LoadBalancerAttributes"]
+
+    assert {"Key": "deletion_protection.enabled", "Value": protected} in attributes
+
+
+def test_a_restored_database_has_what_its_snapshot_brings_and_the_password_of_its_secret(
+    stack: Callable[..., Any],
+) -> None:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-rds-dbinstance.html"""
+    restored = stack("python", RDSSnapshotIdentifier="demo-app-stage-db-before").properties("Database")
+    new = stack("python").properties("Database")
+
+    assert restored["DBSnapshotIdentifier"] == "demo-app-stage-db-before"
+    assert new.keys() - restored.keys() == {"DBName", "MasterUsername", "StorageEncrypted"}
+    assert restored["MasterUserPassword"] == new["MasterUserPassword"]
+    assert "DBSnapshotIdentifier" not in new
+    assert new["DBName"] == "app"
+
+
+def test_a_database_costs_and_grows_as_little_as_before_unless_it_is_asked_to(
+    stack: Callable[..., Any],
+) -> None:
+    database = stack("python", AppEnv="prod").properties("Database")
+
+    assert database["MultiAZ"] is False
+    assert "MaxAllocatedStorage" not in database
+
+
+def test_a_task_runs_as_the_runtimes_user(stack: Callable[..., Any]) -> None:
+    """By its number, so that the image need not know the name. The other delivery's images begin as root."""
+
+    def user(delivery: str) -> str | None:
+        task = stack("python", SecretsDelivery=delivery).properties("TaskDefinition")
+        found: str | None = task["ContainerDefinitions"][0].get("User")
+        return found
+
+    runtimes = Path(__file__).parents[2] / "runtimes" / "python"
+    assert user("task") == "1000:1000"
+    assert user("image") is None
+    for dockerfile in runtimes.glob("*.Dockerfile"):
+        assert "groupadd --gid 1000 app" in dockerfile.read_text()
+        assert "useradd --uid 1000 --gid app" in dockerfile.read_text()
+
+
+def test_a_task_never_starts_before_the_names_of_its_files_are_known(stack: Callable[..., Any]) -> None:
+    """The load balancer takes longer than a new mount target's name, and the service waits for both."""
+    app = stack("python", RDSInstanceClass="none")
+
+    assert {"FileSystemMountTargetA", "FileSystemMountTargetB"} == set(
+        app.resources["LoadBalancer"]["DependsOn"]
+    )
+    assert app.properties("HttpListener")["LoadBalancerArn"] == "<LoadBalancer>"
+    assert "HttpListener" in app.resources["Service"]["DependsOn"]
 
 
 def test_fixed_names_are_fixed_by_what_replaces(stack: Callable[..., Any]) -> None:

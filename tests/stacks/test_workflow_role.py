@@ -55,6 +55,8 @@ ACTIONS: dict[tuple[str, str], set[str]] = {
     ("ecs", "list_tasks"): {"ecs:ListTasks"},
     ("elbv2", "describe_target_groups"): {"elasticloadbalancing:DescribeTargetGroups"},
     ("elbv2", "describe_target_health"): {"elasticloadbalancing:DescribeTargetHealth"},
+    ("iam", "create_service_linked_role"): {"iam:CreateServiceLinkedRole"},
+    ("iam", "list_roles"): {"iam:ListRoles"},
     ("logs", "get_log_events"): {"logs:GetLogEvents"},
     ("rds", "describe_db_instances"): {"rds:DescribeDBInstances"},
     # Without s3:PutObjectTagging: archives have no tags to copy
@@ -68,6 +70,9 @@ ACTIONS: dict[tuple[str, str], set[str]] = {
     ("secretsmanager", "describe_secret"): {"secretsmanager:DescribeSecret"},
     ("secretsmanager", "get_secret_value"): {"secretsmanager:GetSecretValue"},
     ("secretsmanager", "restore_secret"): {"secretsmanager:RestoreSecret"},
+    # IAM knows the service by another prefix than boto3
+    # (https://docs.aws.amazon.com/service-authorization/latest/reference/list_servicequotas.html).
+    ("service-quotas", "get_service_quota"): {"servicequotas:GetServiceQuota"},
     # Everybody may ask who they are
     # (https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html).
     ("sts", "get_caller_identity"): set(),

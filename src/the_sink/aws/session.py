@@ -24,6 +24,8 @@ from the_sink.aws.logs import Logs
 from the_sink.aws.rds import Databases
 from the_sink.aws.s3 import Objects
 from the_sink.aws.secretsmanager import Secrets
+from the_sink.aws.service_roles import ServiceRoles
+from the_sink.aws.servicequotas import Quotas
 from the_sink.aws.sts import Identity
 from the_sink.aws.target import SANDBOX_ACCOUNT, Target
 from the_sink.aws.translation import translate_errors
@@ -91,6 +93,16 @@ class Aws:
     def secrets(self) -> Secrets:
         """Secrets Manager."""
         return Secrets(self._client("secretsmanager"), self.target)
+
+    @cached_property
+    def service_roles(self) -> ServiceRoles:
+        """IAM's service-linked roles."""
+        return ServiceRoles(self._client("iam"), self.target)
+
+    @cached_property
+    def quotas(self) -> Quotas:
+        """Service Quotas."""
+        return Quotas(self._client("service-quotas"), self.target)
 
     def _client(self, service: str) -> Any:
         return _client(self._session, self.target, service)

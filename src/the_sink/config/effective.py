@@ -27,6 +27,11 @@ PLATFORM_DEFAULTS: Mapping[str, str] = {
     "Architecture": "X86_64",
     "PermissionsBoundaryArn": "",
     "RDSInstanceClass": "db.t4g.micro",
+    "RDSAllocatedStorage": "20",
+    "RDSMaxAllocatedStorage": "0",
+    "EcsAlbScheme": "internal",
+    "UniqueDomainNameCertificateArn": "",
+    "UsePlatformCertificate": "false",
 }
 """What ``stacks/python/cfn-template.yml`` takes for a parameter that an app does not pass: part of the
 contract of its major version, and held against that file by a test."""

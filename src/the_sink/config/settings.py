@@ -126,6 +126,8 @@ class PlatformSettings:
     region: str
     account: str | None
     profile: str | None
+    tags: Mapping[str, str]
+    """Of the platform's stack, and so of what it makes: whose costs these are."""
 
 
 def find_root(start: Path) -> Path:
@@ -210,6 +212,7 @@ def load_platform(start: Path) -> PlatformSettings:
         region=table.text("region", required=True, pattern=REGION_PATTERN, expected=_REGION),
         account=table.text("account", pattern=ACCOUNT_PATTERN, expected=_ACCOUNT) or None,
         profile=table.text("profile") or None,
+        tags=_tags(document.table("tags")),
     )
     document.table("sandbox")
     table.no_more()
@@ -217,6 +220,19 @@ def load_platform(start: Path) -> PlatformSettings:
     if problems:
         raise refusal(problems)
     return settings
+
+
+def _tags(table: Table) -> dict[str, str]:
+    # https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html
+    for name in table.keys():  # noqa: SIM118 (a Table is no mapping)
+        if name.lower().startswith(("aws:", "the-sink:")):
+            table.problem(name, "is no name for a tag of yours: AWS or the platform sets such ones itself.")
+    return {
+        name: table.text(
+            name, pattern=r"[\w .:/=+@-]{0,256}", expected="up to 256 characters of a tag's value"
+        )
+        for name in table.keys()  # noqa: SIM118 (a Table is no mapping)
+    }
 
 
 def sandbox_name(start: Path) -> str | None:

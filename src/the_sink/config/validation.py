@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from the_sink.config import answers, earlier, platform_pin, procfile
+from the_sink.config.combinations import check_combinations
 from the_sink.config.effective import (
     PLATFORM_DEFAULTS,
     check_database_name,
@@ -124,6 +125,16 @@ def load_parameters(settings: Settings, env: str) -> Mapping[str, str]:
     return {**values, "EcrTag": tag.value if tag else PLATFORM_DEFAULTS["EcrTag"]}
 
 
+def load_tags(settings: Settings, env: str) -> Mapping[str, str]:
+    """Return the tags that an environment's configuration file gives the app's stack.
+
+    Args:
+        settings: The app's.
+        env: The environment's name.
+    """
+    return _read_release(Folder(settings.root), env)[1].tags
+
+
 def platform_parameters(settings: Settings, env: str, shipped: Mapping[str, Parameter]) -> Mapping[str, str]:
     """Return what each parameter of the platform's stack comes to in an environment.
 
@@ -206,6 +217,8 @@ def _check_environment(
     shared = (env, template.document, template.declared, content)
     problems += check_environment_name(*shared)
     problems += check_idle_timeout(files, effective(IDLE_TIMEOUT, *shared))
+    if platform_stacks(template.document):
+        problems += check_combinations(env, lambda name: effective(name, *shared))
     if settings is not None:
         problems += check_shared(settings, *shared)
         problems += check_database_name(settings.app, *shared)

@@ -20,6 +20,7 @@ from the_sink.config import Environment, Settings
 from the_sink.deploy import stacks
 from the_sink.deploy.pace import Pace
 from the_sink.deploy.platform import Platform, RuntimeRegistry, describe_platform, require_runtimes
+from the_sink.deploy.quotas import find_build_quota_warnings
 from the_sink.deploy.templates import load_template
 from the_sink.errors import InputError, SinkError
 from the_sink.models import Event, Said, Stack, StackApplied
@@ -59,6 +60,7 @@ def plan(
     connect: Callable[[Environment], Aws],
     *,
     parameters: Mapping[str, str],
+    tags: Mapping[str, str],
     version: str,
     repository: str,
     may_delete: bool,
@@ -72,6 +74,7 @@ def plan(
         connect: Opens another environment's account.
         parameters: What the app's stack will have in this environment
             (:func:`the_sink.config.validation.load_parameters`).
+        tags: Those of the app's stack (:func:`the_sink.config.validation.load_tags`): one bill has both.
         version: Of the platform package.
         repository: The app's own repository, for the stack's tags; "" where there is none.
         may_delete: Whether a stack whose creation failed may be deleted to start over.
@@ -103,15 +106,21 @@ def plan(
         observed,
         template=TEMPLATE,
         declared=template.parameters,
-        parameters=_parameters(settings, environment, parameters["EcrTag"], runtime),
-        tags=_tags(settings, environment.name, version, repository),
+        parameters={
+            **_parameters(settings, environment, parameters["EcrTag"], runtime),
+            "VpcOwnerId": platform.vpc_owner,
+        },
+        tags={**tags, **_tags(settings, environment.name, version, repository)},
         may_delete=may_delete,
     )
     return BootstrapPlan(
         names,
         platform,
         steps,
-        _warnings(aws, platform, runtimes, environment.name, version, runtime),
+        (
+            *_warnings(aws, platform, runtimes, environment.name, version, runtime),
+            *find_build_quota_warnings(aws, environment.architecture),
+        ),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from the_sink.aws.service_roles import ECS
 from the_sink.aws.session import Aws
 from the_sink.deploy import stacks
 from the_sink.deploy.template_versions import VERSION_METADATA, move_channel
@@ -25,6 +26,7 @@ from the_sink.naming import (
 )
 from the_sink.plan import (
     ApplyStack,
+    MakeServiceRole,
     MoveChannel,
     PublishObserved,
     PutOnce,
@@ -62,6 +64,8 @@ class Platform:
     bucket: str
     runtimes: tuple[RuntimeRegistry, ...]
     """One for each processor; the stack of a platform before 1.1 has none for ARM64."""
+    vpc_owner: str = ""
+    """The account that the network belongs to; "" where the platform's stack does not say."""
 
 
 def describe_platform(aws: Aws, name: str) -> Platform:
@@ -94,6 +98,7 @@ def platform_of(name: str, stack: Stack) -> Platform:
             for architecture, output in _RUNTIME_OUTPUTS.items()
             if architecture == "X86_64" or f"{output}Name" in stack.outputs
         ),
+        vpc_owner=stack.outputs.get("VpcOwnerId", ""),
     )
 
 
@@ -120,9 +125,13 @@ def plan_bootstrap(
     parameters: Mapping[str, str],
     *,
     may_delete: bool,
+    tags: Mapping[str, str] | None = None,
     checkout: Path | None = None,
 ) -> tuple[Step, ...]:
     """Return the steps that create the platform's stack or bring it up to date.
+
+    Before it comes the role that ECS acts under, where the account has none: made with the first cluster, it
+    may be too new for it (https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/818).
 
     Args:
         aws: The account.
@@ -130,6 +139,7 @@ def plan_bootstrap(
         version: Of the templates.
         parameters: Parameters to set besides the name; what is not named keeps its value.
         may_delete: Whether a stack whose creation failed may be deleted to start over.
+        tags: Of the stack, besides the platform's own.
         checkout: The platform's checkout whose stacks are meant; None for the shipped ones.
 
     Raises:
@@ -145,15 +155,16 @@ def plan_bootstrap(
     stack = platform_stack(name)
     found = aws.stacks.describe(stack)
     check_network({**(found.parameters if found else {}), **parameters})
-    return plan_stack(
+    steps = plan_stack(
         stack,
         found,
         template=PLATFORM_TEMPLATE,
         declared=template.parameters,
         parameters={"PlatformName": name, **parameters},
-        tags={"the-sink:platform": name, "the-sink:template-version": version},
+        tags={**(tags or {}), "the-sink:platform": name, "the-sink:template-version": version},
         may_delete=may_delete,
     )
+    return steps if aws.service_roles.exists(ECS) else (MakeServiceRole(ECS), *steps)
 
 
 def apply_bootstrap(
@@ -163,6 +174,10 @@ def apply_bootstrap(
     applied: StackApplied | None = None
     template = load_template(PLATFORM_TEMPLATE, checkout)
     for step in steps:
+        if isinstance(step, MakeServiceRole):
+            aws.service_roles.create(step.service)
+            yield Said(f"Made the role of {step.service}.")
+            continue
         bucket = ""
         if isinstance(step, ApplyStack) and not step.is_new and (found := aws.stacks.describe(step.stack)):
             bucket = platform_of(name, found).bucket

@@ -110,17 +110,22 @@ _LET_GO = {
     # (https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UpdateUserPool.html).
     "AWS::Cognito::UserPool": "aws cognito-idp update-user-pool --user-pool-id {} "
     "--deletion-protection INACTIVE",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": "aws elbv2 modify-load-balancer-attributes "
+    "--load-balancer-arn {} --attributes Key=deletion_protection.enabled,Value=false",
 }
 """What takes the protection from deletion off, by type of resource."""
 
 
 def find_protected(events: list[StackEvent]) -> str:
-    """Return the command that lets go what was not deleted because it is protected, or ""."""
-    for event in events:
-        command = _LET_GO.get(event.resource_type)
-        if command and event.status.name == "DELETE_FAILED" and "protect" in event.reason:
-            return command.format(event.physical_id)
-    return ""
+    """Return the command that lets go all that was not deleted because it is protected, or ""."""
+    commands = [
+        _LET_GO[event.resource_type].format(event.physical_id)
+        for event in events
+        if event.resource_type in _LET_GO
+        and event.status.name == "DELETE_FAILED"
+        and "protect" in event.reason
+    ]
+    return " && ".join(dict.fromkeys(commands))
 
 
 def unprotect_database(identifier: str) -> str:
@@ -320,6 +325,7 @@ def _failure_hint(stack: Stack, cause: str, protected: str) -> str:
     if _IN_USE in cause:
         return (
             "The stack is as it was before. Let those stacks do without it first (for a certificate: "
-            "docs/how-to/serve-https.md), then run the same command again."
+            "docs/how-to/serve-https.md; for subnets: docs/how-to/change-the-network.md), then run the same "
+            "command again."
         )
     return "The stack is as it was before. Mend the cause and run the same command again."

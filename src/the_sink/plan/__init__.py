@@ -24,7 +24,7 @@ from the_sink.plan.deploy import (
 )
 from the_sink.plan.network import check_network
 from the_sink.plan.publish import MoveChannel, PublishObserved, plan_publish
-from the_sink.plan.stacks import ApplyStack, DeleteStack, WaitForStack, plan_stack
+from the_sink.plan.stacks import ApplyStack, DeleteStack, MakeServiceRole, WaitForStack, plan_stack
 from the_sink.plan.steps import PutOnce, Step
 from the_sink.plan.template_promotion import (
     ChannelsObserved,
@@ -44,6 +44,7 @@ __all__ = [
     "DeleteStack",
     "DeployObserved",
     "FollowExecution",
+    "MakeServiceRole",
     "MoveChannel",
     "Promotion",
     "PublishObserved",

@@ -25,8 +25,20 @@ def check_network(parameters: Mapping[str, str]) -> None:
         InputError: naming the parameter that is missing.
     """
     vpc = parameters.get("VpcId", "")
+    if parameters.get("VpcOwnerId", "") and not vpc:
+        raise InputError(
+            f"VpcOwnerId is {parameters['VpcOwnerId']}, and no VpcId says which network that account shares.",
+            "Give the network's id too: --parameter VpcId=<id>",
+        )
+    for name in ("PrivateSubnetIdsV2", "PublicSubnetIdsV2"):
+        found = _subnets(parameters, name)
+        if found and len(found) < _NEEDED:
+            raise InputError(
+                f"{name} names one subnet: at least {_NEEDED} are needed, in different zones.",
+                f"Name them: --parameter {name}=<subnet>,<subnet>",
+            )
     for name, is_required in {"PrivateSubnetIds": True, "PublicSubnetIds": False}.items():
-        found = [subnet for subnet in parameters.get(name, "").split(",") if subnet.strip()]
+        found = _subnets(parameters, name)
         if not vpc:
             if found:
                 raise InputError(
@@ -40,3 +52,7 @@ def check_network(parameters: Mapping[str, str]) -> None:
                 "needed, in different zones.",
                 f"Name them: --parameter {name}=<subnet>,<subnet>",
             )
+
+
+def _subnets(parameters: Mapping[str, str], name: str) -> list[str]:
+    return [subnet for subnet in parameters.get(name, "").split(",") if subnet.strip()]

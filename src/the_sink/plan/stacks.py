@@ -49,6 +49,16 @@ class ApplyStack(Step):
         return f"bring stack {self.stack} up to date with {self.template}"
 
 
+@dataclass(frozen=True)
+class MakeServiceRole(Step):
+    """Make the role that a service of AWS acts under in this account, before a stack needs it."""
+
+    service: str
+
+    def __str__(self) -> str:
+        return f"make the service-linked role of {self.service}"
+
+
 def plan_stack(
     name: str,
     observed: Stack | None,

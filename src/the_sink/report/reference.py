@@ -140,7 +140,7 @@ def _answer(default: Any) -> str:
 
 def _allowed(parameter: Parameter) -> str:
     if parameter.allowed_values:
-        return ", ".join(f"`{value}`" for value in parameter.allowed_values)
+        return ", ".join(f"`{value}`" if value else "empty" for value in parameter.allowed_values)
     if parameter.constraint:
         return escape(parameter.constraint)
     low, high = parameter.minimum, parameter.maximum

@@ -30,7 +30,7 @@ def bootstrap(
         yes: Delete and create anew a stack whose first creation failed.
     """
     from the_sink.config import load_app
-    from the_sink.config.validation import load_parameters
+    from the_sink.config.validation import load_parameters, load_tags
     from the_sink.deploy import bootstrap as verb
     from the_sink.local.checks import check_installed
     from the_sink.naming import DEFAULT_TAGS
@@ -50,6 +50,7 @@ def bootstrap(
         environment,
         lambda other: connect_to(other, sandbox=sandbox, quiet=True),
         parameters=parameters,
+        tags=load_tags(settings, environment.name),
         version=platform_version(),
         repository=_repository(settings),
         may_delete=yes,

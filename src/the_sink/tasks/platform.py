@@ -48,7 +48,7 @@ def bootstrap(
     parameters = flags.pairs(parameter, "--parameter", "NetworkEgress=endpoints")
     aws = connect_to(settings, sandbox=sandbox)
     steps = platform.plan_bootstrap(
-        aws, settings.name, version, parameters, may_delete=yes, checkout=checkout
+        aws, settings.name, version, parameters, may_delete=yes, tags=settings.tags, checkout=checkout
     )
     if dry_run:
         lines.data(wording.render_steps(steps))
