@@ -269,8 +269,10 @@ FUNCTIONS = {
             "logical_id",
             "old_attrs",
         ],
+        "_with_stack_tags": ["resource_type", "props", "stack_tags", "stack_name", "stack_id", "logical_id"],
     },
     "ministack.services.cloudformation.stacks": {
+        "_with_stack_tags": ["resource_type", "props", "stack_tags", "stack_name", "stack_id", "logical_id"],
         "_evaluate_conditions": ["template", "params"],
         "_add_event": [
             "stack_id",

@@ -4,8 +4,7 @@ A type's schema lists what its create handler may call ("handlers" → "create" 
 https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html), and so names far
 more than one resource takes: what an optional property needs, and what is called of other services. From
 these lists are taken the actions that bring the thing itself into being; whoever may call none of them
-cannot make it. cfn-lint carries the schemas, and AWS's list of all actions; only their files are read,
-because loading cfn-lint takes seconds.
+cannot make it.
 
 What this cannot tell is a type whose schema names no handlers, or no action by which it surely comes into
 being; nor that a permission is missing which only some resources of a type need, or which a later update or
@@ -14,15 +13,10 @@ the deletion takes.
 
 from __future__ import annotations
 
-import json
 import re
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
 
-_OTHER_REGION = "us-east-1"
-"""Whose types stand in for a region's that is not listed, as cfn-lint has it."""
+from the_sink.local.resource_schemas import resource_schema, service_authorization
 
 _READS = re.compile(r"(Batch)?(Check|Describe|Get|Head|List|Lookup|Query|Read|Scan|Search|Select|Test|View)")
 _TAGS = re.compile(r"(Create|Delete)Tags|(Add|Remove)Tags|(Un)?[Tt]ag[A-Z]|(Un)?[Tt]ag$")
@@ -58,7 +52,7 @@ def creating_actions(resource_type: str, region: str) -> tuple[str, ...]:
     """
     named = {
         operation: [str(action) for action in handler.get("permissions", ()) if ":" in action]
-        for operation, handler in _schema(resource_type, region).get("handlers", {}).items()
+        for operation, handler in resource_schema(resource_type, region).get("handlers", {}).items()
     }
     if not named.get("create"):
         return ()
@@ -77,7 +71,7 @@ def resource_pattern(action: str, region: str, account: str) -> str:
     https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
     """
     service, _, name = action.lower().partition(":")
-    known = _all_actions().get(service, {})
+    known = service_authorization().get(service, {})
     kinds = known.get("Actions", {}).get(name, {}).get("Resources", [])
     formats = {text for kind in kinds for text in known["Resources"].get(kind, {}).get("ARNFormats", [])}
     if len(formats) != 1:
@@ -142,33 +136,6 @@ def _holds(words: list[str], part: list[str]) -> bool:
     )
 
 
-def _schema(resource_type: str, region: str) -> dict[str, Any]:
-    digest = _types(region).get(resource_type)
-    found: dict[str, Any] = _read(f"schemas/resources/{digest}.json") if digest else {}
-    return found
-
-
-@cache
-def _types(region: str) -> dict[str, str]:
-    return _read(f"schemas/providers/{region}.json") or _read(f"schemas/providers/{_OTHER_REGION}.json")
-
-
-@cache
-def _all_actions() -> dict[str, Any]:
-    """AWS's Service Authorization Reference; names of actions in small letters."""
-    return _read("AdditionalSpecs/Policies.json")
-
-
 def _is_known(action: str) -> bool:
     service, _, name = action.lower().partition(":")
-    return name in _all_actions().get(service, {}).get("Actions", {})
-
-
-def _read(name: str) -> dict[str, Any]:
-    spec = find_spec("cfnlint")
-    folders = spec.submodule_search_locations if spec else None
-    try:
-        found: dict[str, Any] = json.loads(Path(folders[0], "data", name).read_bytes()) if folders else {}
-    except FileNotFoundError:
-        return {}
-    return found
+    return name in service_authorization().get(service, {}).get("Actions", {})

@@ -43,6 +43,7 @@ class Services:
             nested,
             nested_templates,
             pipelines,
+            property_types,
             protection,
             rds,
             reach,
@@ -106,6 +107,7 @@ class Services:
         fargate.install()
         task_roles.install(self._roles)
         stacks.install()
+        property_types.install()
         stack_roles.install(self._roles)
         conditions.install()
         exports.install()

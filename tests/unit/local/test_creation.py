@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from the_sink.local import creation
+from the_sink.local import resource_schemas
 from the_sink.local.creation import creating_actions, resource_pattern
 
 REGION = "eu-west-1"
@@ -95,7 +95,7 @@ def test_a_region_that_is_not_listed_has_the_types_of_the_oldest() -> None:
 
 
 def test_without_cfn_lint_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(creation, "find_spec", lambda _name: None)
+    monkeypatch.setattr(resource_schemas, "find_spec", lambda _name: None)
     # What was read before is kept by type and region.
     assert creating_actions.__wrapped__("AWS::SQS::Queue", "xx-nowhere-2") == ()
 

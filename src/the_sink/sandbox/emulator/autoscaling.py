@@ -37,7 +37,7 @@ def install() -> None:
 
 
 def _create_target(_logical_id: str, props: Properties, _stack_name: str) -> Provisioned:
-    smallest, largest = int(props["MinCapacity"]), int(props["MaxCapacity"])
+    smallest, largest = props["MinCapacity"], props["MaxCapacity"]
     if smallest > largest:
         raise ValueError(
             "Maximum capacity cannot be less than minimum capacity (Service: ApplicationAutoScaling)"

@@ -44,13 +44,6 @@ def install() -> None:
 def _create_task_definition(logical_id: str, props: dict[str, Any], stack_name: str) -> Provisioned:
     request = api_shape(props)
     request.setdefault("family", f"{stack_name}-{logical_id}")
-    for container in request.get("containerDefinitions", []):
-        for name in ("cpu", "memory", "memoryReservation"):
-            if name in container:
-                container[name] = int(container[name])
-    for name in ("cpu", "memory"):  # of the task: strings in the API
-        if name in request:
-            request[name] = str(request[name])
     answer = _checked("AWS::ECS::TaskDefinition", ecs._register_task_definition(request))
     arn = answer["taskDefinition"]["taskDefinitionArn"]
     return arn, {"TaskDefinitionArn": arn}
