@@ -40,6 +40,7 @@ class Services:
             exports,
             fargate,
             leftovers,
+            name_conflicts,
             nested,
             nested_templates,
             pipelines,
@@ -108,6 +109,7 @@ class Services:
         task_roles.install(self._roles)
         stacks.install()
         property_types.install()
+        name_conflicts.install()
         stack_roles.install(self._roles)
         conditions.install()
         exports.install()

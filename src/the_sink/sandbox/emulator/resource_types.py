@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from ministack.core.responses import get_account_id, new_uuid, now_iso
-from ministack.services import cloudwatch_logs, ec2, iam
+from ministack.services import ec2, iam
 from ministack.services.cloudformation import _stacks, provisioners
 
 Provisioned = tuple[str, dict[str, str]]
@@ -30,7 +30,6 @@ _EFFECTLESS = {
 
 def install() -> None:
     """Add the types."""
-    _refuse_existing_log_groups()
     provisioners._RESOURCE_HANDLERS.update(
         {
             "AWS::EC2::EIP": {"create": _create_address, "update": _keep, "delete": _delete_address},
@@ -47,23 +46,6 @@ def install() -> None:
             "AWS::IAM::GroupPolicy": _inline_policy_handlers("Group"),
         }
     )
-
-
-def _refuse_existing_log_groups() -> None:
-    """A log group that exists is not taken over: its name is in the way, as on AWS."""
-    entry = provisioners._RESOURCE_HANDLERS["AWS::Logs::LogGroup"]
-    create = entry["create"]
-
-    def create_log_group(logical_id: str, props: Properties, stack_name: str) -> Any:
-        name = props.get("LogGroupName")
-        if name in cloudwatch_logs._log_groups:
-            raise ValueError(
-                f"Resource of type 'AWS::Logs::LogGroup' with identifier "
-                f'\'{{"/properties/LogGroupName":"{name}"}}\' already exists.'
-            )
-        return create(logical_id, props, stack_name)
-
-    entry["create"] = create_log_group
 
 
 def simulated() -> list[str]:
