@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -270,6 +271,7 @@ phases:
       - docker version > /dev/null
       - echo "${THE_SINK_SANDBOX:-unset} ${VIRTUAL_ENV:-unset} ${PYTHONPATH:-unset}"
 """,
+        privilegedModeOverride=True,
         artifactsOverride={"type": "NO_ARTIFACTS"},
     )
 
@@ -278,6 +280,44 @@ phases:
         f"{sandbox.endpoint_url} /dev/null arn:aws:sts::000000000000:assumed-role/build/codebuild"
     )
     assert project.output(build)[-1] == "unset unset unset"
+
+
+def test_a_build_without_privileged_mode_has_no_docker_daemon(project: Project) -> None:
+    spec = "version: 0.2\nphases: {build: {commands: [docker version]}}"
+    settings = {"artifactsOverride": {"type": "NO_ARTIFACTS"}}
+
+    without, privileged = (
+        project.run(spec, **settings),
+        project.run(spec, privilegedModeOverride=True, **settings),
+    )
+
+    assert (without["buildStatus"], privileged["buildStatus"]) == ("FAILED", "SUCCEEDED")
+    assert project.output(without)[0] == (
+        "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
+    )
+
+
+def test_a_buildspec_may_lie_in_s3_and_is_read_under_the_builds_role(project: Project) -> None:
+    project.s3.put_object(
+        Bucket="work", Key="specs/a.yml", Body=b"version: 0.2\nphases: {build: {commands: [echo from S3]}}"
+    )
+    settings = {"artifactsOverride": {"type": "NO_ARTIFACTS"}}
+
+    read = project.run("", buildspecOverride="arn:aws:s3:::work/specs/a.yml", **settings)
+    missing = project.run("", buildspecOverride="arn:aws:s3:::work/specs/b.yml", **settings)
+    no_reading = {"Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::work/specs/*"}
+    project.aws("iam").put_role_policy(
+        RoleName="build",
+        PolicyName="not",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [no_reading]}),
+    )
+    refused = project.run("", buildspecOverride="arn:aws:s3:::work/specs/a.yml", **settings)
+
+    assert (read["buildStatus"], project.output(read)) == ("SUCCEEDED", ["from S3"])
+    for build, problem in ((missing, "NoSuchKey"), (refused, "AccessDenied")):
+        context = next(p for p in build["phases"] if p["phaseType"] == "DOWNLOAD_SOURCE")["contexts"][0]
+        assert context["statusCode"] == "YAML_FILE_ERROR"
+        assert problem in context["message"]
 
 
 def test_what_a_build_leaves_behind_goes_with_it(project: Project) -> None:

@@ -119,6 +119,10 @@ phases:
         ),
         ("version: 0.2\nenv: {variables: {A: [1]}}\nphases: {build: {commands: [x]}}", "env/variables/A"),
         (
+            "version: 0.2\nenv: {exported-variables: [A, AWS_B]}\nphases: {build: {commands: [x]}}",
+            "AWS_B, but what starts with AWS_ cannot be exported",
+        ),
+        (
             "version: 0.2\nphases: {build: {commands: [x]}}\nartifacts: {files: []}",
             "artifacts/files is empty",
         ),

@@ -12,7 +12,7 @@ from botocore.validate import ParamValidator
 
 from the_sink.sandbox import lifecycle
 
-from .helpers import BUCKET, Pipelines, action, approval, commands, stage, wait_for
+from .helpers import BUCKET, ROLE, Pipelines, action, approval, commands, stage, wait_for
 from .test_waiting import open_token
 
 
@@ -46,9 +46,25 @@ def build_stage(**settings: Any) -> list[dict[str, Any]]:
     return [stage("Build", action("A", "Build", "CodeBuild", **given))]
 
 
-def deploy_stage(provider: str, configuration: dict[str, str]) -> list[dict[str, Any]]:
+def deploy_stage(provider: str, settings: dict[str, str | None]) -> list[dict[str, Any]]:
     """A Deploy stage of the provider."""
+    configuration = {key: value for key, value in settings.items() if value is not None}
     return [stage("Deploy", action("A", "Deploy", provider, configuration, inp="Src"))]
+
+
+def commands_with_output(name: str) -> dict[str, Any]:
+    """A Commands action that puts an artifact out."""
+    return {**commands("Make", "true"), "OutputArtifacts": [{"Name": name, "Files": ["a.txt"]}]}
+
+
+BUILD = {"ProjectName": "p"}
+BOTH = [{"Name": "Src"}, {"Name": "Made"}]
+STACK_ACTION = {
+    "ActionMode": "CREATE_UPDATE",
+    "StackName": "s",
+    "TemplatePath": "Src::t.yml",
+    "RoleArn": ROLE,
+}
 
 
 @pytest.mark.parametrize(
@@ -67,6 +83,48 @@ def deploy_stage(provider: str, configuration: dict[str, str]) -> list[dict[str,
         (build_stage(configuration={}), "SUPERSEDED", "missing required key ProjectName"),
         (build_stage(configuration={"ProjectName": "p", "Odd": "x"}), "SUPERSEDED", "unknown key Odd"),
         ([], "SUPERSEDED", "at least two stages"),
+        (
+            deploy_stage("CloudFormation", {**STACK_ACTION, "RoleArn": None}),
+            "SUPERSEDED",
+            "missing required key RoleArn",
+        ),
+        (
+            deploy_stage("CloudFormation", {**STACK_ACTION, "TemplatePath": None}),
+            "SUPERSEDED",
+            "missing required key TemplatePath",
+        ),
+        (
+            [
+                stage(
+                    "Make", commands_with_output("Made"), action("B", "Build", "CodeBuild", BUILD, inp="Made")
+                )
+            ],
+            "SUPERSEDED",
+            "input artifact Made is not an output of an action before it",
+        ),
+        (
+            [stage("Make", commands_with_output("Made")), *build_stage(InputArtifacts=BOTH)],
+            "SUPERSEDED",
+            "PrimarySource is required, because it has several input artifacts",
+        ),
+        (
+            build_stage(configuration={**BUILD, "PrimarySource": "Odd"}),
+            "SUPERSEDED",
+            "PrimarySource Odd is not one of its input artifacts",
+        ),
+        (
+            [stage("On the way", approval())],
+            "SUPERSEDED",
+            "Value 'On the way' at 'pipeline.stages.2.member.name' failed to satisfy constraint: Member must "
+            "satisfy regular expression pattern: [A-Za-z0-9.@\\-_]+",
+        ),
+        (
+            [stage("Gate", approval("x" * 101))],
+            "SUPERSEDED",
+            "Member must have length less than or equal to 100",
+        ),
+        (build_stage(out="Made.Here"), "SUPERSEDED", "outputArtifacts.1.member.name' failed to satisfy"),
+        (build_stage(Namespace="Made.Here"), "SUPERSEDED", "member.namespace' failed to satisfy constraint"),
     ],
 )
 def test_a_definition_that_cannot_run_fails_its_stack(

@@ -33,11 +33,18 @@ class RoleRefused(Exception):
 class Roles(Protocol):
     """Lets the sandbox's services act under roles."""
 
-    def assume(self, role: str, service: str, region: str) -> Credentials:
+    def assume(self, role: str, service: str, region: str, through: str = "") -> Credentials:
         """Return a session of the role with the ARN ``role`` for ``service``, ``codebuild.amazonaws.com``.
 
+        Args:
+            role: Its ARN.
+            service: Who acts under it.
+            region: Where.
+            through: The ARN of the role that the service assumes first, and that then assumes ``role``.
+
         Raises:
-            RoleRefused: there is no such role, or it does not trust the service.
+            RoleRefused: there is no such role, or it does not trust the service or the role before it, or
+                that one may not assume it.
         """
 
     def check(

@@ -101,6 +101,13 @@ def parse_buildspec(text: str) -> Buildspec:
         raise BuildspecError(f"env/shell is {shell!r}; the sandbox has bash and sh")
     phases, phase_remarks = _phases(top.get("phases"))
     artifacts, secondary = _artifacts(top.get("artifacts"))
+    exported = _strings(env.get("exported-variables") or [], "env/exported-variables")
+    reserved = [name for name in exported if name.startswith("AWS_")]
+    if reserved:
+        # "env/exported-variables", https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html
+        raise BuildspecError(
+            f"env/exported-variables has {', '.join(reserved)}, but what starts with AWS_ cannot be exported"
+        )
     return Buildspec(
         phases=phases,
         variables=_variables(env.get("variables"), "env/variables"),
@@ -109,7 +116,7 @@ def parse_buildspec(text: str) -> Buildspec:
             name: parse_secret_reference(value)
             for name, value in _variables(env.get("secrets-manager"), "env/secrets-manager").items()
         },
-        exported_variables=_strings(env.get("exported-variables") or [], "env/exported-variables"),
+        exported_variables=exported,
         shell=shell,
         artifacts=artifacts,
         secondary_artifacts=secondary,

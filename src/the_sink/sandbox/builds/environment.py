@@ -136,10 +136,11 @@ def codebuild_variables(job: Job, source: Path, secondary: Mapping[str, Path]) -
         "CODEBUILD_KMS_KEY_ID": f"arn:aws:kms:{job.region}:{ACCOUNT_ID}:alias/aws/s3",
         "CODEBUILD_LOG_PATH": job.log_stream,
         "CODEBUILD_PROJECT_ARN": f"arn:aws:codebuild:{job.region}:{ACCOUNT_ID}:project/{job.project}",
-        "CODEBUILD_RESOLVED_SOURCE_VERSION": job.resolved_version,
         "CODEBUILD_SOURCE_VERSION": f"arn:aws:s3:::{primary.bucket}/{primary.key}" if primary else "",
         "CODEBUILD_SRC_DIR": str(source),
         "CODEBUILD_START_TIME": str(int(job.started * 1000)),
+        # Not set where there is no version, as of a source in a bucket without versioning.
+        **({"CODEBUILD_RESOLVED_SOURCE_VERSION": job.resolved_version} if job.resolved_version else {}),
         **{f"CODEBUILD_SRC_DIR_{identifier}": str(path) for identifier, path in secondary.items()},
     }
 

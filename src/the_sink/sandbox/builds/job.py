@@ -54,13 +54,17 @@ class Job:
     service: str
     """Who assumes it, for example ``codebuild.amazonaws.com``."""
     buildspec: str
-    """Text, or a path in the primary source."""
+    """Text, a path in the primary source, or the ARN of an object in S3."""
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
     variables: tuple[Variable, ...]
     log_group: str
     log_stream: str
     timeout_s: float
+    through: str = ""
+    """The ARN of the role that assumes it, where the service does not do so itself."""
+    is_privileged: bool = False
+    """Whether the build has a Docker daemon."""
     started: float = field(default_factory=time.time)
 
     @property

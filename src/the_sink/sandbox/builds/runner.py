@@ -24,6 +24,7 @@ from the_sink.sandbox.builds.job import Job, Output, Record
 from the_sink.sandbox.builds.log import BuildLog
 from the_sink.sandbox.builds.packages import PackageError, pack_files, select_files, unpack
 from the_sink.sandbox.builds.shell import Shell
+from the_sink.sandbox.builds.unreachable_docker import install_unreachable_docker
 from the_sink.sandbox.buildspec import (
     Artifacts,
     Buildspec,
@@ -144,7 +145,9 @@ class Build:
         job = self._job
         self._record.begin("PROVISIONING")
         try:
-            self._credentials = self._workshop.roles.assume(job.role, job.service, job.region)
+            self._credentials = self._workshop.roles.assume(
+                job.role, job.service, job.region, through=job.through
+            )
             self._clients = self._workshop.clients.under(self._credentials)
             self._log = BuildLog(self._clients.get("logs", job.region), job.log_group, job.log_stream)
             self._log.open()
@@ -229,7 +232,7 @@ class Build:
             scratch=self._folder / "shell",
             environment={
                 **machine_environment(
-                    self._workshop.command_folders(), home, self._workshop.make_temporary(self._folder)
+                    self._command_folders(), home, self._workshop.make_temporary(self._folder)
                 ),
                 **sandbox_environment(
                     self._workshop.state_dir,
@@ -246,8 +249,20 @@ class Build:
             shell.kill()
         return spec, shell
 
+    def _command_folders(self) -> list[Path]:
+        """What comes first on the PATH; a build without a Docker daemon has a ``docker`` that finds none."""
+        folders = self._workshop.command_folders()
+        return folders if self._job.is_privileged else [install_unreachable_docker(self._folder), *folders]
+
     def _buildspec_text(self) -> str:
         given = self._job.buildspec
+        if given.startswith("arn:"):
+            # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_ProjectSource.html
+            bucket, _, key = given.rpartition(":::")[2].partition("/")
+            try:
+                return str(self._s3().get_object(Bucket=bucket, Key=key)["Body"].read().decode())
+            except ClientError as error:
+                raise BuildFailure("YAML_FILE_ERROR", f"{given}: {error}") from error
         if "\n" in given or given.lstrip().startswith("{"):
             return given
         path = self._source / (given or "buildspec.yml")

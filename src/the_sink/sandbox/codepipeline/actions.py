@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -55,7 +54,11 @@ class ActionRun:
     artifact_store: str
     role: str
     """The ARN of the role that the action is played under."""
+    through: str
+    """The ARN of the pipeline's role where the action has one of its own, which that one assumes; else ""."""
     inputs: dict[str, Location]
+    revisions: dict[str, str]
+    """The revision of each input artifact that a source action put out, by artifact."""
     source_revision: str | None
     cancelled: threading.Event
     report: Callable[..., None]
@@ -85,28 +88,6 @@ class Observer:
 
 
 Player = Callable[[ActionRun], Outcome]
-
-_VARIABLE = re.compile(r"#\{([A-Za-z0-9@_-]+)\.([A-Za-z0-9@_-]+)\}")
-
-
-def resolve_variables(text: str, namespaces: dict[str, dict[str, str]]) -> str:
-    """Return ``text`` with ``#{namespace.name}`` replaced.
-
-    Raises:
-        ActionFailed: a variable is named that no earlier action has put out.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        found = namespaces.get(match[1], {}).get(match[2])
-        if found is None:
-            raise ActionFailed(
-                "InvalidActionConfiguration",
-                f"The variable {match[0]} could not be resolved: nothing has set it.",
-            )
-        return found
-
-    return _VARIABLE.sub(value, text)
-
 
 _SUMMARY_LENGTH = 512
 """https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ApprovalResult.html"""

@@ -8,12 +8,12 @@ name, and not when an execution reaches them.
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from the_sink.sandbox.codepipeline.errors import ServiceError
+from the_sink.sandbox.codepipeline.variables import check_variables
 
 Declaration = dict[str, Any]
 """A pipeline as the API's ``PipelineDeclaration``."""
@@ -44,8 +44,8 @@ ACTION_TYPES = {
         "ProjectName", "PrimarySource EnvironmentVariables BatchEnabled CombineArtifacts", (1, 5), (0, 5)
     ),
     ("Deploy", "AWS", "CloudFormation"): _type(
-        "ActionMode StackName",
-        "Capabilities OutputFileName ParameterOverrides RoleArn TemplateConfiguration TemplatePath",
+        "ActionMode RoleArn StackName TemplatePath",  # of CREATE_UPDATE, the one mode that is played
+        "Capabilities ChangeSetName OutputFileName ParameterOverrides TemplateConfiguration",
         (0, 10),
         (0, 1),
     ),
@@ -79,10 +79,6 @@ def from_cloudformation(properties: dict[str, Any], name: str) -> tuple[Declarat
     declaration.setdefault("pipelineType", "V1")  # the property's default in CloudFormation
     declaration["version"] = 1
     for _, action in actions(declaration):
-        if "runOrder" in action:
-            action["runOrder"] = _integer(action["runOrder"], f"RunOrder of the action {action.get('name')}")
-        if "timeoutInMinutes" in action:
-            action["timeoutInMinutes"] = _integer(action["timeoutInMinutes"], "TimeoutInMinutes")
         action["configuration"] = {
             key: value if isinstance(value, str) else _scalar(value)
             for key, value in (action.get("configuration") or {}).items()
@@ -123,11 +119,6 @@ def check(declaration: Declaration) -> None:
     Raises:
         ServiceError: with AWS's exception name.
     """
-    name = str(declaration.get("name", ""))
-    if not re.fullmatch(r"[A-Za-z0-9.@\-_]{1,100}", name):
-        raise _structure(
-            f"The pipeline name {name!r} must match [A-Za-z0-9.@\\-_] and have 1 to 100 characters."
-        )
     stages = declaration.get("stages") or []
     if len(stages) < 2:
         raise _structure("Pipeline should have at least two stages.")
@@ -146,6 +137,7 @@ def check(declaration: Declaration) -> None:
             if stage.get(entry):
                 raise _structure(f"The sandbox does not play {entry} of the stage {stage['name']}.")
         _check_stage(stage, is_first=index == 0, produced=produced)
+    check_variables(declaration, produced)
 
 
 def _check_stage(stage: dict[str, Any], *, is_first: bool, produced: set[str]) -> None:
@@ -158,25 +150,42 @@ def _check_stage(stage: dict[str, Any], *, is_first: bool, produced: set[str]) -
             "InvalidStageDeclarationException",
             f"Action names must be unique within the stage {stage['name']}.",
         )
-    for action in sorted(found, key=lambda action: action["runOrder"]):
-        is_source = action["actionTypeId"]["category"] == "Source"
-        if is_source != is_first:
-            raise _structure(
-                f"Pipeline should start with a stage that only contains source actions, and only that one: "
-                f"action {action['name']} in stage {stage['name']}."
-            )
-        _check_action(action)
-        for artifact in action["inputArtifacts"]:
-            if artifact["name"] not in produced:
-                raise _action(
-                    action, f"input artifact {artifact['name']} is not an output of an action before it"
+    for order in sorted({action["runOrder"] for action in found}):
+        together = [action for action in found if action["runOrder"] == order]
+        for action in together:
+            is_source = action["actionTypeId"]["category"] == "Source"
+            if is_source != is_first:
+                raise _structure(
+                    f"Pipeline should start with a stage that only contains source actions, and only that "
+                    f"one: action {action['name']} in stage {stage['name']}."
                 )
-        for artifact in action["outputArtifacts"]:
-            if artifact["name"] in produced:
-                raise _action(
-                    action, f"output artifact {artifact['name']} is already produced by another action"
-                )
-            produced.add(artifact["name"])
+            _check_action(action)
+            _check_inputs(action, produced)
+        for action in together:
+            _produce(action, produced)
+
+
+def _check_inputs(action: dict[str, Any], produced: set[str]) -> None:
+    """Actions of one run order run at once, so none has what another of them puts out."""
+    inputs = [artifact["name"] for artifact in action["inputArtifacts"]]
+    for name in inputs:
+        if name not in produced:
+            raise _action(action, f"input artifact {name} is not an output of an action before it")
+    if action["actionTypeId"]["provider"] != "CodeBuild":
+        return
+    # https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CodeBuild.html
+    primary = action["configuration"].get("PrimarySource")
+    if primary is None and len(inputs) > 1:
+        raise _action(action, "PrimarySource is required, because it has several input artifacts")
+    if primary is not None and primary not in inputs:
+        raise _action(action, f"PrimarySource {primary} is not one of its input artifacts")
+
+
+def _produce(action: dict[str, Any], produced: set[str]) -> None:
+    for artifact in action["outputArtifacts"]:
+        if artifact["name"] in produced:
+            raise _action(action, f"output artifact {artifact['name']} is already produced by another action")
+        produced.add(artifact["name"])
 
 
 def _check_action(action: dict[str, Any]) -> None:
@@ -190,6 +199,9 @@ def _check_action(action: dict[str, Any]) -> None:
         )
     if not 1 <= action["runOrder"] <= 999:
         raise _action(action, "runOrder must be 1 to 999")
+    mode = action["configuration"].get("ActionMode", "CREATE_UPDATE")
+    if kind["provider"] == "CloudFormation" and mode != "CREATE_UPDATE":
+        raise _action(action, f"the sandbox plays the ActionMode CREATE_UPDATE, not {mode}")
     keys = set(action["configuration"])
     missing = found.required - keys
     if missing:
@@ -197,9 +209,6 @@ def _check_action(action: dict[str, Any]) -> None:
     unknown = keys - found.required - found.optional
     if unknown:
         raise _action(action, f"configuration contains unknown key {', '.join(sorted(unknown))}")
-    if kind["provider"] == "CloudFormation" and action["configuration"]["ActionMode"] != "CREATE_UPDATE":
-        mode = action["configuration"]["ActionMode"]
-        raise _action(action, f"the sandbox plays the ActionMode CREATE_UPDATE, not {mode}")
     if kind["provider"] == "Commands" and not action.get("commands"):
         raise _action(action, "it has no commands")
     for label, artifacts, (least, most) in (
@@ -229,13 +238,6 @@ def _camel(value: Any) -> Any:
         else _camel(item)
         for key, item in value.items()
     }
-
-
-def _integer(value: Any, what: str) -> int:
-    try:
-        return int(value)
-    except (TypeError, ValueError) as error:
-        raise _structure(f"{what} is not a number: {value!r}.") from error
 
 
 def _scalar(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -30,7 +32,7 @@ def service_model() -> Any:
 
 
 def check_request(operation: str, request: Record) -> None:
-    """Refuse a request that does not fit the service model.
+    """Refuse a request that does not fit the service model: its members, their types, lengths and patterns.
 
     Raises:
         ServiceError: ValidationException with every problem.
@@ -41,3 +43,28 @@ def check_request(operation: str, request: Record) -> None:
     report = ParamValidator().validate(request, shape)
     if report.has_errors():
         raise ServiceError("ValidationException", report.generate_report())
+    problems = list(_unmet(request, shape, ""))
+    if problems:
+        count = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected"
+        raise ServiceError("ValidationException", f"{count}: {'; '.join(problems)}")
+
+
+def _unmet(value: Any, shape: Any, path: str) -> Iterator[str]:
+    """Yield what botocore's own check leaves to the service, in the service's words."""
+    if shape.type_name == "structure":
+        for name, member in shape.members.items():
+            if name in value:
+                yield from _unmet(value[name], member, f"{path}.{name}" if path else name)
+    elif shape.type_name == "list":
+        for index, item in enumerate(value, 1):
+            yield from _unmet(item, shape.member, f"{path}.{index}.member")
+    elif shape.type_name == "map":
+        for key, item in value.items():
+            yield from _unmet(item, shape.value, f"{path}.{key}.member")
+    elif shape.type_name == "string":
+        told = f"Value '{value}' at '{path}' failed to satisfy constraint: Member must"
+        pattern, longest = shape.metadata.get("pattern"), shape.metadata.get("max")
+        if longest is not None and len(value) > longest:
+            yield f"{told} have length less than or equal to {longest}"
+        if pattern is not None and not re.fullmatch(pattern, value):
+            yield f"{told} satisfy regular expression pattern: {pattern}"

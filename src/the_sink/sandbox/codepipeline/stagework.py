@@ -15,9 +15,9 @@ from the_sink.sandbox.codepipeline.actions import (
     Observer,
     Outcome,
     Player,
-    resolve_variables,
 )
 from the_sink.sandbox.codepipeline.store import Record, Store
+from the_sink.sandbox.codepipeline.variables import Unresolved, resolve_variables
 from the_sink.sandbox.lifecycle import ACCOUNT_ID
 
 logger = logging.getLogger(__name__)
@@ -156,9 +156,13 @@ class StageWork:
                 **execution["namespaces"],
                 "codepipeline": {"PipelineExecutionId": execution["id"]},
             }
-            resolved = {
-                key: resolve_variables(value, namespaces) for key, value in action["configuration"].items()
-            }
+            try:
+                resolved = {
+                    key: resolve_variables(value, namespaces)
+                    for key, value in action["configuration"].items()
+                }
+            except Unresolved as error:
+                raise ActionFailed("InvalidActionConfiguration", str(error)) from error
             inputs = {
                 artifact["name"]: Location(**execution["artifacts"][artifact["name"]])
                 for artifact in action["inputArtifacts"]
@@ -184,8 +188,10 @@ class StageWork:
             artifact_store=_artifact_bucket(
                 execution["declaration"], action.get("region") or execution["region"]
             ),
-            role=execution["declaration"]["roleArn"],
+            role=action.get("roleArn") or execution["declaration"]["roleArn"],
+            through=execution["declaration"]["roleArn"] if action.get("roleArn") else "",
             inputs=inputs,
+            revisions={source["artifact"]: source["id"] for source in execution["sources"]},
             source_revision=execution["revisions"].get(action["name"]),
             cancelled=cancelled,
             report=report,

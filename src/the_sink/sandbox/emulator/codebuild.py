@@ -177,6 +177,7 @@ def _prepare(project: dict[str, Any], data: dict[str, Any]) -> tuple[dict[str, A
         log_group=group,
         log_stream=stream,
         timeout_s=float(record["timeoutInMinutes"]) * 60,
+        is_privileged=bool(data.get("privilegedModeOverride", environment.get("privilegedMode", False))),
         started=now,
     )
     return record, job

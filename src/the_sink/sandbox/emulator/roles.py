@@ -74,9 +74,11 @@ class ServiceRoles:
         with self._lock:
             self._sessions.clear()
 
-    def assume(self, role: str, service: str, region: str) -> Credentials:
+    def assume(self, role: str, service: str, region: str, through: str = "") -> Credentials:
         """See :class:`the_sink.sandbox.access.Roles`."""
-        if not _trusts(role, service, region):
+        if through:
+            self._check_chain(role, self.assume(through, service, region), service, region)
+        elif not _trusts(role, service, region):
             told = _REFUSALS.get(service, "{service} is not authorized to perform: sts:AssumeRole on {role}")
             raise RoleRefused(told.format(role=role, service=service))
         with self._lock:
@@ -84,6 +86,21 @@ class ServiceRoles:
             if known is None:
                 known = self._sessions[role, service] = _register(role, service)
             return known
+
+    def _check_chain(self, role: str, caller: Credentials, service: str, region: str) -> None:
+        """Refuse where one role may not assume another.
+
+        Within an account it suffices that the trust policy names the role itself; one that names the account
+        leaves it to the role's own policies.
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+        """
+        who = _session_arn(caller.role, service)
+        if _trusts_role(role, who, region, by_name=True):
+            return
+        self.check(caller, "sts:AssumeRole", role, region)
+        if not _trusts_role(role, who, region, by_name=False):
+            why = "because no resource-based policy allows the sts:AssumeRole action"
+            raise RoleRefused(_sentence(who, "sts:AssumeRole", role, why))
 
     def find(self, caller: str) -> Credentials | None:
         """Return the session whose ARN is ``caller``, if it was handed out here."""
@@ -150,6 +167,22 @@ def _find(role: str) -> dict[str, Any] | None:
     account = role.split(":")[4] if role.count(":") >= 5 else ""
     found = iam._roles.get_scoped(account, None, role_name(role))
     return found if found is not None and found["Arn"] == role else None
+
+
+def _trusts_role(role: str, caller: str, region: str, *, by_name: bool) -> bool:
+    """Whether the role's trust policy allows a session of another role: named itself, or with its account."""
+    found = _find(role)
+    request = iam_evaluator.EvalContext(
+        principal_arn=caller,
+        principal_type="AssumedRole",
+        principal_account=ACCOUNT_ID,
+        action="sts:AssumeRole",
+        resource_arn=role,
+        region=region,
+    )
+    trust = (found or {}).get("AssumeRolePolicyDocument", "{}")
+    decision = iam_evaluator.evaluate_resource_policy(trust, request, named_only=by_name).decision
+    return bool(decision == "Allow")
 
 
 def _trusts(role: str, service: str, region: str) -> bool:

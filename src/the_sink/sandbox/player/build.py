@@ -55,10 +55,7 @@ def _wait(context: Context, build_id: str) -> dict[str, Any]:
 
 def _sources(context: Context) -> dict[str, Any]:
     inputs = dict(context.run.inputs)
-    primary = context.run.configuration.get("PrimarySource") or next(iter(inputs))
-    if primary not in inputs:
-        raise ActionFailed("ConfigurationError", f"PrimarySource {primary} is not an input artifact.")
-    chosen = inputs.pop(primary)
+    chosen = inputs.pop(_primary(context))
     return {
         "sourceTypeOverride": "S3",
         "sourceLocationOverride": f"{chosen.bucket}/{chosen.key}",
@@ -67,6 +64,10 @@ def _sources(context: Context) -> dict[str, Any]:
             for name, location in inputs.items()
         ],
     }
+
+
+def _primary(context: Context) -> str:
+    return context.run.configuration.get("PrimarySource") or next(iter(context.run.inputs))
 
 
 def _artifacts(outputs: dict[str, Location]) -> dict[str, Any]:
@@ -102,6 +103,11 @@ def _variables(context: Context) -> list[dict[str, str]]:
     return [
         *({"type": "PLAINTEXT", **entry} for entry in given),
         {"name": "CODEBUILD_INITIATOR", "value": f"codepipeline/{run.pipeline}", "type": "PLAINTEXT"},
+        {
+            "name": "CODEBUILD_RESOLVED_SOURCE_VERSION",
+            "value": run.revisions.get(_primary(context), ""),
+            "type": "PLAINTEXT",
+        },
     ]
 
 

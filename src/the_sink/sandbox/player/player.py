@@ -21,8 +21,10 @@ def make_player(
 ) -> Callable[[ActionRun], Outcome]:
     """Return the function that the engine calls for each action but approvals.
 
-    Each is played under the pipeline's role, as CodePipeline does it
-    (https://docs.aws.amazon.com/codepipeline/latest/userguide/how-to-custom-role.html).
+    Each is played under the pipeline's role
+    (https://docs.aws.amazon.com/codepipeline/latest/userguide/how-to-custom-role.html), or under one of its
+    own, which the pipeline's assumes
+    (https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ActionDeclaration.html).
     """
     providers: dict[str, Callable[[Context], Outcome]] = {
         "S3": play_source,
@@ -37,7 +39,9 @@ def make_player(
         if provider not in providers:
             raise ActionFailed("InvalidActionType", f"The sandbox does not play actions of {provider}.")
         try:
-            credentials = roles.assume(run.role, "codepipeline.amazonaws.com", run.region)
+            credentials = roles.assume(
+                run.role, "codepipeline.amazonaws.com", run.region, through=run.through
+            )
         except RoleRefused as refused:
             raise ActionFailed("ConfigurationError", f"{refused}.") from refused
         return providers[provider](Context(run, clients.under(credentials)))

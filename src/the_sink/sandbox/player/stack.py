@@ -31,8 +31,6 @@ TemplateCheck = Callable[[Context, str, dict[str, str]], None]
 def play_stack(context: Context, check_template: TemplateCheck) -> Outcome:
     """Create or update the stack and wait; nothing to update is a success."""
     configuration = context.run.configuration
-    if "TemplatePath" not in configuration:
-        raise ActionFailed("ConfigurationError", "The action has no TemplatePath.")
     request = _request(context, check_template)
     name = configuration["StackName"]
     cloudformation = context.client("cloudformation")
@@ -69,9 +67,8 @@ def _request(context: Context, check_template: TemplateCheck) -> dict[str, Any]:
         "Capabilities": [
             entry.strip() for entry in configuration.get("Capabilities", "").split(",") if entry.strip()
         ],
+        "RoleARN": configuration["RoleArn"],
     }
-    if configuration.get("RoleArn"):
-        request["RoleARN"] = configuration["RoleArn"]
     if "StackPolicy" in settings:
         request["StackPolicyBody"] = json.dumps(settings["StackPolicy"])
     return request
