@@ -207,12 +207,16 @@ FUNCTIONS = {
         ],
     },
     "ministack.services.cloudformation.changesets": {
+        "_apply_transforms": ["template", "provided_params", "previous_params"],
         "_evaluate_conditions": ["template", "params"],
         "_diff_resources": None,
         "_resolve_parameters": ["template", "provided_params", "previous_params"],
         "_resolve_props_for_diff": ["template", "params", "stack_name", "stack_id"],
     },
     "ministack.services.cloudformation.engine": {
+        "_TransformFailed": ["template", "error"],
+        "_apply_transforms": ["template", "provided_params", "previous_params"],
+        "declared_transforms": ["template"],
         "_constraint_error": ["name", "defn", "reason"],
         "_evaluate_conditions": ["template", "params"],
         "_parse_template": ["template_body"],
@@ -230,6 +234,7 @@ FUNCTIONS = {
         "_validate_template_statics": ["template"],
     },
     "ministack.services.cloudformation.handlers": {
+        "_apply_transforms": ["template", "provided_params", "previous_params"],
         "_evaluate_conditions": ["template", "params"],
         "_capabilities_enforced": [],
         "_imported_export_names": ["stack", "stack_name"],
@@ -251,6 +256,7 @@ FUNCTIONS = {
         "_resolve_template": ["params"],
     },
     "ministack.services.cloudformation.provisioners": {
+        "_check_nested_stack_capabilities": ["parent_stack_name", "template"],
         "_codebuild_cfn_to_api": ["value"],
         "_delete_resource": ["resource_type", "physical_id", "props", "stack_name", "logical_id"],
         "_nested_stack_lookup_name": ["physical_id_or_arn"],
@@ -321,6 +327,8 @@ DATA = {
     "ministack.services.alb": {"_ACTION_MAP": dict},
     "ministack.services.rds": {"_ACTION_MAP": dict},
     "ministack.services.cloudformation": {"_ACTION_HANDLERS": dict},
+    "ministack.services.cloudformation.engine": {"_INCLUDE_TRANSFORM": str, "_SAM_TRANSFORM": str},
+    "ministack.services.cloudformation.language_extensions": {"TRANSFORM": str},
     "ministack.services.cloudformation.provisioners": {"_RESOURCE_HANDLERS": dict},
 }
 

@@ -163,6 +163,31 @@ def test_a_database_that_only_is_recorded_says_so(pipelines: Pipelines, sandbox:
     assert note in lifecycle.status("default")["simulated"]
 
 
+def test_what_only_exists_on_paper_is_named_and_so_is_what_counts_for_nothing(
+    pipelines: Pipelines, sandbox: lifecycle.Sandbox
+) -> None:
+    cache = {"CacheNodeType": "cache.t4g.micro", "Engine": "redis", "NumCacheNodes": 1}
+    project = {
+        "ServiceRole": "arn:aws:iam::000000000000:role/any",
+        "Source": {"Type": "NO_SOURCE", "BuildSpec": "version: 0.2"},
+        "Artifacts": {"Type": "NO_ARTIFACTS"},
+        "Environment": {"Type": "LINUX_CONTAINER", "ComputeType": "BUILD_GENERAL1_SMALL", "Image": "i"},
+    }
+    resources = {
+        "Cache": {"Type": "AWS::ElastiCache::CacheCluster", "Properties": cache},
+        "Project": {"Type": "AWS::CodeBuild::Project", "Properties": project},
+    }
+
+    assert pipelines.stack("paper", {"Resources": resources})["StackStatus"] == "CREATE_COMPLETE"
+
+    told = lifecycle.status("default")["simulated"]
+    assert told == [
+        "AWS::CodeBuild::*: builds run with the tools of this machine; a project's image and compute type, "
+        "and a buildspec's runtime-versions, count for nothing",
+        "AWS::ElastiCache::*: caches, of Redis too, are recorded; nothing listens at their addresses",
+    ]
+
+
 def test_a_load_balancer_without_a_name_gets_a_lasting_address(pipelines: Pipelines) -> None:
     balancer = {
         "Type": "AWS::ElasticLoadBalancingV2::LoadBalancer",

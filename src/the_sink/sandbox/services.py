@@ -55,6 +55,7 @@ class Services:
             stack_roles,
             stacks,
             task_roles,
+            transforms,
             update_events,
         )
         from the_sink.sandbox.emulator.balancer import Balancers
@@ -111,6 +112,7 @@ class Services:
         property_types.install()
         name_conflicts.install()
         stack_roles.install(self._roles)
+        transforms.install(self._roles)
         conditions.install()
         exports.install()
         update_events.install()

@@ -27,10 +27,15 @@ _acting: contextvars.ContextVar[Credentials | None] = contextvars.ContextVar("ac
 
 def install(roles: Roles) -> None:
     """Refuse a role that cannot be assumed, and what a role may not make."""
-    for operation in ("CreateStack", "UpdateStack"):
+    for operation in ("CreateStack", "UpdateStack", "CreateChangeSet"):
         _ACTION_HANDLERS[operation] = _with_role_checked(_ACTION_HANDLERS[operation], roles)
     _check_what_is_new(roles)
     _leave_out_what_is_not()
+
+
+def acting() -> Credentials | None:
+    """Return the role of the stack that is being changed; None for one without."""
+    return _acting.get()
 
 
 def _with_role_checked(change: Any, roles: Roles) -> Any:
