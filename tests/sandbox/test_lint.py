@@ -15,7 +15,7 @@ from the_sink.sandbox.codepipeline.actions import ActionFailed
 from the_sink.sandbox.player import lint
 from the_sink.sandbox.player.lint import TemplateLint
 
-from .helpers import BUCKET, Pipelines, action, stage, wait_for
+from .helpers import BUCKET, ROLE, Pipelines, action, stage, wait_for
 
 STACKS = Path(__file__).parents[2] / "stacks"
 
@@ -41,6 +41,7 @@ class TestAction:
             "ActionMode": "CREATE_UPDATE",
             "StackName": "made",
             "TemplatePath": "Src::aws/template.yml",
+            "RoleArn": ROLE,
         }
         pipelines.create(
             "shop",
