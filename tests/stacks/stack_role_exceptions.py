@@ -135,6 +135,9 @@ BEYOND_SCHEMAS = {
         "Fn::ImportValue "
         "(https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-importvalue.html)"
     ),
+    ("UseTransforms", "cloudformation:CreateChangeSet"): (
+        "of an app's own template; asked for on each transform (aws/serverless-application-model#179)"
+    ),
     ("NestStacks", "cloudformation:DescribeStackEvents"): (
         "reads of its own nested stacks; no page says with which of them CloudFormation follows one"
     ),
