@@ -15,7 +15,7 @@ from the_sink.naming import Names
 from the_sink.plan import ApplyStack
 from the_sink.resources import platform_version, resource_path
 
-from .conftest import commit
+from .conftest import SMALL_PLATFORM, commit
 
 STACK = "my-app-stage-pipeline"
 SECRET = "my-app-stage-secret-core"
@@ -361,3 +361,31 @@ def test_the_stack_is_told_where_releases_come_from(invoke: Any, app: Path, plat
     }
     assert variables["my-app-uat-build"]["PROMOTED_FROM"] == "stage"
     assert "PROMOTED_FROM" not in variables["my-app-stage-build"]
+
+
+def test_a_pipelines_stack_is_on_the_bill_of_the_apps(
+    invoke: Any, app: Path, platform: str, aws: Any
+) -> None:
+    file = app / "aws/cfn-template-configuration-stage.json"
+    document = json.loads(file.read_text())
+    file.write_text(json.dumps({**document, "Tags": {"CostCenterID": "4711", "Name": "my-app-stage"}}))
+
+    assert invoke(app, "bootstrap", "--env", "stage", "--sandbox").code == 0
+
+    tags = {each["Key"]: each["Value"] for each in describe(aws)["Tags"]}
+    assert (tags["CostCenterID"], tags["Name"], tags["the-sink:app"]) == ("4711", "my-app-stage", "my-app")
+
+
+def test_a_pipeline_is_told_whose_the_network_is(invoke: Any, app: Path, platform: str, aws: Any) -> None:
+    """A platform's stack of before does not say; then it is this account's."""
+    assert invoke(app, "bootstrap", "--env", "stage", "--sandbox").code == 0
+    assert parameters(aws)["VpcOwnerId"] == ""
+
+    shared = f"{SMALL_PLATFORM}  VpcOwnerId: {{ Value: '210987654321' }}\n"
+    aws("cloudformation").update_stack(StackName="the-sink-platform", TemplateBody=shared)
+    aws("cloudformation").get_waiter("stack_update_complete").wait(
+        StackName="the-sink-platform", WaiterConfig={"Delay": 0.1, "MaxAttempts": 300}
+    )
+
+    assert invoke(app, "bootstrap", "--env", "stage", "--sandbox").code == 0
+    assert parameters(aws)["VpcOwnerId"] == "210987654321"

@@ -132,6 +132,12 @@ def test_without_a_failure_there_is_no_cause() -> None:
             "must be inactivated first.",
             "aws cognito-idp update-user-pool --user-pool-id arn:Kept --deletion-protection INACTIVE",
         ),
+        (
+            "AWS::ElasticLoadBalancingV2::LoadBalancer",
+            "Load balancer 'arn:Kept' cannot be deleted because deletion protection is enabled",
+            "aws elbv2 modify-load-balancer-attributes --load-balancer-arn arn:Kept "
+            "--attributes Key=deletion_protection.enabled,Value=false",
+        ),
         ("AWS::RDS::DBInstance", "Invalid state", ""),
         ("AWS::ECR::Repository", "The repository is protected", ""),
     ],
@@ -145,3 +151,17 @@ def test_what_is_protected_from_deletion_has_a_command_that_lets_it_go(
     ]
 
     assert find_protected(events) == command
+
+
+def test_each_of_several_that_are_protected_has_its_command() -> None:
+    protected = "it cannot be deleted because deletion protection is enabled"
+    events = [
+        event(1, "Database", "AWS::RDS::DBInstance", "DELETE_FAILED", protected),
+        event(2, "LoadBalancer", "AWS::ElasticLoadBalancingV2::LoadBalancer", "DELETE_FAILED", protected),
+        event(3, "Database", "AWS::RDS::DBInstance", "DELETE_FAILED", protected),
+    ]
+
+    first, second = find_protected(events).split(" && ")
+
+    assert "arn:Database --no-deletion-protection" in first
+    assert "arn:LoadBalancer" in second

@@ -230,10 +230,14 @@ def test_the_platforms_own_file_is_no_apps_and_the_other_way_round(tmp_path):
 
 
 def test_the_platforms_settings(tmp_path):
-    write(tmp_path, '[platform]\nname = "the-sink"\nregion = "eu-west-1"\naccount = "012345678901"\n')
+    write(
+        tmp_path,
+        '[platform]\nname = "the-sink"\nregion = "eu-west-1"\naccount = "012345678901"\n[tags]\nCostCenterID = "4711"\n',
+    )
 
     settings = load_platform(tmp_path)
 
+    assert settings.tags == {"CostCenterID": "4711"}
     assert (settings.name, settings.region) == ("the-sink", "eu-west-1")
     assert (settings.account, settings.profile, settings.root) == ("012345678901", None, tmp_path)
 
@@ -252,6 +256,14 @@ def test_the_platforms_settings(tmp_path):
             "sink.toml: platform.zone is no setting",
         ),
         ("[platform", "sink.toml: it is not TOML: "),
+        (
+            '[platform]\nname = "x"\nregion = "eu-west-1"\n[tags]\n"aws:x" = "1"\n',
+            "sink.toml: tags.aws:x is no name for a tag of yours: AWS or the platform sets such ones itself.",
+        ),
+        (
+            '[platform]\nname = "x"\nregion = "eu-west-1"\n[tags]\nOwner = "a, b"\n',
+            "sink.toml: tags.Owner is 'a, b'; expected: up to 256 characters of a tag's value.",
+        ),
     ],
 )
 def test_a_malformed_platform_file_is_refused(tmp_path, text, message):
