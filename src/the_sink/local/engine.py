@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from the_sink.errors import InputError
+from the_sink.local.home import find_home
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 OURS = "the_sink.sandbox"
@@ -141,7 +142,7 @@ def _host_of_context(env: Mapping[str, str], command: str) -> str:
 
 
 def _config_folder(env: Mapping[str, str]) -> Path:
-    return Path(env.get("DOCKER_CONFIG") or Path(env.get("HOME") or Path.home()) / ".docker")
+    return Path(env.get("DOCKER_CONFIG") or (find_home(env) or Path("/nonexistent")) / ".docker")
 
 
 def _ask(host: str, command: str, env: Mapping[str, str]) -> str:

@@ -83,11 +83,7 @@ def find_repository(folder: Path) -> Path:
                 'Make it one: git init && git add --all && git commit --message "Start".',
             )
         return top
-    if "dubious ownership" in done.error_text:
-        raise InputError(
-            f"git does not trust {folder}: it belongs to another user.",
-            f"If it is yours: git config --global --add safe.directory {folder}.",
-        )
+    require_trusted(folder, done.error_text)
     if "must be run in a work tree" in done.error_text:
         raise InputError(
             f"{folder} is inside a git folder, not a working tree.", "Change to the app's folder."
@@ -238,6 +234,23 @@ def checked(folder: Path, *arguments: str, stdin: bytes | None = None) -> Comple
         verb = next((word for word in arguments if not word.startswith("-") and "=" not in word), "")
         raise SinkError(f"git {verb} failed in {folder}: {reason}.")
     return done
+
+
+def require_trusted(folder: Path | str, said: str) -> None:
+    """See that git did not refuse a repository for its owner.
+
+    Args:
+        folder: The repository.
+        said: What git wrote to standard error.
+
+    Raises:
+        InputError: it did. https://git-scm.com/docs/git-config#Documentation/git-config.txt-safedirectory
+    """
+    if "dubious ownership" in said:
+        raise InputError(
+            f"git does not trust {folder}: it belongs to another user.",
+            f"If you trust it: git config --global --add safe.directory {folder}.",
+        )
 
 
 def call(folder: Path, *arguments: str, stdin: bytes | None = None) -> Completed:

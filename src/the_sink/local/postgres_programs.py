@@ -101,6 +101,11 @@ def initialise(data: Path, admin_password: str, password_file: Path) -> None:
     done = run(command, data.parent, env=environment())
     if done.code != 0:
         shutil.rmtree(unfinished, ignore_errors=True)
+        if "user does not exist" in done.error_text:
+            raise SinkError(
+                f"PostgreSQL runs for no user without an entry in passwd, and uid {os.getuid()} has none.",
+                "Add an entry, or name a server of your own with PGHOST.",
+            )
         raise SinkError(
             f"The database's folder {data.parent} could not be made: {last_words(done.error_text)}",
             "See that the disk has room for it (60 MB) and that you may write there.",

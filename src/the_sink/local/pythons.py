@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import os
-import pwd
 import re
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from the_sink.local.home import passwd_home
 from the_sink.local.uv import find_uv
 
 _PROBE_TIMEOUT_S = 30
@@ -74,8 +74,10 @@ def _pyenv_root() -> Path:
     if root := os.environ.get("PYENV_ROOT"):
         return Path(root)
     command = shutil.which("pyenv")
-    home = Path(pwd.getpwuid(os.getuid()).pw_dir) / ".pyenv"
-    return home if home.is_dir() or not command else Path(command).resolve().parent.parent
+    home = passwd_home()
+    if command and not (home and (home / ".pyenv").is_dir()):
+        return Path(command).resolve().parent.parent
+    return (home or Path("/nonexistent")) / ".pyenv"
 
 
 def _patch_number(path: Path) -> int:

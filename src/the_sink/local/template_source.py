@@ -86,6 +86,7 @@ def open_source(name: str, folder: Path) -> TemplateSource:
     address = _address(name)
     done = git.call(folder.parent, "clone", "--quiet", "--no-checkout", "--", address, str(folder))
     if done.code:
+        git.require_trusted(address, done.error_text)
         lines = [line for line in done.error_text.splitlines() if line.startswith(("fatal:", "ERROR:"))]
         reason = (lines or done.error_text.splitlines() or ["git gave no reason"])[0]
         raise InputError(
@@ -141,7 +142,12 @@ def check_folder(name: str) -> str:
     Raises:
         InputError: there is none, it is no repository, or it has changes that no commit names.
     """
-    folder = Path(name).expanduser()
+    try:
+        folder = Path(name).expanduser()
+    except RuntimeError:  # no home folder is known, of this user or of the one that is named
+        raise InputError(
+            f"{answers.FILE}: _src_path is {name}, and no home folder is known for it.", _REPAIR_SOURCE
+        ) from None
     if folder.is_file():
         return str(folder)  # a bundle, which git clones like a repository
     if not folder.is_dir():
@@ -149,7 +155,9 @@ def check_folder(name: str) -> str:
             f"{answers.FILE}: _src_path is {name}, and there is no such folder on this machine.",
             _REPAIR_SOURCE,
         )
-    if git.call(folder, "rev-parse", "--git-dir").text not in {".git", "."}:
+    found = git.call(folder, "rev-parse", "--git-dir")
+    git.require_trusted(folder, found.error_text)
+    if found.text not in {".git", "."}:
         raise InputError(
             f"{answers.FILE}: _src_path is {name}, which is not a git repository: it has no versions.",
             _REPAIR_SOURCE,

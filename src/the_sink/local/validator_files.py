@@ -22,6 +22,7 @@ from typing import Any
 
 from the_sink.errors import SinkError
 from the_sink.local import uv
+from the_sink.local.home import home
 from the_sink.local.process import run
 
 LOCK = Path(__file__).with_name("validator.lock")
@@ -42,7 +43,7 @@ def lock_digest() -> str:
 def cache_folder() -> Path:
     """Return where this user's copy is, whether it is there or not."""
     base = os.environ.get("XDG_CACHE_HOME")
-    root = Path(base) if base else Path.home() / ".cache"
+    root = Path(base) if base else home("XDG_CACHE_HOME") / ".cache"
     return root / "the-sink" / f"template-validator-{lock_digest()}"
 
 

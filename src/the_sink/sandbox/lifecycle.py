@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from the_sink.errors import InputError, SandboxUnavailable
+from the_sink.local.home import home
 from the_sink.sandbox.choosing import Choice, check_running, choose_compute, forget_engine
 from the_sink.sandbox.ports import PortIs, former_port, look_at, next_free, sandbox_on
 from the_sink.sandbox.process import (
@@ -73,7 +74,7 @@ def state_dir(name: str) -> Path:
     """Return where the sandbox called ``name`` keeps everything it knows.
 
     Raises:
-        InputError: the name cannot be a folder's name.
+        InputError: the name cannot be a folder's name, or this user has no home folder.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", name):
         raise InputError(
@@ -81,7 +82,7 @@ def state_dir(name: str) -> Path:
             "Set THE_SINK_SANDBOX to another name, or unset it.",
         )
     base = os.environ.get("XDG_STATE_HOME")
-    root = Path(base) if base else Path.home() / ".local" / "state"
+    root = Path(base) if base else home("XDG_STATE_HOME") / ".local" / "state"
     return root / "the-sink" / name
 
 

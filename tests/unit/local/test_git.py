@@ -259,3 +259,26 @@ def test_a_commit_that_is_gone_is_a_sentence(repository, commit):
         list(read_tree(repository, "1" * 40))
 
     assert caught.value.message.startswith(f"git archive failed in {repository}: ")
+
+
+only_as_root = pytest.mark.skipif(os.getuid() != 0, reason="giving a folder away takes root")
+
+
+@only_as_root
+def test_a_repository_of_another_owner_is_named_as_that(repository, commit, tmp_path, monkeypatch):
+    """The app's own, and the template's that it follows."""
+    from the_sink.local.template_source import open_source
+
+    commit({"a": "1"})
+    # As git looks at it from an account that is not root's: root trusts what sudo's caller owns.
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    for path in (repository, *repository.rglob("*")):
+        os.chown(path, 54321, 54321)
+    hint = f"If you trust it: git config --global --add safe.directory {repository}."
+
+    for error in (
+        refused(find_repository, repository),
+        refused(open_source, str(repository), tmp_path / "clone"),
+    ):
+        assert error.message == f"git does not trust {repository}: it belongs to another user."
+        assert error.hint == hint

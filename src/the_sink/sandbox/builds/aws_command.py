@@ -62,9 +62,8 @@ class AwsCommand:
         self._sockets = Path(tempfile.mkdtemp(prefix="the-sink-"))
         socket = self._sockets / "aws"
         client = Path(__file__).with_name("aws_client.py")
-        script = (
-            f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -S {shlex.quote(str(client))} {socket} "$@"\n'
-        )
+        command = shlex.join([sys.executable, "-I", "-S", str(client), str(socket)])
+        script = f'#!/bin/sh\nexec {command} "$@"\n'
         write_atomically(self._folder / "aws", script.encode(), mode=0o755)
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-m", "the_sink.sandbox.builds.aws_server", str(socket)],

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from the_sink.local.home import find_home
 from the_sink.sandbox.access import Credentials
 from the_sink.sandbox.builds.job import Job
 from the_sink.sandbox.buildspec import Buildspec, SecretReference, parse_secret_reference
@@ -64,7 +65,7 @@ def machine_environment(
         host: This machine's environment (default: this process's).
     """
     host = os.environ if host is None else host
-    user_home = Path(host.get("HOME") or Path.home())
+    user_home = find_home(host) or home  # the build's own, where the user has none
     passed = {
         name: value
         for name, value in host.items()
