@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+
 FUNCTIONS = {
     "ministack.app": {
         "_build_persistence_save_dict": [],
@@ -329,7 +331,10 @@ DATA = {
     "ministack.services.cloudformation": {"_ACTION_HANDLERS": dict},
     "ministack.services.cloudformation.engine": {"_INCLUDE_TRANSFORM": str, "_SAM_TRANSFORM": str},
     "ministack.services.cloudformation.language_extensions": {"TRANSFORM": str},
-    "ministack.services.cloudformation.provisioners": {"_RESOURCE_HANDLERS": dict},
+    "ministack.services.cloudformation.provisioners": {
+        "_NAME_SEED": ContextVar,
+        "_RESOURCE_HANDLERS": dict,
+    },
 }
 
 STORES = {

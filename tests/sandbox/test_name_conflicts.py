@@ -296,6 +296,27 @@ def test_what_is_new_in_a_nested_stack_takes_nothing_over(pipelines: Pipelines) 
     assert attributes == {"VisibilityTimeout": "77"}
 
 
+def test_a_name_that_cloudformation_chooses_is_nobodys(pipelines: Pipelines) -> None:
+    sqs = pipelines.aws("sqs")
+
+    def template(timeout: int) -> dict[str, Any]:
+        kept = {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": timeout}}
+        return {"Resources": {"Queue": {**kept, "DeletionPolicy": "Retain"}}}
+
+    pipelines.stack("keeper", template(77))
+    pipelines.stacks.delete_stack(StackName="keeper")
+    wait_for(lambda: not pipelines.stacks.describe_stacks()["Stacks"], "the deletion")
+    (retained,) = sqs.list_queues()["QueueUrls"]
+
+    pipelines.stack("keeper", template(5))
+    assert pipelines.stack("keeper", template(6))["StackStatus"] == "UPDATE_COMPLETE"
+
+    (made,) = set(sqs.list_queues()["QueueUrls"]) - {retained}
+    for url, timeout in ((retained, "77"), (made, "6")):
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
+        assert attributes["Attributes"] == {"VisibilityTimeout": timeout}
+
+
 def test_a_name_that_is_free_again_can_be_taken(pipelines: Pipelines) -> None:
     cluster = {"Type": "AWS::ECS::Cluster", "Properties": {"ClusterName": "again"}}
     for _ in range(2):

@@ -4,7 +4,7 @@ The emulator's handlers write over what has the name, and the stack's rollback o
 CloudFormation fails the resource, and so never has it to delete. What identifies a resource is the primary
 identifier of its type's schema
 (https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html#schema-properties-primaryidentifier).
-A resource without a name of its own is given one by CloudFormation, and meets nothing.
+A resource without a name of its own is given one that nothing has.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ministack.core.responses import get_region
+from ministack.core.responses import get_region, new_uuid
 from ministack.services.cloudformation import _stacks, provisioners, stacks
 
 from the_sink.local.resource_schemas import resource_schema
@@ -89,6 +89,7 @@ def install() -> None:
     def provision_resource(kind: str, logical_id: str, props: dict[str, Any], stack_name: str) -> Any:
         if not _is_updating.get():  # an update of a type without a handler for it creates it again
             _refuse_existing(kind, props, stack_name, logical_id)
+            _draw_name(kind, stack_name)
         return provision(kind, logical_id, props, stack_name)
 
     def update_resource(
@@ -113,6 +114,17 @@ def install() -> None:
     stacks._provision_resource = provision_resource
     provisioners._update_resource = update_resource
     stacks._update_resource = update_resource
+
+
+def _draw_name(kind: str, stack_name: str) -> None:
+    """Let a name that CloudFormation chooses be another one each time that a stack of the name is made.
+
+    Else what the stack before it retained would have the name. A nested stack has a name of its own each
+    time, and so have its resources.
+    """
+    is_nested = "_parent_stack_name" in _stacks.get(stack_name, {})
+    if kind != NESTED and not is_nested and not provisioners._NAME_SEED.get():
+        provisioners._NAME_SEED.set(new_uuid()[:8])  # the resource's record keeps it, for its updates
 
 
 def identity(kind: str, properties: Mapping[str, Any]) -> Identity:
