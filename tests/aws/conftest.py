@@ -17,7 +17,10 @@ import pytest
 from invoke.program import Program
 
 from the_sink.aws.session import Aws, Target, connect
+from the_sink.local.sink_build import pack_sink_build
 from the_sink.models import Clock
+from the_sink.naming import ENVIRONMENTS, SINK_BUILD
+from the_sink.resources import resource_path
 from the_sink.sandbox.lifecycle import Sandbox
 from the_sink.tasks import app_namespace
 
@@ -171,7 +174,11 @@ def platform_bucket(aws: Any) -> str:
             break
         time.sleep(0.02)
     assert stack["StackStatus"] == "CREATE_COMPLETE"
-    return next(each["OutputValue"] for each in stack["Outputs"] if each["OutputKey"] == "PipelineS3Bucket")
+    bucket = next(each["OutputValue"] for each in stack["Outputs"] if each["OutputKey"] == "PipelineS3Bucket")
+    commands = pack_sink_build(resource_path(SINK_BUILD.source), "1.0.0")
+    for env in ENVIRONMENTS:
+        aws("s3").put_object(Bucket=bucket, Key=SINK_BUILD.channel_key(1, env), Body=commands)
+    return bucket
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,17 @@ from the_sink.naming import Names
 PIPELINE = "my-app-stage-pipeline"
 NAMES = Names("my-app", "stage")
 
-BUILDS = """
+BUILDS = r"""
 version: 0.2
 phases:
   build:
     commands:
+      - COMMIT=$(python3 -c 'import json; print(json.load(open("release.json"))["commit"])')
       - |
-        echo '[{"name": "my-app-stage-app", "imageUri": "r/my-app-stage:x"}]' > imagedefinitions.json
+        aws ecr put-image --repository-name "$ECR_REPOSITORY" --image-tag "$COMMIT" \
+          --image-manifest "{\"build\": \"$CODEBUILD_BUILD_ID\"}"
+      - IMAGE="$AWS_ACCOUNT_ID.dkr.ecr.$AWS_REGION.amazonaws.com/$ECR_REPOSITORY:$COMMIT"
+      - printf '[{"name":"%s","imageUri":"%s"}]' "$APP_NAME-$APP_ENV-app" "$IMAGE" > imagedefinitions.json
 artifacts:
   files: [imagedefinitions.json]
 """

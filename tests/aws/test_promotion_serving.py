@@ -55,15 +55,26 @@ Resources:
 """
 )
 
-# The images are in the registry already, as if an earlier build had made them.
-BUILDS = """
+# The layers are in the registry already; the image itself is pushed by its own build, and once.
+BUILDS = r"""
 version: 0.2
 phases:
   build:
     commands:
       - COMMIT=$(python3 -c 'import json; print(json.load(open("release.json"))["commit"])')
+      - TAG="$COMMIT-12345678"
+      - |
+        read_manifest() {
+          aws ecr batch-get-image --repository-name "$ECR_REPOSITORY" --image-ids imageTag="$1" \
+            --query 'images[0].imageManifest' --output text
+        }
+      - PREPARED=$(read_manifest "prepared-$COMMIT")
+      - |
+        test "$(read_manifest "$TAG")" != None ||
+          aws ecr put-image --repository-name "$ECR_REPOSITORY" --image-tag "$TAG" \
+            --image-manifest "${PREPARED%\}}, \"annotations\": {\"build\": \"$CODEBUILD_BUILD_ID\"}}"
       - REGISTRY="$AWS_ACCOUNT_ID.dkr.ecr.$AWS_REGION.amazonaws.com"
-      - printf '[{"name":"%s","imageUri":"%s"}]' "$APP_NAME-$APP_ENV-app" "$REGISTRY/$ECR_REPOSITORY:$COMMIT-12345678" > imagedefinitions.json
+      - printf '[{"name":"%s","imageUri":"%s"}]' "$APP_NAME-$APP_ENV-app" "$REGISTRY/$ECR_REPOSITORY:$TAG" > imagedefinitions.json
 artifacts:
   files: [imagedefinitions.json]
 """  # noqa: E501 (a command is one line)
@@ -88,7 +99,7 @@ class Walk:
     endpoint_url: str
 
     def commit(self, subject: str) -> str:
-        """Commit a change; its images are in both registries at once."""
+        """Commit a change; the layers of its images are in both registries at once."""
         (self.folder / "README.md").write_text(subject)
         sha = commit(self.folder, subject)
         self.push(sha)
@@ -96,7 +107,7 @@ class Walk:
 
     def push(self, sha: str) -> None:
         for env, tag in (("stage", "latest"), ("uat", "uat")):
-            for each in (f"{sha}-12345678", tag):
+            for each in (f"prepared-{sha}", tag):
                 push_image(self.endpoint_url, f"my-app-{env}", each, version=sha)
 
     def deploy(self, env: str, *more: str) -> Any:
@@ -163,7 +174,7 @@ def interrupted_at_the_end(walk: Walk, env: str) -> list[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("the_sink.deploy.deploy._verify", interrupt)
         ended = walk.deploy(env)
-    assert ended.code == 130
+    assert ended.code == 130, ended.err
     lines: list[str] = ended.err.splitlines()[-2:]
     return lines
 
@@ -220,7 +231,7 @@ def test_two_environments_that_follow_one_tag_share_the_archive_and_no_image(
     sha = walk.commit("Prod follows uat")
     bootstrapped = walk.run(walk.folder, "bootstrap", "--env", "prod", "--sandbox")
     assert bootstrapped.code == 0, bootstrapped.err
-    for tag in (f"{sha}-12345678", "uat"):
+    for tag in (f"prepared-{sha}", "uat"):
         push_image(walk.endpoint_url, "my-app-prod", tag, version=f"{sha} as prod built it")
     assert walk.deploy("stage").code == 0
 
@@ -243,8 +254,8 @@ def test_two_environments_that_follow_one_tag_share_the_archive_and_no_image(
     assert len(versions) == 1
     images = {env: image_of(aws, env) for env in ("uat", "prod")}
     assert [uri.partition(".com/")[2] for uri, _ in images.values()] == [
-        f"my-app-uat:{sha}-12345678",
-        f"my-app-prod:{sha}-12345678",
+        f"my-app-uat@{images['uat'][1]}",
+        f"my-app-prod@{images['prod'][1]}",
     ]
     assert images["uat"][1] != images["prod"][1]
 

@@ -20,6 +20,7 @@ FUNCTIONS = {
     "ministack.core.arn": {"parse_arn": None},
     "ministack.core.concurrency": {"spawn_background": None},
     "ministack.core.iam_actions": {
+        "_s3_object_context": ["iam_action", "query_params", "path", "headers"],
         "access_denied_response": None,
         "extract_resource_arn": [
             "service",
@@ -125,6 +126,7 @@ FUNCTIONS = {
         "_get_download_url_for_layer": ["data"],
         "_parse_v2_path": ["path"],
         "_registry_error": None,
+        "_resolve_manifest": ["name", "ref"],
         "_repo_arn": ["name"],
         "_select_registry_request_scope": ["name", "headers", "query_params"],
         "get_state": [],
@@ -346,7 +348,7 @@ STORES = {
     "ministack.services.ecs": ["_services", "_tags", "_task_defs", "_tasks"],
     "ministack.services.iam": ["_oidc_providers", "_roles"],
     "ministack.services.rds": ["_instances", "_snapshots"],
-    "ministack.services.ecr": ["_layer_blobs"],
+    "ministack.services.ecr": ["_images", "_layer_blobs"],
     "ministack.services.secretsmanager": ["_secrets"],
     "ministack.services.sts": ["_sessions"],
 }

@@ -9,9 +9,10 @@ ACTIONS = {
     "Source": ("Source", "S3"),
     "Build": ("Build", "CodeBuild"),
     "Approve": ("Approval", "Manual"),
+    "Admit": ("Compute", "Commands"),
     "CloudFormation": ("Deploy", "CloudFormation"),
     "UpdateService": ("Deploy", "ECS"),
-    "AdvanceTag": ("Compute", "Commands"),
+    "Record": ("Compute", "Commands"),
 }
 """All of version 1 (https://docs.aws.amazon.com/codepipeline/latest/userguide/actions-valid-providers.html)."""
 

@@ -1,39 +1,17 @@
-"""The pipeline: its stages, what starts it, and the commands that advance the moving tag."""
+"""The pipeline: its stages, what starts it, and what its own commands may do."""
 
 from __future__ import annotations
 
 import json
-import os
-import stat
-import subprocess
-import sys
+import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .policies import allows, request, role_statements
+from the_sink.naming import SINK_BUILD
 
-FAKE_AWS = """#!{python} -IS
-import json, pathlib, sys
-images = json.loads(pathlib.Path({images!r}).read_text())
-arguments = sys.argv[1:]
-if arguments[:2] == ["ecr", "batch-get-image"]:
-    tag = arguments[arguments.index("--image-ids") + 1].removeprefix("imageTag=")
-    found = [i for i in images if i["tag"] == tag]
-    json.dump({{"images": [
-        {{"imageId": {{"imageDigest": i["digest"], "imageTag": tag}},
-          "imageManifest": i["manifest"],
-          "imageManifestMediaType": "application/vnd.oci.image.manifest.v1+json"}}
-        for i in found]}}, sys.stdout)
-elif arguments[:2] == ["ecr", "put-image"]:
-    source = arguments[arguments.index("--cli-input-json") + 1].removeprefix("file://")
-    pathlib.Path({put!r}).write_text(pathlib.Path(source).read_text())
-else:
-    sys.exit("unexpected: " + " ".join(arguments))
-"""
-"""Answers as ECR does; what is put is kept for the test to read."""
+from .policies import allows, request, role_statements
 
 
 def stages(stack: Any) -> dict[str, dict[str, dict[str, Any]]]:
@@ -49,10 +27,76 @@ def test_actions_come_in_order(stack: Callable[..., Any]) -> None:
 
     assert {name: list(actions) for name, actions in found.items()} == {
         "Source": ["Source"],
-        "Build": ["Build"],
-        "Deploy": ["CloudFormation", "UpdateService", "AdvanceTag"],
+        "Build": ["Build", "Admit"],
+        "Deploy": ["CloudFormation", "UpdateService", "Record"],
     }
+    assert [action["RunOrder"] for action in found["Build"].values()] == [1, 2]
     assert [action["RunOrder"] for action in found["Deploy"].values()] == [1, 2, 3]
+
+
+def test_what_rolls_out_is_what_was_admitted(stack: Callable[..., Any]) -> None:
+    found = stages(stack("pipeline"))
+    admit, rollout = found["Build"]["Admit"], found["Deploy"]["UpdateService"]
+
+    assert admit["InputArtifacts"] == [{"Name": "BuildOutput"}]
+    assert admit["OutputArtifacts"] == [{"Name": "AdmittedOutput", "Files": ["imagedefinitions.json"]}]
+    assert rollout["InputArtifacts"] == [{"Name": "AdmittedOutput"}]
+    assert rollout["Configuration"]["FileName"] == "imagedefinitions.json"
+
+
+def test_only_what_may_be_taken_over_is_held_against_the_environment_before(
+    stack: Callable[..., Any],
+) -> None:
+    def before(**parameters: str) -> str:
+        (command,) = stages(stack("pipeline", **parameters))["Build"]["Admit"]["Commands"]
+        return str(command.rpartition("--promoted-from ")[2])
+
+    uat = {"AppEnv": "uat", "PromotedFrom": "stage"}
+    assert before(**uat) == '"stage"'
+    assert before(**uat, SecretsDelivery="image") == before() == '""'
+
+
+KEYS = {
+    "releases/demo-app/stage/c/e.json": ({"PipelineRole"}, {"PipelineRole"}),
+    "releases/demo-app/uat/c/e.json": (set(), {"PipelineRole"}),
+    "releases/demo-app-2/stage/c/e.json": (set(), set()),
+    "admissions/demo-app/stage/c/d.json": ({"PipelineRole"}, {"PipelineRole"}),
+    "admissions/demo-app/uat/c/d.json": (set(), set()),
+}
+"""Objects of the platform's bucket: which roles of demo-app in stage may write, and at least read, each."""
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_nobody_but_the_pipeline_writes_the_ledger_and_each_record_once(
+    key: str, stack: Callable[..., Any]
+) -> None:
+    """Neither a build nor the app's template, and not for another environment or app."""
+    delivery = stack("pipeline")
+    arn = f"arn:aws:s3:::<import the-sink-PipelineS3Bucket>/{key}"
+
+    def allowed(action: str, context: dict[str, Any] | None = None) -> set[str]:
+        asked = request(action, arn, context)
+        return {
+            role
+            for role in ("PipelineRole", "BuildRole", "StackRole", "EventRole")
+            if allows(role_statements(delivery, role), asked)
+        }
+
+    writers, readers = KEYS[key]
+    assert allowed("s3:PutObject", {"s3:if-none-match": "*"}) == writers
+    assert allowed("s3:PutObject") == set()
+    assert allowed("s3:GetObject") >= readers
+    assert allowed("s3:DeleteObject") == allowed("s3:DeleteObjectVersion") == set()
+
+
+def test_no_build_changes_what_was_admitted(stack: Callable[..., Any]) -> None:
+    build = role_statements(stack("pipeline"), "BuildRole")
+
+    def may_put(key: str) -> bool:
+        return allows(build, request("s3:PutObject", f"<ArtifactBucket.Arn>/{key}"))
+
+    assert may_put("demo-app-stage-pipel/BuildOutpu/aBcDeFg")
+    assert not may_put("demo-app-stage-pipel/AdmittedOu/aBcDeFg")
 
 
 def test_approval_stands_before_whatever_runs_the_apps_code(stack: Callable[..., Any]) -> None:
@@ -95,7 +139,7 @@ def test_artifacts_are_made_before_they_are_used(stack: Callable[..., Any]) -> N
         for action in actions.values():
             assert {a["Name"] for a in action.get("InputArtifacts", [])} <= made, action["Name"]
             made |= {a["Name"] for a in action.get("OutputArtifacts", [])}
-    assert made == {"SourceOutput", "BuildOutput"}
+    assert made == {"SourceOutput", "BuildOutput", "AdmittedOutput"}
 
 
 def test_the_stack_comes_from_the_archive(stack: Callable[..., Any]) -> None:
@@ -284,97 +328,28 @@ def test_a_build_knows_where_its_release_comes_from(stack: Callable[..., Any]) -
     assert "PROMOTED_FROM" not in variables()
 
 
-@pytest.fixture
-def advance(tmp_path: Path, stack: Callable[..., Any]) -> Callable[..., tuple[int, str, Any]]:
-    """A function that runs AdvanceTag's commands; it returns exit code, output and what was put."""
-    action = stages(stack("pipeline", EcrTag="moving"))["Deploy"]["AdvanceTag"]
+@pytest.mark.parametrize(("stage_name", "action"), [("Build", "Admit"), ("Deploy", "Record")])
+def test_commands_are_what_codepipeline_takes(
+    stage_name: str, action: str, stack: Callable[..., Any]
+) -> None:
+    """One line of at most 1000 characters that runs nothing of the artifact, in a folder of its own.
 
-    def run(released: str, images: list[dict[str, str]]) -> tuple[int, str, Any]:
-        put = tmp_path / "put.json"
-        put.unlink(missing_ok=True)
-        (tmp_path / "images.json").write_text(json.dumps(images))
-        fake = tmp_path / "bin" / "aws"
-        fake.parent.mkdir(exist_ok=True)
-        fake.write_text(
-            FAKE_AWS.format(python=sys.executable, images=str(tmp_path / "images.json"), put=str(put))
-        )
-        fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
-        work = tmp_path / released
-        work.mkdir()
-        definitions = [
-            {"name": "demo-app-stage-app", "imageUri": f"1.dkr.ecr.eu-west-1.amazonaws.com/r:{released}"}
-        ]
-        (work / "imagedefinitions.json").write_text(json.dumps(definitions))
-        # A shell of its own for each: whether CodePipeline keeps one for all is not documented.
-        output = ""
-        for command in action["Commands"]:
-            done = subprocess.run(
-                ["sh", "-c", command.replace("<Repository>", "demo-app-stage")],
-                cwd=work,
-                env={"PATH": f"{fake.parent}:{os.environ['PATH']}"},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            output += done.stdout + done.stderr
-            if done.returncode:
-                return done.returncode, output, None
-        return 0, output, json.loads(put.read_text()) if put.exists() else None
-
-    return run
-
-
-def test_the_moving_tag_follows_a_release_that_serves(advance: Callable[..., Any]) -> None:
-    manifest = '{\n   "schemaVersion": 2, "say": "it\'s \\u00fc"\n}'
-    code, _, put = advance(
-        "abc-1",
-        [
-            {"tag": "abc-1", "digest": "sha256:new", "manifest": manifest},
-            {"tag": "moving", "digest": "sha256:old", "manifest": "{}"},
-        ],
-    )
-
-    assert code == 0
-    assert put == {
-        "repositoryName": "demo-app-stage",
-        "imageTag": "moving",
-        "imageDigest": "sha256:new",
-        "imageManifest": manifest,
-        "imageManifestMediaType": "application/vnd.oci.image.manifest.v1+json",
+    https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ActionDeclaration.html
+    """
+    longest = {
+        "PlatformName": "p" * 30,
+        "AppName": "a" * 24,
+        "AppEnv": "stage",
+        "PromotedFrom": "stage",
+        "EcrTag": "t" * 128,
     }
+    (command,) = stages(stack("pipeline", **longest))[stage_name][action]["Commands"]
 
-
-def test_a_first_release_gets_the_moving_tag(advance: Callable[..., Any]) -> None:
-    code, _, put = advance("abc-1", [{"tag": "abc-1", "digest": "sha256:new", "manifest": "{}"}])
-
-    assert (code, put["imageTag"]) == (0, "moving")
-
-
-def test_a_tag_that_is_there_is_left_alone(advance: Callable[..., Any]) -> None:
-    same = [{"tag": tag, "digest": "sha256:new", "manifest": "{}"} for tag in ("abc-1", "moving")]
-
-    assert advance("abc-1", same) == (0, "moving is abc-1 already.\n", None)
-
-
-def test_a_buildspec_that_moves_the_tag_itself_does_no_harm(advance: Callable[..., Any]) -> None:
-    code, _, put = advance("moving", [{"tag": "moving", "digest": "sha256:new", "manifest": "{}"}])
-
-    assert (code, put) == (0, None)
-
-
-def test_a_release_without_an_image_fails_the_action(advance: Callable[..., Any]) -> None:
-    code, output, _ = advance("abc-1", [{"tag": "moving", "digest": "sha256:old", "manifest": "{}"}])
-
-    assert code == 1
-    assert "There is no image abc-1 in demo-app-stage." in output
-
-
-def test_commands_are_what_codepipeline_takes(stack: Callable[..., Any]) -> None:
-    """Single lines of at most 1000 characters, at most 50, and no tool that a laptop may lack."""
-    commands = stages(stack("pipeline", AppName="a" * 24))["Deploy"]["AdvanceTag"]["Commands"]
-
-    assert len(commands) <= 50
-    for command in commands:
-        assert "\n" not in command
-        assert len(command.replace("<Repository>", "a" * 30)) <= 1000
-        assert command.split()[0] in {"aws", "python3", "test"}
+    assert "\n" not in command
+    # An export of the longest name that a bucket may have stands for each import.
+    assert len(re.sub("<import [^>]+>", "b" * 63, command).replace("<Repository>", "a" * 30)) <= 1000
+    assert command.startswith('cd "$(mktemp -d)" && aws s3 cp ')
+    channel = SINK_BUILD.channel_key(1, "stage")
+    assert f"s3://<import {'p' * 30}-PipelineS3Bucket>/{channel} sink-build.pyz && " in command
+    assert f" && python3 -I sink-build.pyz {action.lower()} " in command
+    assert command.count("python3") == 1

@@ -21,6 +21,7 @@ _NO_RUNTIME = re.compile(
     r"The platform has no runtime image for Python (?P<version>\d+\.\d+)\b"
     r"(?:.*: invoke runtimes\.publish --runtime (?P=version)(?P<flags>(?: --architecture \w+)?))?"
 )
+_SINK_BUILD = re.compile(r"sink-build [a-z]+: (?P<sentence>\S.*)")
 _MESSAGE = re.compile(r"Error while executing command: (.*?)\. Reason: exit status (\d+)", re.DOTALL)
 
 
@@ -53,6 +54,15 @@ def find_missing_runtime(lines: Sequence[str]) -> tuple[str, str]:
     """
     found = next((found for line in lines if (found := _NO_RUNTIME.search(line))), None)
     return (found["version"], found["flags"] or "") if found else ("", "")
+
+
+def find_sink_build_sentence(lines: Sequence[str]) -> str:
+    """Return what a command of ``sink-build`` has failed of, "" if the lines end in no such failure.
+
+    It is the program's last line: ``sink-build admit: …``.
+    """
+    found = _SINK_BUILD.fullmatch(lines[-1]) if lines else None
+    return found["sentence"] if found else ""
 
 
 def shorten_command(command: str) -> str:

@@ -10,7 +10,12 @@ from collections.abc import Generator
 from datetime import datetime, timedelta
 
 from the_sink.aws.session import Aws
-from the_sink.deploy.build_log import find_evidence, find_missing_runtime, shorten_message
+from the_sink.deploy.build_log import (
+    find_evidence,
+    find_missing_runtime,
+    find_sink_build_sentence,
+    shorten_message,
+)
 from the_sink.deploy.exceptions import find_exception, shorten_line
 from the_sink.deploy.failed_tasks import LOG_LINES, FailedTask, find_failed_task, say_more
 from the_sink.deploy.follow import Followed, explain_superseded
@@ -175,6 +180,8 @@ def _explain_build(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, N
 def _explain_commands(aws: Aws, run: ActionRun) -> Generator[Event, None, tuple[str, str]]:
     if shown := find_evidence(_read_log(aws, run.log_group, run.log_stream), LOG_LINES):
         yield _show(f"What the commands said last ({run.log_group})", shown)
+    if sentence := find_sink_build_sentence(shown):
+        return sentence, "Nothing was rolled out by this action. Mend the cause, then deploy again."
     return f"{shorten_message(_said(run))}.", "Mend the cause, then deploy again."
 
 

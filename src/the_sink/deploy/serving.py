@@ -11,7 +11,12 @@ from the_sink.errors import SinkError
 from the_sink.models import ActionRun, Serving, Stack
 from the_sink.naming import Names, commit_of_image_tag
 
+ADMITTED_ARTIFACT = "AdmittedOutput"
+"""What UpdateService deploys: images by their digests. A pipeline of a platform before 1.1 has none."""
+
 BUILD_ARTIFACT = "BuildOutput"
+"""What Build wants to deploy: images by their tags, as a rule."""
+
 IMAGE_DEFINITIONS = "imagedefinitions.json"
 
 
@@ -78,14 +83,22 @@ def find_problem(serving: Serving | None, digest: str) -> str:
 def describe_release_image(aws: Aws, names: Names, actions: tuple[ActionRun, ...]) -> str:
     """Return the digest of the image that a run of the pipeline deployed.
 
-    Build names it in ``imagedefinitions.json``, which UpdateService deploys; the registry knows its digest.
+    Admit names its digest in ``imagedefinitions.json``, which UpdateService deploys. In a pipeline that was
+    bootstrapped before there was an admission Build names a tag there, and the registry knows the digest.
 
     Raises:
         SinkError: the run's artifact or its image no longer exists, or the image's tag, in a buildspec of
             the earlier platform the same for every commit, was moved by a later build.
     """
-    named = ((found, run) for run in actions if (found := _image_of(aws, names, run)))
+    named = (
+        (found, run)
+        for artifact in (ADMITTED_ARTIFACT, BUILD_ARTIFACT)
+        for run in actions
+        if (found := _image_of(aws, names, run, artifact))
+    )
     uri, build = next(named, ("", None))
+    if "@" in uri:
+        return uri.partition("@")[2]
     repository, _, tag = uri.rpartition(":")
     image = aws.registry.image(repository.rpartition("/")[2], tag=tag) if tag else None
     if image is None:
@@ -104,8 +117,8 @@ def describe_release_image(aws: Aws, names: Names, actions: tuple[ActionRun, ...
     return image.digest
 
 
-def _image_of(aws: Aws, names: Names, run: ActionRun) -> str:
-    bucket, key = run.artifacts.get(BUILD_ARTIFACT, ("", ""))
+def _image_of(aws: Aws, names: Names, run: ActionRun, artifact_name: str) -> str:
+    bucket, key = run.artifacts.get(artifact_name, ("", ""))
     if not key or run.status != "Succeeded":
         return ""
     with zipfile.ZipFile(io.BytesIO(aws.objects.read(bucket, key))) as artifact:

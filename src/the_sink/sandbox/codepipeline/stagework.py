@@ -161,6 +161,10 @@ class StageWork:
                     key: resolve_variables(value, namespaces)
                     for key, value in action["configuration"].items()
                 }
+                if "commands" in action:
+                    # https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-Commands.html
+                    commands = [resolve_variables(command, namespaces) for command in action["commands"]]
+                    action = {**action, "commands": commands}
             except Unresolved as error:
                 raise ActionFailed("InvalidActionConfiguration", str(error)) from error
             inputs = {

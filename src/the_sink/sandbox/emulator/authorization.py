@@ -37,6 +37,7 @@ def install() -> None:
     iam_actions.SERVICE_TO_IAM_NAMESPACE["codepipeline"] = "codepipeline"
     _be_reached_by_tls()
     _find_resources()
+    _find_write_conditions()
     _check_further()
     _name_resources()
 
@@ -73,6 +74,25 @@ def _find_resources() -> None:
         )
 
     iam_actions.extract_resource_arn = extract_resource_arn
+
+
+def _find_write_conditions() -> None:
+    """What a write to S3 demands of the key is a condition key of its policy.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+    """
+    find = iam_actions._s3_object_context
+
+    def find_with_demands(
+        iam_action: str, query_params: dict[str, Any], path: str, headers: dict[str, str]
+    ) -> dict[str, Any]:
+        context: dict[str, Any] = find(iam_action, query_params, path, headers)
+        if iam_action == "s3:PutObject":
+            demands = ("if-match", "if-none-match")
+            context |= {f"s3:{name}": headers[name] for name in demands if headers.get(name)}
+        return context
+
+    iam_actions._s3_object_context = find_with_demands
 
 
 def _check_further() -> None:

@@ -11,7 +11,7 @@ ministack reads account and region from.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class Registry:
     def install(self) -> None:
         """Keep layers on disk, and hand them out where this sandbox is."""
         ecr._get_download_url_for_layer = self._download_url
+        ecr._resolve_manifest = _find_what_was_put(ecr._resolve_manifest)
         get_state, reset = ecr.get_state, ecr.reset
         layers = ecr._layer_blobs = Layers(self._blobs)
 
@@ -113,6 +114,22 @@ class Registry:
             await send(message)
 
         await ministack_app.app(inner, receive, send_scoped)
+
+
+def _find_what_was_put(resolve: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
+    """Let an image be pulled by its digest that PutImage has made and no push."""
+
+    def resolve_all(name: str, reference: str) -> Any:
+        found = resolve(name, reference)
+        if found[0] is not None:
+            return found
+        images = ecr._images.get(name, [])
+        put = next((each for each in images if each["imageDigest"] == reference), None)
+        if put is None:
+            return found
+        return reference, put["imageManifest"].encode(), put["imageManifestMediaType"]
+
+    return resolve_all
 
 
 class Blobs:

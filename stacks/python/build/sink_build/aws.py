@@ -35,7 +35,7 @@ class Aws:
     """
 
     def __init__(self, region: str, environ: Mapping[str, str]) -> None:
-        self._region = region
+        self.region = region
         self._environ = environ
 
     def call(self, *words: str) -> Any:
@@ -55,7 +55,7 @@ class Aws:
         Raises:
             Refused: AWS did not do it.
         """
-        answer = ask(["aws", *words, "--region", self._region], self._environ)
+        answer = ask(["aws", *words, "--region", self.region], self._environ)
         if answer.code == 0:
             return answer.out
         found = _REFUSAL.search(answer.err)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Callable
 
-from sink_build import login
+from sink_build import admit, login, record
 from sink_build.errors import CommandFailed
 
 
@@ -28,6 +28,8 @@ class Command:
 
 COMMANDS: Mapping[str, Command] = {
     "login": Command("log in to the registry and find the runtime image", login.run),
+    "admit": Command("let only an image of this commit's own build or of the ledger roll out", admit.run),
+    "record": Command("move the tag to what serves, and write the release into the ledger", record.run),
 }
 
 
