@@ -2,8 +2,8 @@
 
 The work that nobody can avoid, done by hand in the same run: the app's locked dependencies go into a fresh
 environment (the package cache is warm) and the app is started by container-init until it answers, once
-for Build's look at its image and once for the new task. The pipeline itself has Build, Admit,
-CloudFormation, UpdateService and Record, and is measured by its own clock; the whole ``invoke deploy`` is printed too.
+for Build's look at its image and once for the new task. The pipeline itself has Build, Admit, CloudFormation,
+UpdateService and Record, and is measured by its own clock; the whole ``invoke deploy`` is printed too.
 Bound: 10 s where processes play the containers, 15 s with a Docker Engine.
 
 The half with an engine builds its runtime from an image that the engine has, local/python:3.13 or the one
