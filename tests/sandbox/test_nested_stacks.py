@@ -33,6 +33,7 @@ def test_templates_are_found_by_their_virtual_host_address(pipelines: Pipelines,
     [
         ("https://b-1.s3.amazonaws.com/a/b.yml", "https://s3.amazonaws.com/b-1/a/b.yml"),
         ("https://b.c.s3.eu-west-1.amazonaws.com/a%20b", "https://s3.amazonaws.com/b.c/a b"),
+        ("https://b-1.s3.cn-north-1.amazonaws.com.cn/a", "https://s3.amazonaws.com/b-1/a"),
         ("https://b-1.s3-eu-west-1.amazonaws.com/a", "https://s3.amazonaws.com/b-1/a"),
         ("https://s3.eu-west-1.amazonaws.com/b/a", "https://s3.eu-west-1.amazonaws.com/b/a"),
         ("http://127.0.0.1:4566/b/a", "http://127.0.0.1:4566/b/a"),

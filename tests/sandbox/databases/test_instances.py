@@ -369,3 +369,24 @@ def test_a_snapshot_that_cannot_be_restored_here_fails_the_stack_and_is_said_to(
         return str(failed)
 
     assert reason("nowhere", "one") == "DBSnapshot nowhere not found."
+
+
+def test_a_database_is_not_replaced_under_its_own_name(pipelines: Pipelines, aws: Aws) -> None:
+    """By a snapshot, above all: its data would be gone."""
+    assert pipelines.stack("data", template())["StackStatus"] == "CREATE_COMPLETE"
+    with connect(secret(aws)) as connection:
+        connection.execute("create table kept (n int)")
+
+    changed = template(DBSnapshotIdentifier="before", MultiAZ=True)
+    for absent in ("DBName", "MasterUsername"):
+        del changed["Resources"]["Database"]["Properties"][absent]
+    assert pipelines.stack("data", changed)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+
+    events = pipelines.stacks.describe_stack_events(StackName="data")["StackEvents"]
+    assert [e["ResourceStatusReason"] for e in events if e["ResourceStatus"] == "UPDATE_FAILED"] == [
+        "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename "
+        "my-app-stage-db and update the stack again."
+    ]
+    assert ask(secret(aws), "select count(*) from kept") == 0
+    assert pipelines.stack("data", template(MultiAZ=True))["StackStatus"] == "UPDATE_COMPLETE"
+    assert ask(secret(aws), "select count(*) from kept") == 0

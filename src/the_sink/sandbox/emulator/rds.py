@@ -114,6 +114,7 @@ class DatabaseInstances:
             physical_id: str, old: Instance, new: Instance, stack_name: str, logical_id: str | None = None
         ) -> Any:
             old, new = _resolved(old), _resolved(new)
+            _refuse_replacement(old, new)
             before = rds._instances.get(physical_id)
             endpoint = dict(before["Endpoint"]) if before else {}
             new_id, attributes = update(physical_id, old, new, stack_name, logical_id)
@@ -296,6 +297,22 @@ def _resolved(props: Instance) -> Instance:
 
 def _sentence(error: SinkError) -> str:
     return f"{error.message} {error.hint}".strip()
+
+
+def _refuse_replacement(old: Instance, new: Instance) -> None:
+    """Refuse what CloudFormation would make another instance for, under a name that the old one has.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-name.html
+    """
+    name, snapshot = "DBInstanceIdentifier", "DBSnapshotIdentifier"
+    is_another = provisioners._requires_replacement(INSTANCE, old, new) or old.get(snapshot) != new.get(
+        snapshot
+    )
+    if is_another and old.get(name) and old.get(name) == new.get(name):
+        raise ValueError(
+            "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename "
+            f"{old[name]} and update the stack again."
+        )
 
 
 def _is_kept(snapshot: str) -> bool:
