@@ -12,6 +12,7 @@ from the_sink.aws.session import Aws
 from the_sink.config.files import Tree
 from the_sink.deploy.databases import find_taken
 from the_sink.errors import ConfigError
+from the_sink.models import Stack, StackStatus
 from the_sink.naming import Names
 from the_sink.sandbox.process import wait_until
 
@@ -177,3 +178,43 @@ def test_a_first_creation_that_fails_leaves_a_protected_database_in_the_way(
     # The stack is there now; this small app has no service for the next action.
     assert "failed in Deploy/UpdateService: Cluster not found" in cleared.err.splitlines()[-2]
     assert len(aws("rds").describe_db_instances()["DBInstances"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ({"RDSInstanceClass": "db.t4g.micro"}, "a-snapshot", "was made empty"),
+        (
+            {"RDSInstanceClass": "db.t4g.micro", "RDSSnapshotIdentifier": "a-snapshot"},
+            "",
+            "was made from a-snapshot",
+        ),
+        ({"RDSInstanceClass": "db.t4g.micro", "RDSSnapshotIdentifier": "a-snapshot"}, "a-snapshot", ""),
+        ({"RDSInstanceClass": "none"}, "a-snapshot", ""),
+    ],
+)
+def test_a_database_that_exists_is_not_made_from_another_snapshot(
+    before: dict[str, str], after: str, message: str, connection: Aws
+) -> None:
+    document = json.loads(APP_FILES[CONFIGURATION])
+    document["Parameters"] |= {"RDSInstanceClass": "db.t4g.micro", "RDSSnapshotIdentifier": after}
+    passes = "{ RDSInstanceClass: !Ref RDSInstanceClass, RDSSnapshotIdentifier: !Ref RDSSnapshotIdentifier }"
+    text = template("bucket", passes).replace(
+        "\nResources:", "\n  RDSSnapshotIdentifier: { Type: String }\nResources:", 1
+    )
+    files = {"aws/cfn-template.yml": text.encode(), CONFIGURATION: json.dumps(document).encode()}
+    status = StackStatus("UPDATE_COMPLETE")
+    stack = Stack(NAMES.app_stack, "an-id", status, parameters=before)
+
+    if not message:
+        assert find_taken(connection, NAMES, Tree(files), stack) == ""
+        return
+    with pytest.raises(ConfigError) as caught:
+        find_taken(connection, NAMES, Tree(files), stack)
+
+    assert caught.value.message == (
+        f"stage: the database my-app-stage-db {message}, and by {CONFIGURATION} RDSSnapshotIdentifier is "
+        f'"{after}": CloudFormation would have to replace the database, and refuses.'
+    )
+    snapshot = before.get("RDSSnapshotIdentifier", "")
+    assert caught.value.hint.startswith(f'Write "RDSSnapshotIdentifier": "{snapshot}" for as long as')

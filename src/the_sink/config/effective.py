@@ -29,6 +29,7 @@ PLATFORM_DEFAULTS: Mapping[str, str] = {
     "RDSInstanceClass": "db.t4g.micro",
     "RDSAllocatedStorage": "20",
     "RDSMaxAllocatedStorage": "0",
+    "RDSSnapshotIdentifier": "",
     "EcsAlbScheme": "internal",
     "UniqueDomainNameCertificateArn": "",
     "UsePlatformCertificate": "false",

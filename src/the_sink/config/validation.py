@@ -107,6 +107,22 @@ def database_class(files: Files, env: str) -> str:
     return found.value if found else ""
 
 
+def database_snapshot(files: Files, env: str) -> str | None:
+    """Return the snapshot that a release's database is made from, "" for none.
+
+    None where its files do not tell.
+
+    Args:
+        files: The release's.
+        env: The environment's name.
+    """
+    template, content = _read_release(files, env)
+    if template.problems or not platform_stacks(template.document):
+        return None
+    found = effective("RDSSnapshotIdentifier", env, template.document, template.declared, content)
+    return found.value if found else None
+
+
 def load_parameters(settings: Settings, env: str) -> Mapping[str, str]:
     """Return the values that an environment's stacks will have, of the working tree, for a task to use.
 

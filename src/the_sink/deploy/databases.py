@@ -1,4 +1,4 @@
-"""Before a release goes out: would its stack take the environment's database away?
+"""Before a release goes out: would its stack take the environment's database away, or replace it?
 
 ``none`` in place of an instance class is one word in a configuration file, and CloudFormation asks nobody:
 the stack's instance goes, with a final snapshot and without its automated backups
@@ -11,7 +11,7 @@ from __future__ import annotations
 from the_sink.aws.session import Aws
 from the_sink.config.environment_file import file_name
 from the_sink.config.files import Tree
-from the_sink.config.validation import database_class
+from the_sink.config.validation import database_class, database_snapshot
 from the_sink.deploy.stacks import unprotect_database
 from the_sink.errors import ConfigError
 from the_sink.models import Stack
@@ -30,11 +30,13 @@ def find_taken(aws: Aws, names: Names, files: Tree, app_stack: Stack | None) -> 
         app_stack: The app's stack as it stands.
 
     Raises:
-        ConfigError: RDS would not let it go, and the stack would lose it.
+        ConfigError: RDS would not let it go, and the stack would lose it; or the release names another
+            snapshot than the database was made from.
     """
     if app_stack is None or app_stack.status.is_never_created:
         return ""
     if database_class(files, names.env) != "none":
+        _check_snapshot(names, files, app_stack)
         return ""
     found = _database_of(aws, app_stack)
     if found and aws.databases.is_protected(found):
@@ -45,6 +47,26 @@ def find_taken(aws: Aws, names: Names, files: Tree, app_stack: Stack | None) -> 
             f"{unprotect_database(found)} ({_HOW_TO}).",
         )
     return found
+
+
+def _check_snapshot(names: Names, files: Tree, app_stack: Stack) -> None:
+    """Refuse what CloudFormation would refuse of a database that exists, once the release is built.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-rds-dbinstance.html
+    """
+    if app_stack.parameters.get("RDSInstanceClass", "none") == "none":
+        return
+    before = app_stack.parameters.get("RDSSnapshotIdentifier", "")
+    after = database_snapshot(files, names.env)
+    if after is None or after == before:
+        return
+    made = f"from {before}" if before else "empty"
+    raise ConfigError(
+        f"{names.env}: the database {names.database} was made {made}, and by {file_name(names.env)} "
+        f'RDSSnapshotIdentifier is "{after}": CloudFormation would have to replace the database, and '
+        "refuses.",
+        f'Write "RDSSnapshotIdentifier": "{before}" for as long as that database lives ({_HOW_TO}).',
+    )
 
 
 def describe_loss(env: str, database: str) -> str:
