@@ -123,6 +123,11 @@ STACK_ACTION = {
             "SUPERSEDED",
             "Member must have length less than or equal to 100",
         ),
+        (
+            [stage("Do", commands("Do", "if true\nthen true\nfi"))],
+            "SUPERSEDED",
+            "a command has several lines",
+        ),
         (build_stage(out="Made.Here"), "SUPERSEDED", "outputArtifacts.1.member.name' failed to satisfy"),
         (build_stage(Namespace="Made.Here"), "SUPERSEDED", "member.namespace' failed to satisfy constraint"),
     ],
@@ -137,6 +142,15 @@ def test_a_definition_that_cannot_run_fails_its_stack(
     assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
     events = pipelines.stacks.describe_stack_events(StackName="stack-shop")["StackEvents"]
     assert [event for event in events if problem in event.get("ResourceStatusReason", "")]
+
+
+def test_commands_need_a_pipeline_of_type_v2(pipelines: Pipelines) -> None:
+    with pytest.raises(pipelines.api.exceptions.PipelineNotFoundException):
+        pipelines.create("shop", [stage("Do", commands("Do", "true"))], PipelineType="V1")
+
+    events = pipelines.stacks.describe_stack_events(StackName="stack-shop")["StackEvents"]
+    told = [event.get("ResourceStatusReason", "") for event in events]
+    assert [reason for reason in told if "Commands needs the pipeline type V2 (stage Do)" in reason]
 
 
 def raw(sandbox: lifecycle.Sandbox, operation: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:

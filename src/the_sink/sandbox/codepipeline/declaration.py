@@ -131,6 +131,9 @@ def check(declaration: Declaration) -> None:
         raise _structure("The sandbox does not play the execution mode PARALLEL.")
     if declaration.get("executionMode") == "QUEUED" and declaration.get("pipelineType") != "V2":
         raise _structure("The execution mode QUEUED needs the pipeline type V2.")
+    for stage, action in actions(declaration):
+        if action["actionTypeId"]["provider"] == "Commands" and declaration.get("pipelineType") != "V2":
+            raise _action(action, f"Commands needs the pipeline type V2 (stage {stage['name']})")
     produced: set[str] = set()
     for index, stage in enumerate(stages):
         for entry in ("beforeEntry", "onSuccess", "onFailure", "blockers"):
@@ -209,14 +212,22 @@ def _check_action(action: dict[str, Any]) -> None:
     unknown = keys - found.required - found.optional
     if unknown:
         raise _action(action, f"configuration contains unknown key {', '.join(sorted(unknown))}")
-    if kind["provider"] == "Commands" and not action.get("commands"):
-        raise _action(action, "it has no commands")
+    if kind["provider"] == "Commands":
+        _check_commands(action)
     for label, artifacts, (least, most) in (
         ("input", action["inputArtifacts"], found.inputs),
         ("output", action["outputArtifacts"], found.outputs),
     ):
         if not least <= len(artifacts) <= most:
             raise _action(action, f"it takes {least} to {most} {label} artifacts and has {len(artifacts)}")
+
+
+def _check_commands(action: dict[str, Any]) -> None:
+    # https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-Commands.html
+    if not action.get("commands"):
+        raise _action(action, "it has no commands")
+    if any("\n" in command.strip() for command in action["commands"]):
+        raise _action(action, "a command has several lines, and Commands takes single ones")
 
 
 def _structure(message: str) -> ServiceError:

@@ -95,7 +95,8 @@ def _put_out(action: Mapping[str, Any]) -> frozenset[str] | None:
 def _check_references(
     stage: str, action: Mapping[str, Any], known: Mapping[str, frozenset[str] | None]
 ) -> None:
-    for namespace, name in _REFERENCE.findall(json.dumps(action["configuration"])):
+    told = json.dumps([action["configuration"], action.get("commands")])
+    for namespace, name in _REFERENCE.findall(told):
         where = f"The action {action['name']} of the stage {stage} refers to #{{{namespace}.{name}}}"
         if namespace not in known:
             raise _refused(f"{where}, but no action before it has the namespace {namespace}.")
