@@ -95,6 +95,20 @@ phases: {build: {commands: ['SEEN="$CODEBUILD_RESOLVED_SOURCE_VERSION"']}}
     assert pipelines.actions("seen", execution)["Build"]["output"]["outputVariables"]["SEEN"] == version
 
 
+@pytest.mark.parametrize("given", ["1", '{"name": "A"}', '[{"name": "A", "value": 1}]', '["A"]'])
+def test_variables_of_a_build_action_are_named_strings(pipelines: Pipelines, given: str) -> None:
+    pipelines.upload({"a.txt": "a"})
+    settings = {"ProjectName": "none", "EnvironmentVariables": given}
+    pipelines.create("odd", [stage("Build", action("Build", "Build", "CodeBuild", settings, inp="Src"))])
+
+    execution = pipelines.start("odd")
+
+    assert pipelines.ended("odd", execution) == "Failed"
+    assert pipelines.error("odd", execution, "Build")["message"] == (
+        "EnvironmentVariables must be a list of objects with a name and a value, both strings."
+    )
+
+
 def told(text: str, **more: Any) -> dict[str, Any]:
     """An approval that says the text."""
     return action("Say", "Approval", "Manual", {"CustomData": text}, **more)

@@ -100,6 +100,11 @@ def _variables(context: Context) -> list[dict[str, str]]:
         raise ActionFailed(
             "ConfigurationError", f"EnvironmentVariables is not valid JSON: {error}."
         ) from error
+    if not isinstance(given, list) or not all(_is_variable(entry) for entry in given):
+        raise ActionFailed(
+            "ConfigurationError",
+            "EnvironmentVariables must be a list of objects with a name and a value, both strings.",
+        )
     return [
         *({"type": "PLAINTEXT", **entry} for entry in given),
         {"name": "CODEBUILD_INITIATOR", "value": f"codepipeline/{run.pipeline}", "type": "PLAINTEXT"},
@@ -109,6 +114,10 @@ def _variables(context: Context) -> list[dict[str, str]]:
             "type": "PLAINTEXT",
         },
     ]
+
+
+def _is_variable(entry: Any) -> bool:
+    return isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("name", "value"))
 
 
 def _failure(build: dict[str, Any]) -> str:
