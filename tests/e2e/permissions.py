@@ -28,6 +28,10 @@ BUILDS = (
 )
 STACK_TAGS = "beside the statement stands where AWS has it; the sandbox asks for CreateStack alone"
 LAYERS = "what this machine has pushed it need not pull; a fresh build host of AWS has no layer"
+GROUPS = (
+    "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatchlogs.html has a "
+    "group without its streams; the sandbox names a stream of it"
+)
 EXEC = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html; the sandbox has no agent"
 
 UNPLAYED: dict[Permission, str] = {
@@ -53,6 +57,9 @@ UNPLAYED: dict[Permission, str] = {
     ("PipelineRole", "LogCommands", "logs:CreateLogGroup"): (
         "https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-Commands.html asks for it"
     ),
+    ("PipelineRole", "LogCommands", "Resource 1"): GROUPS,
+    ("BuildRole", "WriteLog", "Resource 1"): GROUPS,
+    ("ExecutionRole", "WriteLog", "Resource 1"): GROUPS,
     ("BuildRole", "ExchangeArtifacts", "s3:GetObjectVersion"): BUILDS,
     ("BuildRole", "ReadArtifactBucket", "s3:GetBucketAcl"): BUILDS,
     ("BuildRole", "ReadArtifactBucket", "s3:GetBucketLocation"): BUILDS,
