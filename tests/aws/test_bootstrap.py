@@ -308,7 +308,7 @@ def promoted_from(connection: Aws, app: Path, stage: str, uat: str) -> str:
         settings,
         settings.environment("uat"),
         lambda _environment: connection,
-        parameters={"EcrTag": "uat", "RuntimeVersion": "3.13"},
+        parameters={"EcrTag": "uat", "RuntimeVersion": "3.13", "PermissionsBoundaryArn": ""},
         tags={},
         version="1.0.0",
         repository="",
@@ -389,3 +389,137 @@ def test_a_pipeline_is_told_whose_the_network_is(invoke: Any, app: Path, platfor
 
     assert invoke(app, "bootstrap", "--env", "stage", "--sandbox").code == 0
     assert parameters(aws)["VpcOwnerId"] == "210987654321"
+
+
+BOUNDARY = "arn:aws:iam::000000000000:policy/the-sink-my-app-stage-boundary"
+
+
+def boundaries(aws: Any) -> dict[str, str]:
+    """The boundary of each role of stage's pipeline stack, by its logical name."""
+    found = aws("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+    roles = {
+        each["LogicalResourceId"]: aws("iam").get_role(RoleName=each["PhysicalResourceId"])["Role"]
+        for each in found
+        if each["ResourceType"] == "AWS::IAM::Role"
+    }
+    return {
+        name: role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "")
+        for name, role in roles.items()
+    }
+
+
+def choose_boundary(app: Path, chosen: str) -> None:
+    settings = app / "sink.toml"
+    text = settings.read_text().replace('permissions_boundary = "none"\n', "")
+    stage = "[environments.stage]\n"
+    settings.write_text(text.replace(stage, f"{stage}{chosen}"))
+
+
+def test_a_new_environment_is_under_a_boundary_of_its_own(
+    invoke: Any, app: Path, platform: str, aws: Any
+) -> None:
+    ended = invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+
+    assert ended.code == 0, ended.err
+    assert set(boundaries(aws).values()) == {BOUNDARY}
+    assert parameters(aws)["PermissionsBoundaryArn"] == "platform"
+    assert "have no permissions boundary" not in ended.err
+    assert aws("iam").get_policy(PolicyArn=BOUNDARY)["Policy"]["PolicyName"].endswith("-boundary")
+
+
+def test_an_environment_that_is_there_without_one_is_asked_about(
+    invoke: Any, app: Path, platform: str, aws: Any
+) -> None:
+    choose_boundary(app, 'permissions_boundary = "none"\n')
+    invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+    before = boundaries(aws)
+    choose_boundary(app, "")
+
+    refused = invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+    untouched = boundaries(aws)
+    ended = invoke(app, "bootstrap", "--env", "stage", "--sandbox", "--yes")
+
+    assert set(before.values()) == {""}
+    assert refused.code == 2
+    said = refused.err.splitlines()
+    first = said.index("These roles of stage have no permissions boundary:")
+    assert len(said[first + 1 : -3]) == len(before)
+    assert all(line.startswith(f"  {STACK}-") for line in said[first + 1 : -3])
+    assert said[-3:] == [
+        'To leave them so, write permissions_boundary = "none" under [environments.stage] of sink.toml and '
+        '"PermissionsBoundaryArn": "" into aws/cfn-template-configuration-stage.json.',
+        "Put the boundary on them, the app's own with its next deploy? There is no terminal to ask at.",
+        "If you mean it, add --yes.",
+    ]
+    assert untouched == before
+    assert ended.code == 0, ended.err
+    assert set(boundaries(aws).values()) == {BOUNDARY}
+    again = invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+    assert "have no permissions boundary" not in again.err
+
+
+GITHUB = """
+[github]
+repository = "acme/my-app"
+owner_id = "123456"
+repository_id = "456789"
+"""
+
+
+def test_a_repository_that_the_platform_does_not_trust_is_refused(
+    invoke: Any, app: Path, platform: str, aws: Any
+) -> None:
+    (app / "sink.toml").write_text((app / "sink.toml").read_text() + GITHUB)
+
+    ended = invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+
+    assert ended.code == 2
+    assert ended.err.splitlines()[-2:] == [
+        "The platform the-sink trusts no GitHub organisation, and sink.toml names acme/my-app.",
+        "In the platform's repository: invoke platform.bootstrap --parameter GitHubOrganization=acme "
+        "--sandbox",
+    ]
+
+
+def test_workflows_of_the_repository_get_a_role_of_their_own(
+    invoke: Any, app: Path, platform: str, aws: Any
+) -> None:
+    provider = "arn:aws:iam::000000000000:oidc-provider/token.actions.githubusercontent.com"
+    trust_organization(aws, "acme", provider)
+    (app / "sink.toml").write_text((app / "sink.toml").read_text() + GITHUB)
+
+    ended = invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+
+    assert ended.code == 0, ended.err
+    (line,) = [line for line in ended.out.splitlines() if line.startswith("  GitHubRoleArn: ")]
+    arn = line.removeprefix("  GitHubRoleArn: ")
+    assert f"On GitHub: gh variable set SINK_ROLE_ARN --env stage --body {arn}" in ended.err.splitlines()
+    trust = aws("iam").get_role(RoleName=arn.rpartition("/")[2])["Role"]["AssumeRolePolicyDocument"]
+    (statement,) = trust["Statement"]
+    assert statement["Principal"] == {"Federated": provider}
+    assert statement["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"] == (
+        "repo:acme@123456/my-app@456789:environment:stage"
+    )
+    settings = (app / "sink.toml").read_text()
+    (app / "sink.toml").write_text(settings.replace("acme/my-app", "else/my-app"))
+    other = invoke(app, "bootstrap", "--env", "stage", "--sandbox")
+    assert other.err.splitlines()[-2:] == [
+        "The platform the-sink lets repositories of acme deploy, and sink.toml names else/my-app.",
+        "Correct repository in the table [github] of sink.toml.",
+    ]
+
+
+def trust_organization(aws: Any, organization: str, provider: str) -> None:
+    """Let the small platform of these tests have what ``GitHubOrganization`` brings."""
+    text = SMALL_PLATFORM.replace("Resources:", "  GitHubOrganization: { Type: String }\nResources:", 1) + (
+        f'  GitHubOidcProviderArn:\n    Value: "{provider}"\n'
+        '    Export: { Name: !Sub "${PlatformName}-GitHubOidcProviderArn" }\n'
+    )
+    aws("cloudformation").update_stack(
+        StackName="the-sink-platform",
+        TemplateBody=text,
+        Parameters=[{"ParameterKey": "GitHubOrganization", "ParameterValue": organization}],
+    )
+    aws("cloudformation").get_waiter("stack_update_complete").wait(
+        StackName="the-sink-platform", WaiterConfig={"Delay": 1, "MaxAttempts": 20}
+    )

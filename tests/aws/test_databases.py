@@ -65,6 +65,15 @@ def template(bucket: str, passed: str) -> str:
     return text.replace("Resources:", "  RDSInstanceClass: { Type: String, Default: none }\nResources:")
 
 
+@pytest.fixture(autouse=True)
+def unbounded(app: Path) -> None:
+    """The nested stack of these tests is smaller than the platform's: it takes no boundary."""
+    settings = app / "sink.toml"
+    stage = "[environments.stage]\n"
+    settings.write_text(settings.read_text().replace(stage, f'{stage}permissions_boundary = "none"\n'))
+    commit(app, "Without a boundary")
+
+
 @pytest.fixture
 def database(invoke: Any, app: Path, platform_bucket: str, aws: Any) -> str:
     """An environment whose stack stands, with a database by the platform's default; its identifier."""

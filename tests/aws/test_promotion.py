@@ -178,7 +178,12 @@ NESTING = APP_FILES["aws/cfn-template.yml"].replace(
     Type: AWS::CloudFormation::Stack
     Properties:
       TemplateURL: !Sub "https://bucket.s3.amazonaws.com/stacks/python/cfn-template-v1-${AppEnv}.yml"
-      Parameters: { AppName: !Ref AppName, EcrTag: !Ref EcrTag, SecretsDelivery: task, Colour: blue }
+      Parameters:
+        AppName: !Ref AppName
+        EcrTag: !Ref EcrTag
+        SecretsDelivery: task
+        PermissionsBoundaryArn: platform
+        Colour: blue
 Outputs:""",
 )
 
@@ -196,7 +201,7 @@ def test_a_release_that_is_ahead_of_the_environments_platform(
         Bucket=bucket,
         Key=key,
         Body=b"Parameters: {AppName: {Type: String}, EcrTag: {Type: String}, "
-        b"SecretsDelivery: {Type: String}}",
+        b"SecretsDelivery: {Type: String}, PermissionsBoundaryArn: {Type: String}}",
     )
     behind = invoke(app, *deploy)
 
@@ -204,7 +209,8 @@ def test_a_release_that_is_ahead_of_the_environments_platform(
         Bucket=bucket,
         Key=key,
         Body=b"Parameters: {AppName: {Type: String}, EcrTag: {Type: String}, "
-        b"SecretsDelivery: {Type: String}, Colours: {Type: String, Default: red}}",
+        b"SecretsDelivery: {Type: String}, PermissionsBoundaryArn: {Type: String}, "
+        b"Colours: {Type: String, Default: red}}",
     )
     misspelt = invoke(app, *deploy)
 

@@ -20,7 +20,7 @@ import pytest
 
 from tests.e2e import permissions, planted
 from tests.e2e.processes import family_of, running
-from tests.e2e.walks import BOUNDARY, Overheard, Walk, eventually, name_boundary, use_port
+from tests.e2e.walks import Overheard, Walk, eventually, use_port
 from the_sink.naming import PUBLICATIONS, Names, runtime_repository
 from the_sink.resources import platform_version
 from the_sink.sandbox import lifecycle
@@ -117,7 +117,6 @@ class TestJourney:
         walk.client("secretsmanager").put_secret_value(
             SecretId=NAMES.secret, SecretString=json.dumps({"PLANTED": PLANTED.value})
         )
-        name_boundary(walk.journey.app)
         walk.journey.change_app()
         walk.commits.append(walk.journey.head())
         with planted.Arguments() as arguments:
@@ -220,7 +219,6 @@ class TestJourney:
 
     def test_prod_waits_for_an_approval(self, walk: Walk) -> None:
         """Somebody lets the run on, and prod serves what uat does, all of it under a boundary."""
-        walk.make_boundary()
         walk.journey.bootstrap("prod")
         walk.journey.deploy_with_approval("prod")
 
@@ -234,7 +232,8 @@ class TestJourney:
         roles = [r["RoleName"] for r in iam.list_roles()["Roles"] if f"/{APP}/prod/" in r["Path"]]
         read = [iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"] for role in roles]
         bounded = [each["PermissionsBoundaryArn"] for each in read]
-        assert bounded == [BOUNDARY] * len([*permissions.ROLES, "StackRole"])
+        own = f"arn:aws:iam::{lifecycle.ACCOUNT_ID}:policy/the-sink-{APP}-prod-boundary"
+        assert bounded == [own] * len([*permissions.ROLES, "StackRole"])
 
     def test_the_platforms_change_arrives_beside_the_teams_own(self, walk: Walk) -> None:
         """Files that both have edited hold both; stage runs both, uat neither."""

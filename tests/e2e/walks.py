@@ -22,9 +22,6 @@ from the_sink.tasks.journey import APP, Journey, fetch
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-BOUNDARY = f"arn:aws:iam::{lifecycle.ACCOUNT_ID}:policy/the-sink-boundary-{APP}-prod"
-"""What the roles of prod may do at most: the example of docs/how-to/set-a-permissions-boundary.md."""
-
 
 class Overheard(Journey):
     """A journey that keeps what every command has said, to look through it in the end."""
@@ -45,19 +42,6 @@ class Overheard(Journey):
         )
         self.hear(f"\n({cwd.name}) $ {' '.join(command)}\n{done.stdout}{done.stderr}")
         self._require(command, done.returncode)
-
-
-def name_boundary(app: Path) -> None:
-    """Name prod's boundary in both places where the page has it."""
-    settings = app / "sink.toml"
-    text = settings.read_text()
-    assert text.count("[environments.prod]\n") == 1
-    named = f'[environments.prod]\npermissions_boundary = "{BOUNDARY}"\n'
-    settings.write_text(text.replace("[environments.prod]\n", named))
-    file = app / "aws/cfn-template-configuration-prod.json"
-    content = json.loads(file.read_text())
-    content["Parameters"]["PermissionsBoundaryArn"] = BOUNDARY
-    file.write_text(json.dumps(content, indent=2) + "\n")
 
 
 class Walk:
@@ -123,20 +107,6 @@ class Walk:
         )
         self.journey.said += [done.stdout, done.stderr]
         return done
-
-    def make_boundary(self) -> None:
-        """Make prod's boundary, as the page says."""
-        cloudformation, name = self.client("cloudformation"), f"{APP}-prod-boundary"
-        given = {"PlatformName": "the-sink", "AppName": APP, "AppEnv": "prod"}
-        cloudformation.create_stack(
-            StackName=name,
-            TemplateBody=(CHECKOUT / "stacks/examples/permissions-boundary.yml").read_text(),
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
-            Capabilities=["CAPABILITY_NAMED_IAM"],
-        )
-        cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
-        (outputs,) = (s["Outputs"] for s in cloudformation.describe_stacks(StackName=name)["Stacks"])
-        assert [output["OutputValue"] for output in outputs] == [BOUNDARY]
 
     def places(self, secret: Any) -> set[str]:
         """Every kind of place in the sandbox's state that has a planted secret; ids are ``*``."""

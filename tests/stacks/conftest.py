@@ -30,7 +30,6 @@ FILES = {
     "platform": "stacks/platform/cfn-template.yml",
     "python": "stacks/python/cfn-template.yml",
     "pipeline": "stacks/python/pipeline.yml",
-    "boundary": "stacks/examples/permissions-boundary.yml",
 }
 ANSWERS = {
     "app_name": "demo-app",

@@ -24,7 +24,6 @@ EVERYTHING: dict[str, dict[str, str]] = {
     "platform": {
         "GitHubOrganization": "acme",
         "NetworkEgress": "nat-per-zone",
-        "PermissionsBoundaryArn": BOUNDARY,
     },
     "python": {
         "SecretsDelivery": "task",
@@ -37,6 +36,7 @@ EVERYTHING: dict[str, dict[str, str]] = {
         "NotificationTopicArn": "arn:aws:sns:eu-west-1:1:t",
         "RequireApproval": "true",
         "PromotedFrom": "stage",
+        "GitHubRepository": "acme/demo-app",
     },
 }
 """Parameters with which each template makes every role and statement it has."""
@@ -120,6 +120,8 @@ def statements(stack: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every IAM statement of a stack's roles and resource policies, with the resource that holds it."""
     for logical_id, resource in stack.resources.items():
         properties = resource["Properties"]
+        if logical_id == "Boundary":
+            continue  # it gives nothing, and test_boundary looks at it
         is_role = resource["Type"] == "AWS::IAM::Role"
         documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])] if is_role else []
         documents += [

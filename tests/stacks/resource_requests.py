@@ -216,6 +216,10 @@ def _context(made: Made, operation: str, action: str) -> dict[str, str]:
         is_there = operation != "create" or group is not made.properties
         by_stack = {BY_STACK: f"{made.app_stack}-StackPython-1A2B3C4D"} if is_there else {}
         return {"ec2:Vpc": arn("ec2", f"vpc/{group['VpcId']}"), **by_stack}
+    if action.startswith("elasticloadbalancing:") and made.type.endswith("::TargetGroup"):
+        # Whose tags come with its creation, so that it may have none of them yet.
+        is_there = operation != "create"
+        return {BY_STACK: f"{made.app_stack}-StackPython-1A2B3C4D"} if is_there else {}
     if action.startswith("application-autoscaling:"):
         target = made.properties
         return {

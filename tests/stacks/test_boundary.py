@@ -1,4 +1,4 @@
-"""The example of a permissions boundary: every role still does its work under it, and no app's role more.
+"""The permissions boundary of an environment: every role does its work under it, and no app's role more.
 
 It bounds the roles of the delivery too, StackRole among them, and is evaluated with each.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -25,9 +26,9 @@ from .policies import (
 )
 from .resource_requests import EVERYTHING, needs, requests, stack_role
 
-BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/the-sink-boundary-demo-app-stage"
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/the-sink-demo-app-stage-boundary"
 ROLES = {
-    "pipeline": ("PipelineRole", "BuildRole", "StackRole", "EventRole"),
+    "pipeline": ("PipelineRole", "BuildRole", "StackRole", "EventRole", "GitHubRole"),
     "python": ("ExecutionRole", "TaskRole"),
 }
 ADMINISTRATOR = [{"Sid": "Everything", "Effect": "Allow", "Action": "*", "Resource": "*"}]
@@ -49,8 +50,8 @@ def arn(service: str, resource: str) -> str:
 
 @pytest.fixture
 def boundary(stack: Callable[..., Any]) -> list[dict[str, Any]]:
-    """The example's statements, for demo-app in stage."""
-    policy = stack("boundary").properties("Boundary")
+    """Its statements, for demo-app in stage."""
+    policy = stack("pipeline").properties("Boundary")
     assert BOUNDARY.endswith(f":policy/{policy['ManagedPolicyName']}")
     return list(policy["PolicyDocument"]["Statement"])
 
@@ -92,6 +93,7 @@ def known(stack: Callable[..., Any]) -> dict[str, str]:
         "<import demo-app-stage-SecretArn>": secret(stack("pipeline").properties("SecretCore")["Name"]),
         "<DatabaseSecret.Id>": secret(stack("python").properties("DatabaseSecret")["Name"]),
         "<StackRole.Arn>": STACK_ROLE,
+        "<Boundary>": BOUNDARY,
     }
 
 
@@ -120,9 +122,14 @@ def test_no_role_loses_what_the_platform_gives_it(
     more = (
         {"SecretsDelivery": "task", "EnableExec": "true"}
         if template == "python"
-        else {"RequireApproval": "true", "NotificationTopicArn": arn("sns", "topic")}
+        else {
+            "RequireApproval": "true",
+            "NotificationTopicArn": arn("sns", "topic"),
+            "GitHubRepository": "acme/demo-app",
+            "PermissionsBoundaryArn": "platform",
+        }
     )
-    resolved = stack(template, **more, PermissionsBoundaryArn=BOUNDARY)
+    resolved = stack(template, **{"PermissionsBoundaryArn": BOUNDARY, **more})
     statements = json.loads(
         re.sub(
             "<[^>]+>",
@@ -179,6 +186,13 @@ def of_app(app: str, env: str) -> list[Request]:
         request("s3:PutObject", f"arn:aws:s3:::the-sink-artifacts-{name}-1a2b3c4d/x/SourceOutp/y"),
         request("sts:AssumeRole", role_arn(f"apps/{app}/{env}", "TaskRole")),
         request("sts:AssumeRole", role_arn(f"delivery/{app}/{env}", "StackRole")),
+        request("dynamodb:GetItem", arn("dynamodb", f"table/{name}-Orders-1A2B")),
+        request("s3:GetObject", f"arn:aws:s3:::{name}-reports-1a2b/2026/11.csv"),
+        request("s3:ListBucket", f"arn:aws:s3:::{name}-reports-1a2b"),
+        request("s3:PutBucketPolicy", f"arn:aws:s3:::{name}-reports-1a2b"),
+        request("sns:Publish", arn("sns", f"{name}-Told-1A2B")),
+        request("sqs:SendMessage", arn("sqs", f"{name}-Jobs-1A2B")),
+        request("rds-db:connect", arn("rds-db", f"dbuser:db-{name}/postgres")),
     ]
 
 
@@ -190,6 +204,8 @@ def of_app(app: str, env: str) -> list[Request]:
         ("demo-app-stage", "prod"),
         ("demo-app-stage-secret", "prod"),
         ("demo-app-stage-database", "stage"),
+        ("demo-app-stage-two", "uat"),
+        ("demo-app-two", "stage"),
     ],
 )
 def test_a_role_of_the_app_that_may_do_everything_reaches_no_other_app(
@@ -202,7 +218,69 @@ def test_of_its_own_app_it_reaches_what_a_task_needs(bounded: Callable[..., bool
     """So the test above looks at something; neither releases nor stacks are among it."""
     may = {one.action for one in of_app("demo-app", "stage") if bounded(ADMINISTRATOR, one, APP_ROLE)}
 
-    assert may == {"secretsmanager:GetSecretValue", "ecr:GetDownloadUrlForLayer", "logs:PutLogEvents"}
+    assert may == {
+        "secretsmanager:GetSecretValue",
+        "ecr:GetDownloadUrlForLayer",
+        "logs:PutLogEvents",
+        "dynamodb:GetItem",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "sns:Publish",
+        "sqs:SendMessage",
+    }
+
+
+def test_every_action_that_it_names_is_one(boundary: list[dict[str, Any]]) -> None:
+    """A misspelt one bounds nothing, and nobody is told."""
+    named = {
+        action
+        for statement in boundary
+        for action in as_list(statement.get("Action", statement.get("NotAction")))
+    }
+    found = {
+        action: [
+            known for known in actions_of(action.partition(":")[0]) if fnmatchcase(known, action.lower())
+        ]
+        for action in named
+    }
+
+    assert [action for action, known in found.items() if not known] == []
+
+
+@pytest.mark.parametrize("role", [STACK_ROLE, APP_ROLE, TASK_ROLE])
+def test_no_role_becomes_another(role: str, bounded: Callable[..., bool]) -> None:
+    """Nor one of another account that would let it in."""
+    for target in (STACK_ROLE, TASK_ROLE, "arn:aws:iam::999999999999:role/theirs"):
+        assert not bounded(ADMINISTRATOR, request("sts:AssumeRole", target), role)
+
+
+def test_a_stack_makes_its_roles_under_it(stack: Callable[..., Any]) -> None:
+    """Under the one that it makes itself, where that is chosen; it is there whichever bounds them."""
+    own, another, none = (
+        stack("pipeline", PermissionsBoundaryArn=chosen) for chosen in ("platform", BOUNDARY, "")
+    )
+
+    def bounds(delivery: Any) -> set[str]:
+        roles = [r["Properties"] for r in delivery.resources.values() if r["Type"] == "AWS::IAM::Role"]
+        return {role.get("PermissionsBoundary", "") for role in roles}
+
+    def required(delivery: Any) -> Any:
+        (made,) = [s for s in role_statements(delivery, "StackRole") if s["Sid"] == "MakeRoles"]
+        return made.get("Condition")
+
+    assert (bounds(own), bounds(another), bounds(none)) == ({"<Boundary>"}, {BOUNDARY}, {""})
+    assert required(own) == {"StringEquals": {"iam:PermissionsBoundary": "<Boundary>"}}
+    assert required(another) == {"StringEquals": {"iam:PermissionsBoundary": BOUNDARY}}
+    assert required(none) is None
+    assert own.properties("Boundary") == none.properties("Boundary")
+
+
+def test_a_generated_app_names_the_one_that_its_pipelines_stack_makes(stack: Callable[..., Any]) -> None:
+    passed = stack("app", AppName="demo-app").properties("StackPython")["Parameters"]
+    none = stack("app", AppName="demo-app", PermissionsBoundaryArn="").properties("StackPython")["Parameters"]
+
+    assert passed["PermissionsBoundaryArn"] == BOUNDARY
+    assert none["PermissionsBoundaryArn"] == ""
 
 
 @pytest.mark.parametrize(
@@ -250,6 +328,6 @@ def test_nobody_takes_it_off_not_even_by_additional_policies(
 
 def test_it_fits_into_a_managed_policy(stack: Callable[..., Any]) -> None:
     """6,144 characters: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
-    longest = stack("boundary", PlatformName="p" * 30, AppName="a" * 24)
+    longest = stack("pipeline", PlatformName="p" * 30, AppName="a" * 24)
 
     assert length(longest.properties("Boundary")["PolicyDocument"]) < 6_144

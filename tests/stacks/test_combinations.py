@@ -26,6 +26,7 @@ SAMPLES = {
     "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary",
     "CertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/1",
     "GitHubOrganization": "acme",
+    "GitHubRepository": "acme@123456/demo-app@456789",
     "GitHubOidcProviderArn": "arn:aws:iam::123456789012:oidc-provider/x",
     "AppEnv": "uat",
     "UniqueDomainName": "demo.example.org",

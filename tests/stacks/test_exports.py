@@ -26,9 +26,7 @@ EXPORTS = {
     "PrivateSubnetIdsV2",
     "PublicSubnetIdsV2",
     "UserPoolId",
-    "GitHubRoleArn",
-    "GitHubUatRoleArn",
-    "GitHubProdRoleArn",
+    "GitHubOidcProviderArn",
     "CertificateArn",
 }
 

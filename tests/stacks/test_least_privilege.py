@@ -21,9 +21,17 @@ def test_these_tests_look_at_every_statement_there_is(name: str, stack: Callable
             yield from stated(each)
 
     resolved = stack(name, **EVERYTHING[name])
-    written = {(i, sid) for i, body in resolved.template["Resources"].items() for sid in stated(body)}
+    written = {
+        (i, sid)
+        for i, body in resolved.template["Resources"].items()
+        for sid in stated(body)
+        if i != "Boundary"
+    }
 
-    assert {(i, statement["Sid"]) for i, statement in statements(resolved)} == written
+    found = {(i, statement["Sid"]) for i, statement in statements(resolved)}
+    if name == "pipeline":  # where a release is promoted to, and no archive is made
+        found |= {(i, s["Sid"]) for i, s in statements(stack(name, **EVERYTHING[name], AppEnv="uat"))}
+    assert found == written
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
@@ -57,7 +65,7 @@ def test_what_reaches_beyond_the_app_gives_its_reason(name: str, stack: Callable
         and resource != EVERYTHING[name].get("NotificationTopicArn")
     ]
 
-    assert broad
+    assert bool(broad) == (name != "platform")
     for logical_id, sid in broad:
         assert reason(resolved.block(logical_id), sid), f"{logical_id}: {sid} gives no reason"
 
@@ -79,7 +87,9 @@ def test_no_role_escapes_the_boundary(name: str, stack: Callable[..., Any]) -> N
     bounded = stack(name, **EVERYTHING[name])
     roles = [r["Properties"] for r in bounded.resources.values() if r["Type"] == "AWS::IAM::Role"]
 
-    assert roles
+    assert bool(roles) == (name != "platform")
+    if name == "platform":
+        return  # every role is an app's
     assert {role["PermissionsBoundary"] for role in roles} == {BOUNDARY}
     free = stack(name, **{**EVERYTHING[name], "PermissionsBoundaryArn": ""})
     assert "PermissionsBoundary" not in str(
@@ -199,32 +209,11 @@ def test_alarms_and_scaling_are_made_under_a_policy_of_their_own(stack: Callable
     }
 
 
-@pytest.mark.parametrize(
-    ("role", "env"), [("GitHubRole", "stage"), ("GitHubUatRole", "uat"), ("GitHubProdRole", "prod")]
-)
-def test_workflows_are_bound_to_organisation_and_environment(
-    role: str, env: str, stack: Callable[..., Any]
-) -> None:
-    platform = stack("platform", GitHubOrganization="acme", GitHubRepositoryPattern="svc-*")
-    (statement,) = platform.properties(role)["AssumeRolePolicyDocument"]["Statement"]
-
-    assert statement["Principal"] == {"Federated": "<GitHubOidcProvider>"}
-    assert statement["Condition"] == {
-        "StringEquals": {"token.actions.githubusercontent.com:aud": "sts.amazonaws.com"},
-        "StringLike": {
-            "token.actions.githubusercontent.com:sub": [
-                f"repo:acme/svc-*:environment:{env}",
-                f"repo:acme@*/svc-*@*:environment:{env}",
-            ]
-        },
-    }
-
-
 def test_workflows_only_upload_and_watch(stack: Callable[..., Any]) -> None:
     changing = {
         action
-        for i, s in statements(stack("platform", GitHubOrganization="acme"))
-        if i.startswith("GitHub") and s["Action"] != "sts:AssumeRoleWithWebIdentity"
+        for i, s in statements(stack("pipeline", GitHubRepository="acme/demo-app"))
+        if i == "GitHubRole" and s["Action"] != "sts:AssumeRoleWithWebIdentity"
         for action in as_list(s["Action"])
         if not re.match(r"\w+:(Get|List|Describe|BatchGet|Filter)", action)
     }

@@ -30,7 +30,6 @@ COMBINATIONS: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "NetworkEgress": "nat-per-zone",
             "GitHubOrganization": "acme",
-            "PermissionsBoundaryArn": BOUNDARY,
             "CertificateArn": CERTIFICATE,
         },
     ),
@@ -67,6 +66,7 @@ COMBINATIONS: dict[str, tuple[str, dict[str, Any]]] = {
             "NotificationTopicArn": TOPIC,
             "PermissionsBoundaryArn": BOUNDARY,
             "AdditionalPolicyArns": [BOUNDARY],
+            "GitHubRepository": "acme@123456/demo-app@456789",
             "Architecture": "ARM64",
         },
     ),

@@ -99,7 +99,11 @@ def test_the_app_passes_every_parameter_on(stack: Callable[..., Any]) -> None:
     app, nested = stack("app").template, stack("python").template
     passed = app["Resources"]["StackPython"]["Properties"]["Parameters"]
 
-    assert passed == {name: {"Ref": name} for name in nested["Parameters"]}
+    boundary = passed.pop("PermissionsBoundaryArn")
+    assert passed == {
+        name: {"Ref": name} for name in nested["Parameters"] if name != "PermissionsBoundaryArn"
+    }
+    assert boundary["Fn::If"][::2] == ["HasPlatformBoundary", {"Ref": "PermissionsBoundaryArn"}]
     assert list(app["Parameters"]) == list(nested["Parameters"])
 
 

@@ -92,7 +92,6 @@ def test_no_two_statements_allow_the_same(stack: Callable[..., Any]) -> None:
 REACHES_OTHERS = {
     "MakeScaling": "scalable targets",
     "TagScaling": "scalable targets",
-    "MakeTargetGroups": "target groups",
     "MakeTaskDefinitions": "task definitions",
 }
 """Where StackRole can change or delete what another app has, and as what docs/resources.md confesses it.
@@ -133,6 +132,50 @@ def test_it_changes_nothing_of_another_app_but_what_the_documentation_says(
 
     assert {sid for sid, _ in reached} == REACHES_OTHERS.keys()
     assert [kind for kind in (*REACHES_OTHERS.values(), "network interfaces") if kind not in documented] == []
+
+
+@pytest.mark.parametrize(
+    "action",
+    ["AddTags", "DeleteTargetGroup", "ModifyTargetGroup", "ModifyTargetGroupAttributes", "RemoveTags"],
+)
+@pytest.mark.parametrize(
+    ("made_by", "may"),
+    [
+        ("demo-app-stage-StackPython-1A2B3C4D", True),
+        ("demo-app-stage", True),  # of the app's own template
+        ("", True),  # being made
+        ("other-app-stage-StackPython-1A2B3C4D", False),
+        ("demo-app-prod-StackPython-1A2B3C4D", False),
+        ("demo-app-stage-two", False),
+        ("the-sink-platform", False),
+    ],
+)
+def test_a_target_group_of_another_stack_is_out_of_reach(
+    made_by: str, may: bool, action: str, stack: Callable[..., Any]
+) -> None:
+    target_group = arn("elasticloadbalancing", "targetgroup/demo-a-Targe-1A2B/4")
+    asked = request(f"elasticloadbalancing:{action}", target_group, {BY_STACK: made_by} if made_by else {})
+
+    assert allows(stack_role(stack("pipeline")), asked) == may
+
+
+@pytest.mark.parametrize("action", ["CreateRule", "DeleteListener", "ModifyListener", "AddTags"])
+@pytest.mark.parametrize(
+    ("balancer", "may"),
+    [
+        ("demo-app-stage", True),
+        ("other-app-stage", False),
+        ("demo-app-prod", False),
+        ("demo-app-stage-two", False),
+    ],
+)
+def test_a_listener_of_another_load_balancer_is_out_of_reach(
+    balancer: str, may: bool, action: str, stack: Callable[..., Any]
+) -> None:
+    """Their ARNs hold the load balancer's name, which is the app's and the environment's."""
+    listener = arn("elasticloadbalancing", f"listener/app/{balancer}/0a1b/2c3d")
+
+    assert allows(stack_role(stack("pipeline")), request(f"elasticloadbalancing:{action}", listener)) == may
 
 
 VPC = arn("ec2", "vpc/<import the-sink-VpcId>")

@@ -1,4 +1,4 @@
-"""The roles of GitHub workflows can do all of ``invoke deploy``, each to its environment, and nothing else.
+"""The role of GitHub workflows can do all of ``invoke deploy`` to its app and environment, and nothing else.
 
 Which calls that is, is read from the sources: from ``plan`` and ``apply`` of the deploy through everything
 they reach, to the calls of boto3 in ``the_sink.aws``.
@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 import the_sink
-from the_sink.naming import DEFAULT_TAGS, Names, release_key, tag_key
+from the_sink.naming import DEFAULT_TAGS, ENVIRONMENTS, Names, release_key, tag_key
 
-from .policies import ACCOUNT, allows, as_list, request, role_statements
+from .policies import ACCOUNT, REGION, Request, allows, as_list, filled, request, role_statements
 
 PACKAGE = Path(the_sink.__file__).parent
 Function = tuple[str, str]
@@ -56,6 +56,7 @@ ACTIONS: dict[tuple[str, str], set[str]] = {
     ("elbv2", "describe_target_groups"): {"elasticloadbalancing:DescribeTargetGroups"},
     ("elbv2", "describe_target_health"): {"elasticloadbalancing:DescribeTargetHealth"},
     ("iam", "create_service_linked_role"): {"iam:CreateServiceLinkedRole"},
+    ("iam", "get_role"): {"iam:GetRole"},
     ("iam", "list_roles"): {"iam:ListRoles"},
     ("logs", "get_log_events"): {"logs:GetLogEvents"},
     ("rds", "describe_db_instances"): {"rds:DescribeDBInstances"},
@@ -220,16 +221,38 @@ def deploy_calls() -> set[tuple[str, str]]:
     return found
 
 
-ROLES = {"stage": "GitHubRole", "uat": "GitHubUatRole", "prod": "GitHubProdRole"}
-PIPELINES = f"arn:aws:codepipeline:eu-west-1:{ACCOUNT}"
+PIPELINES = f"arn:aws:codepipeline:{REGION}:{ACCOUNT}"
+BUCKET = "arn:aws:s3:::<import the-sink-PipelineS3Bucket>"
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture
-def granted(stack: Callable[..., Any]) -> Callable[[str], list[dict[str, Any]]]:
-    """A function that returns what an environment's role allows."""
-    resolved = stack("platform", GitHubOrganization="acme")
-    return lambda env: role_statements(resolved, ROLES[env])
+def granted(stack: Callable[..., Any]) -> Callable[..., list[dict[str, Any]]]:
+    """A function that returns what the role of demo-app in an environment allows."""
+
+    def statements(env: str, tag: str = "") -> list[dict[str, Any]]:
+        resolved = stack(
+            "pipeline",
+            AppEnv=env,
+            ArchiveTag=tag or DEFAULT_TAGS[env],
+            EcrTag=DEFAULT_TAGS[env],
+            GitHubRepository="acme/demo-app",
+        )
+        own = bucket_of("demo-app", env)
+        return filled(
+            role_statements(resolved, "GitHubRole"),
+            {"ArtifactBucket": own, "Repository": repository("demo-app", env)},
+        )
+
+    return statements
+
+
+def bucket_of(app: str, env: str) -> str:
+    return f"arn:aws:s3:::{Names(app, env).artifact_bucket}-0a1b2c3d"
+
+
+def repository(app: str, env: str) -> str:
+    return f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{Names(app, env).repository}"
 
 
 def test_the_table_knows_every_call() -> None:
@@ -250,9 +273,9 @@ def test_the_sources_are_followed_to_their_ends() -> None:
     assert not {("secretsmanager", "restore_secret"), ("cloudformation", "create_change_set")} & calls
 
 
-@pytest.mark.parametrize("env", ROLES)
+@pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_a_workflow_may_do_what_a_deploy_does_and_no_more(
-    env: str, granted: Callable[[str], list[dict[str, Any]]]
+    env: str, granted: Callable[..., list[dict[str, Any]]]
 ) -> None:
     needed = {action for call in deploy_calls() for action in ACTIONS[call]}
 
@@ -260,22 +283,83 @@ def test_a_workflow_may_do_what_a_deploy_does_and_no_more(
     assert {action for s in granted(env) for action in as_list(s["Action"])} == needed - FOR_PEOPLE
 
 
-def test_a_workflow_reads_what_a_build_made(granted: Callable[[str], list[dict[str, Any]]]) -> None:
-    """Where the digest of the release is looked up; nothing is written there."""
-    read = [r for s in granted("prod") if "s3:GetObject" in s["Action"] for r in as_list(s["Resource"])]
+def arn(service: str, resource: str) -> str:
+    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"
 
-    assert read == [
-        "<PipelineBucket.Arn>/*.zip",
-        "<PipelineBucket.Arn>/stacks/python/*.yml",
-        "<ArtifactBucket.Arn>/*",
-        "arn:aws:s3:::the-sink-artifacts-*/*",
+
+def looks(app: str, env: str) -> list[Request]:
+    """What a deploy looks at in an environment, but for its archives."""
+    names = Names(app, env)
+    return [
+        request("s3:GetObject", f"{bucket_of(app, env)}/{app}-{env}-pipel/BuildOutpu/a1B2c3D"),
+        request("codebuild:BatchGetBuilds", arn("codebuild", f"project/{names.build_project}")),
+        request("logs:GetLogEvents", arn("logs", f"log-group:{names.build_log_group}:log-stream:x")),
+        request("logs:GetLogEvents", arn("logs", f"log-group:{names.log_group}:log-stream:x")),
+        request(
+            "logs:GetLogEvents", arn("logs", f"log-group:/aws/codepipeline/{names.pipeline}:log-stream:x")
+        ),
+        request("rds:DescribeDBInstances", arn("rds", f"db:{names.database}")),
+        request("cloudformation:DescribeStackEvents", arn("cloudformation", f"stack/{names.app_stack}/0-1")),
+        request(
+            "cloudformation:DescribeStackEvents",
+            arn("cloudformation", f"stack/{names.app_stack}-StackPython-1A2B3C/0-1"),
+        ),
+        request("cloudformation:DescribeStacks", arn("cloudformation", f"stack/{names.pipeline_stack}/0-1")),
+        request("ecs:DescribeServiceDeployments", arn("ecs", f"service-deployment/{names.cluster}/x/y")),
     ]
-    artifact = "demo-app-prod-pipel/BuildOutpu/a1B2c3D"
-    bucket = f"arn:aws:s3:::{Names('demo-app', 'prod').artifact_bucket}-0a1b2c3d"
-    assert allows(granted("prod"), request("s3:GetObject", f"{bucket}/{artifact}"))
-    (own,) = [s for s in granted("prod") if s["Sid"] == "ReadBuildOutput"]
-    assert own["Condition"] == {"StringEquals": {"s3:ResourceAccount": ACCOUNT}}
-    assert allows(granted("prod"), request("ecs:DescribeTaskDefinition"))
+
+
+def promotion_looks(app: str, env: str) -> list[Request]:
+    """What a promotion looks at in the environment before."""
+    names = Names(app, env)
+    return [
+        request("codepipeline:GetPipelineState", f"{PIPELINES}:{names.pipeline}"),
+        request("codepipeline:ListPipelineExecutions", f"{PIPELINES}:{names.pipeline}"),
+        request("codepipeline:ListActionExecutions", f"{PIPELINES}:{names.pipeline}"),
+        request("cloudformation:DescribeStacks", arn("cloudformation", f"stack/{names.app_stack}/0-1")),
+        request("ecr:DescribeImages", repository(app, env)),
+        request("ecs:DescribeServices", arn("ecs", f"service/{names.cluster}/{names.service}")),
+        request("ecs:ListServiceDeployments", arn("ecs", f"service/{names.cluster}/{names.service}")),
+        request("ecs:DescribeTasks", arn("ecs", f"task/{names.cluster}/0a1b")),
+        request("ecs:ListTasks", "*", {"ecs:cluster": arn("ecs", f"cluster/{names.cluster}")}),
+    ]
+
+
+OTHERS = [
+    (app, env)
+    for app in ("other-app", "demo-app-two", "demo-app-stage", "demo-app-prod", "demo", "app")
+    for env in ENVIRONMENTS
+]
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_a_workflow_looks_at_its_own_environment_and_at_none_of_another_app(
+    env: str, granted: Callable[..., list[dict[str, Any]]]
+) -> None:
+    may = granted(env)
+    own = [*looks("demo-app", env), *promotion_looks("demo-app", env)]
+    assert [one for one in own if not allows(may, one)] == []
+
+    before = ENVIRONMENTS[: ENVIRONMENTS.index(env)]
+    assert [one for each in before for one in promotion_looks("demo-app", each) if not allows(may, one)] == []
+    for other in ENVIRONMENTS:
+        if other != env:
+            assert [one for one in looks("demo-app", other) if allows(may, one)] == [], other
+    for app, other in OTHERS:
+        asked = [*looks(app, other), *promotion_looks(app, other)]
+        assert [one for one in asked if allows(may, one)] == [], (app, other)
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_a_workflow_reads_archives_of_its_app_and_templates(
+    env: str, granted: Callable[..., list[dict[str, Any]]]
+) -> None:
+    def reads(key: str) -> bool:
+        return allows(granted(env), request("s3:GetObject", f"{BUCKET}/{key}"))
+
+    assert all(reads(key) for key in ("demo-app/latest.zip", release_key("demo-app", SHA)))
+    assert reads("stacks/python/cfn-template-v1-stage.yml")
+    assert [app for app, _ in OTHERS if reads(release_key(app, SHA)) or reads(tag_key(app, "prod"))] == []
 
 
 @pytest.mark.parametrize(
@@ -287,59 +371,75 @@ def test_a_workflow_reads_what_a_build_made(granted: Callable[[str], list[dict[s
     ],
 )
 def test_tasks_are_listed_by_their_service_whatever_iam_is_asked_about(
-    resource: str, cluster: str, may: bool, granted: Callable[[str], list[dict[str, Any]]]
+    resource: str, cluster: str, may: bool, granted: Callable[..., list[dict[str, Any]]]
 ) -> None:
     """No container instance is named, so it is ``*``: https://github.com/cdklabs/construct-hub/pull/1207."""
-    context = {"ecs:cluster": f"arn:aws:ecs:eu-west-1:{ACCOUNT}:cluster/{cluster}"} if cluster else {}
+    context = {"ecs:cluster": arn("ecs", f"cluster/{cluster}")} if cluster else {}
 
     assert allows(granted("stage"), request("ecs:ListTasks", resource, context)) == may
 
 
-@pytest.mark.parametrize("env", ROLES)
-def test_a_job_of_one_environment_deploys_to_no_other(
-    env: str, granted: Callable[[str], list[dict[str, Any]]]
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_a_job_of_one_environment_deploys_its_app_there_and_nowhere_else(
+    env: str, granted: Callable[..., list[dict[str, Any]]]
 ) -> None:
-    """A name of an app may hold another environment's: what counts is the last part."""
-    apps = ("demo-app", "prod-app", "demo-stage", "demo-uat", "demo-prod")
+    apps = ("demo-app", *(app for app, _ in OTHERS))
+    may = granted(env)
     released = {
-        other
+        (app, other)
         for app in apps
-        for other in ROLES
-        if allows(
-            granted(env), request("s3:PutObject", f"<PipelineBucket.Arn>/{tag_key(app, DEFAULT_TAGS[other])}")
-        )
+        for other in ENVIRONMENTS
+        if allows(may, request("s3:PutObject", f"{BUCKET}/{tag_key(app, DEFAULT_TAGS[other])}"))
     }
     started = {
-        other
+        (app, other)
         for app in apps
-        for other in ROLES
+        for other in ENVIRONMENTS
         if allows(
-            granted(env),
+            may,
             request("codepipeline:StartPipelineExecution", f"{PIPELINES}:{Names(app, other).pipeline}"),
         )
     }
 
-    assert released == started == {env}
+    assert released == started == {("demo-app", env)}
 
 
-@pytest.mark.parametrize("env", ROLES)
+@pytest.mark.parametrize(("env", "tag"), [("uat", "latest"), ("prod", "uat"), ("prod", "latest")])
+def test_an_environment_that_follows_anothers_archive_puts_none(
+    env: str, tag: str, granted: Callable[..., list[dict[str, Any]]]
+) -> None:
+    may = granted(env, tag)
+
+    assert [t for t in DEFAULT_TAGS.values() if allows(may, put(tag_key("demo-app", t)))] == []
+
+
+def put(key: str, *, once: bool = False) -> Request:
+    return request("s3:PutObject", f"{BUCKET}/{key}", {"s3:if-none-match": "*"} if once else {})
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
 @pytest.mark.parametrize("once", [True, False])
 def test_only_stage_adds_archives_and_none_is_written_twice(
-    env: str, once: bool, granted: Callable[[str], list[dict[str, Any]]]
+    env: str, once: bool, granted: Callable[..., list[dict[str, Any]]]
 ) -> None:
-    asked = request(
-        "s3:PutObject",
-        f"<PipelineBucket.Arn>/{release_key('demo-app', SHA)}",
-        {"s3:if-none-match": "*"} if once else {},
-    )
+    may = granted(env)
 
-    assert allows(granted(env), asked) == (env == "stage" and once)
+    assert allows(may, put(release_key("demo-app", SHA), once=once)) == (env == "stage" and once)
+    assert [app for app, _ in OTHERS if allows(may, put(release_key(app, SHA), once=once))] == []
 
 
 @pytest.mark.parametrize(
-    "key", ["stacks/python/cfn-template-v1.0.0.yml", "demo-app/other.zip", "latest.zip", "prod.zip"]
+    "key",
+    [
+        "stacks/python/cfn-template-v1.0.0.yml",
+        "demo-app/other.zip",
+        "latest.zip",
+        "prod.zip",
+        f"demo-app/{SHA}0.zip",
+        f"demo-app/{SHA}.json",
+        f"releases/demo-app/stage/{SHA}/0a1b.json",
+        f"admissions/demo-app/stage/{SHA}/0a1b.json",
+    ],
 )
-def test_a_workflow_writes_nothing_else(key: str, granted: Callable[[str], list[dict[str, Any]]]) -> None:
-    asked = request("s3:PutObject", f"<PipelineBucket.Arn>/{key}", {"s3:if-none-match": "*"})
-
-    assert [env for env in ROLES if allows(granted(env), asked)] == []
+def test_a_workflow_writes_nothing_else(key: str, granted: Callable[..., list[dict[str, Any]]]) -> None:
+    assert [env for env in ENVIRONMENTS if allows(granted(env), put(key, once=True))] == []

@@ -94,12 +94,24 @@ def test_every_other_end_of_a_deploy_is_the_jobs(
 
 
 def test_without_the_environments_own_role_nothing_is_begun(runner: Runner) -> None:
+    """In prod that is a mistake; a service that has no stage yet is checked all the same."""
     steps = next(each for each in read(runner.folder) if each.path.stem == "deploy").steps
     text = script(runner.folder, "deploy", "The role is known")
 
     refused = runner.run(text, ENVIRONMENT="prod", ROLE="")
+    left_out = runner.run(text, ENVIRONMENT="stage", ROLE="")
 
     assert steps[0].step["run"] == text
     assert refused.returncode == 1
-    assert refused.stdout.startswith("::error::The variable SINK_ROLE_ARN_PROD is not set")
+    assert refused.stdout == (
+        "::error::The variable SINK_ROLE_ARN of the GitHub environment prod is not set: nothing was "
+        "deployed. "
+        "It is GitHubRoleArn, which invoke bootstrap --env prod prints.\n"
+    )
+    assert left_out.returncode == 0
+    assert left_out.stdout.startswith("::notice::The variable SINK_ROLE_ARN of the GitHub environment stage ")
+    assert runner.left("output") == ""
+    known = "steps.role.outputs.known == 'true'"
+    assert [each.step.get("if") for each in steps[1:]] == [known] * (len(steps) - 1)
     assert runner.run(text, ENVIRONMENT="prod", ROLE="arn:aws:iam::1:role/x").returncode == 0
+    assert runner.left("output") == "known=true\n"

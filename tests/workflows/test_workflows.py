@@ -97,7 +97,7 @@ def test_every_task_that_is_run_is_there_with_its_options(where: str, service: P
 
 
 def test_each_job_that_deploys_names_its_environment_and_is_never_broken_off(service: Path) -> None:
-    """The role trusts the environments of a repository: stacks/platform/cfn-template.yml."""
+    """The role trusts an environment of the repository: stacks/python/pipeline.yml."""
     for folder in (CHECKOUT, service):
         for workflow in read(folder):
             for each in workflow.steps:
@@ -125,14 +125,16 @@ def test_a_release_is_promoted_where_the_service_has_environments(render: Render
     assert inputs["commit"]["default"] == ""
 
 
-def test_an_environment_is_promoted_to_with_its_own_role_or_none(service: Path) -> None:
-    role = find(service, "promote").jobs["promote"]["with"]["role"]
+def test_the_role_is_a_variable_of_the_environment_and_comes_from_nowhere_else(service: Path) -> None:
+    """A variable of the repository or the organisation would be every environment's."""
+    deploy = find(service, "deploy")
+    (step,) = [s.step for s in deploy.steps if "configure-aws-credentials" in s.step.get("uses", "")]
 
-    *own, otherwise = role.removeprefix("${{ ").removesuffix(" }}").split(" || ")
-    assert otherwise == "''"
-    assert sorted(own) == [
-        f"inputs.environment == '{name}' && vars.SINK_ROLE_ARN_{name.upper()}" for name in ("prod", "uat")
-    ]
+    assert step["with"]["role-to-assume"] == "${{ vars.SINK_ROLE_ARN }}"
+    assert "role" not in deploy.triggers["workflow_call"]["inputs"]
+    assert {name for each in read(service) for name in re.findall(r"vars\.(\w+)", each.text)} == {
+        "SINK_ROLE_ARN"
+    }
 
 
 def test_a_service_with_stage_alone_has_nothing_to_promote(render: Render) -> None:

@@ -20,6 +20,7 @@ from the_sink.aws.codepipeline import Pipelines
 from the_sink.aws.ecr import Registry
 from the_sink.aws.ecs import Services
 from the_sink.aws.elbv2 import TargetGroups
+from the_sink.aws.iam import Roles
 from the_sink.aws.logs import Logs
 from the_sink.aws.rds import Databases
 from the_sink.aws.s3 import Objects
@@ -73,6 +74,11 @@ class Aws:
     def target_groups(self) -> TargetGroups:
         """Elastic Load Balancing."""
         return TargetGroups(self._client("elbv2"), self.target)
+
+    @cached_property
+    def roles(self) -> Roles:
+        """IAM."""
+        return Roles(self._client("iam"), self.target)
 
     @cached_property
     def objects(self) -> Objects:

@@ -15,10 +15,10 @@ from typing import Any
 from the_sink.config.environment_file import EnvironmentFile, file_name
 from the_sink.config.problems import Problem
 from the_sink.config.settings import FILE as SETTINGS_FILE
-from the_sink.config.settings import Settings
+from the_sink.config.settings import NO_BOUNDARY, Environment, Settings
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
 from the_sink.config.stack_template import Parameter, as_text
-from the_sink.naming import Names
+from the_sink.naming import Names, earlier_channel_key
 
 PLATFORM_DEFAULTS: Mapping[str, str] = {
     "PlatformName": "the-sink",
@@ -39,6 +39,10 @@ contract of its major version, and held against that file by a test."""
 
 _BOOTSTRAPPED = ("EcrTag", "SecretsDelivery", "Architecture", "PermissionsBoundaryArn")
 """What both stacks of an environment have and another bootstrap changes in its pipeline's."""
+
+PLATFORM_BOUNDARY = "platform"
+"""``PermissionsBoundaryArn`` of an environment under the boundary that its ``bootstrap`` makes, in the
+pipeline's stack and in the app's configuration files alike."""
 
 _PLATFORM_STACK = re.compile(r"stacks/python/cfn-template-v1(-|\.\d)")
 """A channel of the major (``v1-stage``), a version of it (``v1.2.0``), the earlier platform's ``v1.1``."""
@@ -93,6 +97,24 @@ def effective(
     return _own(name, env, declared, content)
 
 
+def wanted_boundary(environment: Environment, template: Mapping[str, Any]) -> str:
+    """Return ``PermissionsBoundaryArn`` as ``sink.toml`` wants it: "" for none, ``platform``, or an ARN.
+
+    An app on the template v1.1 of the legacy platform stays without one where ``sink.toml`` is silent: that
+    template's roles are of a contract in which there was none.
+
+    Args:
+        environment: The environment.
+        template: The app's.
+    """
+    if environment.permissions_boundary == NO_BOUNDARY:
+        return ""
+    is_legacy = any(
+        earlier_channel_key() in str(resource) for resource in _mapping(template.get("Resources")).values()
+    )
+    return environment.permissions_boundary or ("" if is_legacy else PLATFORM_BOUNDARY)
+
+
 def check_shared(
     settings: Settings,
     env: str,
@@ -108,11 +130,14 @@ def check_shared(
         "AppName": ("app.name", settings.app),
         "SecretsDelivery": ("app.secrets_delivery", settings.secrets_delivery),
         "Architecture": (f"{key}.architecture", environment.architecture),
-        "PermissionsBoundaryArn": (f"{key}.permissions_boundary", environment.permissions_boundary),
+        "PermissionsBoundaryArn": (
+            f"{'' if environment.permissions_boundary else 'the default of '}{key}.permissions_boundary",
+            wanted_boundary(environment, template),
+        ),
     }
     problems = []
     for name, (setting, expected) in wanted.items():
-        found = effective(name, env, template, declared, content)
+        found = _said(name, env, template, declared, content)
         if found is None or found.value == expected:
             continue
         message = (
@@ -120,6 +145,11 @@ def check_shared(
             f'"{expected}": both stacks need the same.'
         )
         other = f"change {SETTINGS_FILE} and run invoke bootstrap --env {env}."
+        if expected == PLATFORM_BOUNDARY and not found.value:
+            other = (
+                f'do without: permissions_boundary = "{NO_BOUNDARY}" under [{key}] of {SETTINGS_FILE}, then '
+                f"invoke bootstrap --env {env}."
+            )
         if found.parameter:
             hint = f'Write "{found.parameter}": "{expected}" into {file_name(env)}, or {other}'
         else:
@@ -173,7 +203,7 @@ def check_pipeline(
     """
     problems = []
     for name in _BOOTSTRAPPED:
-        found = effective(name, env, template, declared, content)
+        found = _said(name, env, template, declared, content)
         if found is None or found.value == pipeline.get(name, found.value):
             continue
         message = (
@@ -205,6 +235,25 @@ def _own(
         return None  # it is there, and no text: said already
     default = declared[name].default if name in declared else None
     return None if default is None else Effective(default, TEMPLATE_FILE, "by its default", name)
+
+
+def _said(
+    name: str,
+    env: str,
+    template: Mapping[str, Any],
+    declared: Mapping[str, Parameter],
+    content: EnvironmentFile,
+) -> Effective | None:
+    """Return what an app says of a parameter of both stacks, None where its files do not tell.
+
+    That is what the platform's stack will be given, but for a boundary: a generated app says ``platform`` and
+    passes the ARN of that one on.
+    """
+    for passed in platform_stacks(template).values():
+        match passed.get(name):
+            case {"Fn::If": ["HasPlatformBoundary", _, {"Ref": parameter}]}:
+                return _own(str(parameter), env, declared, content)
+    return effective(name, env, template, declared, content)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

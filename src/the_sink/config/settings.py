@@ -16,12 +16,16 @@ FILE = "sink.toml"
 REGION_PATTERN = r"[a-z]{2}(-[a-z]+)+-\d"
 ACCOUNT_PATTERN = r"(\d{12})?"
 ARN_PATTERN = r"(arn:.+)?"
+REPOSITORY_PATTERN = r"([A-Za-z0-9-]+/[A-Za-z0-9._-]+)?"
+NO_BOUNDARY = "none"
 """Empty means none, here and for the account: what a template renders where a question stayed open."""
 SANDBOX_NAME_PATTERN = r"[a-z0-9][a-z0-9-]{0,39}"
 """It becomes a folder's name."""
 
 _REGION = "an AWS region such as eu-west-1"
 _ACCOUNT = "an AWS account number of 12 digits"
+_NUMBER_PATTERN = r"([1-9]\d*)?"
+_NUMBER = "a number of GitHub's"
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ class Environment:
         profile: Of the AWS configuration files; without it, the default chain.
         architecture: ``X86_64`` or ``ARM64``: of the build machine, so of the images.
         requires_approval: Whether a person approves each deploy. Prod's default is yes.
-        permissions_boundary: ARN put on every role of the app; "" for none.
+        permissions_boundary: The managed policy that bounds every role of the app: "" for the one that
+            ``bootstrap`` makes (none for an app on the template v1.1), an ARN for another, ``none``.
         additional_policies: ARNs of managed policies that the app's CloudFormation role needs besides.
         notification_topic: ARN of the SNS topic that hears of failures; "" for none.
     """
@@ -51,6 +56,32 @@ class Environment:
     permissions_boundary: str = ""
     additional_policies: tuple[str, ...] = ()
     notification_topic: str = ""
+
+
+@dataclass(frozen=True)
+class GitHub:
+    """The one repository whose workflows deploy the app.
+
+    Attributes:
+        repository: ``owner/name``; "" where none does.
+        owner_id: GitHub's number of the owner; "" for a repository whose tokens do not carry it.
+        repository_id: GitHub's number of the repository; there where the owner's is.
+    """
+
+    repository: str = ""
+    owner_id: str = ""
+    repository_id: str = ""
+
+    @property
+    def subject(self) -> str:
+        """The repository as the subject of its workflows' tokens names it, "" where there is none.
+
+        https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims
+        """
+        if not self.owner_id:
+            return self.repository
+        owner, name = self.repository.split("/")
+        return f"{owner}@{self.owner_id}/{name}@{self.repository_id}"
 
 
 @dataclass(frozen=True)
@@ -79,6 +110,7 @@ class Settings:
         package: What else goes into an archive.
         secrets_delivery: ``task`` (container-init writes ``.env``) or ``image`` (the earlier platform's way).
         sandbox: The sandbox's name; without it, the default.
+        github: Whose workflows deploy it.
     """
 
     root: Path
@@ -89,6 +121,7 @@ class Settings:
     package: Package
     secrets_delivery: str
     sandbox: str | None
+    github: GitHub = GitHub()
 
     @property
     def environment_names(self) -> tuple[str, ...]:
@@ -264,6 +297,7 @@ def read_document(root: Path, document: Table) -> Settings:
     platform = document.table("platform", required=True, example='[platform] with name = "the-sink".')
     package = document.table("package")
     sandbox = document.table("sandbox")
+    github = document.table("github")
     settings = Settings(
         root=root,
         app=_app_name(app),
@@ -275,8 +309,9 @@ def read_document(root: Path, document: Table) -> Settings:
             "secrets_delivery", pattern="task|image", expected='"task" or "image"', default="task"
         ),
         sandbox=_sandbox_name(sandbox),
+        github=_github(github),
     )
-    for table in (app, platform, package, sandbox, document):
+    for table in (app, platform, package, sandbox, github, document):
         table.no_more()
     return settings
 
@@ -299,6 +334,27 @@ def _platform_name(table: Table) -> str:
         except InputError as error:
             table.problem("name", f"is wrong: {error.message}", error.hint)
     return name
+
+
+def _github(table: Table) -> GitHub:
+    found = GitHub(
+        repository=table.text(
+            "repository",
+            required="owner_id" in table or "repository_id" in table,
+            pattern=REPOSITORY_PATTERN,
+            expected="owner/name, such as acme/hello-sink",
+        ),
+        owner_id=table.text("owner_id", pattern=_NUMBER_PATTERN, expected=_NUMBER),
+        repository_id=table.text("repository_id", pattern=_NUMBER_PATTERN, expected=_NUMBER),
+    )
+    if bool(found.owner_id) != bool(found.repository_id):
+        missing = "repository_id" if found.owner_id else "owner_id"
+        table.problem(
+            missing,
+            "is missing: tokens carry both numbers, or neither.",
+            f"See both: gh api repos/{found.repository} --jq '.owner.id, .id'",
+        )
+    return found
 
 
 def _include(table: Table) -> tuple[str, ...]:
@@ -342,7 +398,11 @@ def _environment(name: str, table: Table) -> Environment:
             "architecture", pattern="X86_64|ARM64", expected="X86_64 or ARM64", default="X86_64"
         ),
         requires_approval=name == "prod" if approval is None else approval,
-        permissions_boundary=table.text("permissions_boundary", pattern=ARN_PATTERN, expected="an ARN"),
+        permissions_boundary=table.text(
+            "permissions_boundary",
+            pattern=f"{NO_BOUNDARY}|{ARN_PATTERN}",
+            expected=f'the ARN of a policy, or "{NO_BOUNDARY}"',
+        ),
         additional_policies=table.texts("additional_policies"),
         notification_topic=table.text("notification_topic", pattern=ARN_PATTERN, expected="an ARN"),
     )

@@ -46,7 +46,11 @@ _ATTRIBUTES = {
 }
 """Where the attribute that says what a key means is named otherwise than the key."""
 
-_CLASSES = {"environments.<env>": settings.Environment, "package": settings.Package}
+_CLASSES = {
+    "environments.<env>": settings.Environment,
+    "package": settings.Package,
+    "github": settings.GitHub,
+}
 
 
 def describe_settings() -> list[Setting]:

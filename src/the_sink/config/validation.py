@@ -21,6 +21,7 @@ from the_sink.config.effective import (
     check_shared,
     effective,
     platform_stacks,
+    wanted_boundary,
 )
 from the_sink.config.environment_file import (
     EnvironmentFile,
@@ -127,7 +128,8 @@ def load_parameters(settings: Settings, env: str) -> Mapping[str, str]:
     """Return the values that an environment's stacks will have, of the working tree, for a task to use.
 
     Those of its configuration file, and the defaults of the app's template where that is silent;
-    ``EcrTag`` is always there, because the platform's stack has a default for it too.
+    ``EcrTag`` is always there, because the platform's stack has a default for it too, and so is
+    ``PermissionsBoundaryArn``, as ``sink.toml`` wants it.
 
     Raises:
         ConfigError: the file or the template that it fills is malformed, or contradicts ``sink.toml``.
@@ -138,7 +140,11 @@ def load_parameters(settings: Settings, env: str) -> Mapping[str, str]:
     warnings_of([*template.problems, *found])
     tag = effective("EcrTag", env, template.document, template.declared, content)
     values = effective_parameters(content, template.declared)
-    return {**values, "EcrTag": tag.value if tag else PLATFORM_DEFAULTS["EcrTag"]}
+    return {
+        **values,
+        "EcrTag": tag.value if tag else PLATFORM_DEFAULTS["EcrTag"],
+        "PermissionsBoundaryArn": wanted_boundary(settings.environment(env), template.document),
+    }
 
 
 def load_tags(settings: Settings, env: str) -> Mapping[str, str]:

@@ -18,6 +18,7 @@ from functools import partial
 from the_sink.aws.session import Aws
 from the_sink.config import Environment, Settings
 from the_sink.deploy import stacks
+from the_sink.deploy.boundaries import find_unbounded
 from the_sink.deploy.pace import Pace
 from the_sink.deploy.platform import Platform, RuntimeRegistry, describe_platform, require_runtimes
 from the_sink.deploy.quotas import find_build_quota_warnings
@@ -51,6 +52,8 @@ class BootstrapPlan:
     platform: Platform
     steps: tuple[Step, ...]
     warnings: tuple[str, ...]
+    unbounded: tuple[str, ...]
+    """The roles of an environment that is there already and is to get a permissions boundary."""
 
 
 def plan(
@@ -82,7 +85,8 @@ def plan(
     Raises:
         NotFound: the platform does not exist there.
         InputError: an environment before this one is missing, the platform has no runtimes for this one's
-            processor, or the processor changes and the moving tag does not.
+            processor, or the processor changes and the moving tag does not; the platform does not trust the
+            repository whose workflows are to deploy.
     """
     names = Names(settings.app, environment.name)
     runtime = parameters.get("RuntimeVersion", "")
@@ -98,6 +102,7 @@ def plan(
             flags=aws.target.flags,
         )
     runtimes = require_runtimes(aws, platform, environment.architecture)
+    _check_repository(platform, settings.github.repository, aws.target.flags)
     if observed.pipeline is not None:
         _check_moving_tag(aws, names, observed.pipeline, environment, parameters["EcrTag"])
     template = load_template(TEMPLATE)
@@ -107,7 +112,7 @@ def plan(
         template=TEMPLATE,
         declared=template.parameters,
         parameters={
-            **_parameters(settings, environment, parameters["EcrTag"], runtime),
+            **_parameters(settings, environment, parameters, runtime),
             "VpcOwnerId": platform.vpc_owner,
         },
         tags={**tags, **_tags(settings, environment.name, version, repository)},
@@ -121,6 +126,7 @@ def plan(
             *_warnings(aws, platform, runtimes, environment.name, version, runtime),
             *find_build_quota_warnings(aws, environment.architecture),
         ),
+        _unbounded(aws, names, observed.pipeline, parameters["PermissionsBoundaryArn"]),
     )
 
 
@@ -149,6 +155,37 @@ def apply(aws: Aws, planned: BootstrapPlan) -> Generator[Event, None, StackAppli
     if applied is None:
         raise AssertionError("a plan for a stack holds the stack")
     return applied
+
+
+def _check_repository(platform: Platform, repository: str, flags: str) -> None:
+    """See that the platform lets the repository's workflows deploy; "" is no repository.
+
+    Raises:
+        InputError: the platform has no identity provider for GitHub, or is another organisation's.
+    """
+    if not repository:
+        return
+    owner = repository.partition("/")[0]
+    if not platform.github_organization:
+        raise InputError(
+            f"The platform {platform.name} trusts no GitHub organisation, and sink.toml names {repository}.",
+            f"In the platform's repository: invoke platform.bootstrap --parameter GitHubOrganization={owner}"
+            f"{flags}",
+        )
+    # GitHub tells no two owners apart by case alone.
+    if owner.lower() != platform.github_organization.lower():
+        raise InputError(
+            f"The platform {platform.name} lets repositories of {platform.github_organization} deploy, and "
+            f"sink.toml names {repository}.",
+            "Correct repository in the table [github] of sink.toml.",
+        )
+
+
+def _unbounded(aws: Aws, names: Names, pipeline: Stack | None, wanted: str) -> tuple[str, ...]:
+    is_new = pipeline is None or pipeline.status.is_never_created or pipeline.status.must_be_deleted
+    if pipeline is None or is_new or not wanted or pipeline.parameters.get("PermissionsBoundaryArn"):
+        return ()
+    return find_unbounded(aws, names)
 
 
 def _check_moving_tag(
@@ -188,20 +225,21 @@ def _describe_earlier(
 
 
 def _parameters(
-    settings: Settings, environment: Environment, ecr_tag: str, runtime_version: str
+    settings: Settings, environment: Environment, shared: Mapping[str, str], runtime_version: str
 ) -> dict[str, str]:
     return {
         "PlatformName": settings.platform,
         "AppName": settings.app,
         "AppEnv": environment.name,
         "ArchiveTag": environment.tag,
-        "EcrTag": ecr_tag,
+        "EcrTag": shared["EcrTag"],
         **({"RuntimeVersion": runtime_version} if runtime_version else {}),
         "Architecture": environment.architecture,
         "RequireApproval": "true" if environment.requires_approval else "false",
-        "PermissionsBoundaryArn": environment.permissions_boundary,
+        "PermissionsBoundaryArn": shared["PermissionsBoundaryArn"],
         "AdditionalPolicyArns": ",".join(environment.additional_policies),
         "NotificationTopicArn": environment.notification_topic,
+        "GitHubRepository": settings.github.subject,
         "SecretsDelivery": settings.secrets_delivery,
         "PromotedFrom": _promoted_from(settings, environment),
     }

@@ -66,6 +66,8 @@ class Platform:
     """One for each processor; the stack of a platform before 1.1 has none for ARM64."""
     vpc_owner: str = ""
     """The account that the network belongs to; "" where the platform's stack does not say."""
+    github_organization: str = ""
+    """Whose repositories' workflows may deploy; "" where the account's provider for GitHub is not known."""
 
 
 def describe_platform(aws: Aws, name: str) -> Platform:
@@ -99,6 +101,9 @@ def platform_of(name: str, stack: Stack) -> Platform:
             if architecture == "X86_64" or f"{output}Name" in stack.outputs
         ),
         vpc_owner=stack.outputs.get("VpcOwnerId", ""),
+        github_organization=(
+            stack.parameters.get("GitHubOrganization", "") if "GitHubOidcProviderArn" in stack.outputs else ""
+        ),
     )
 
 

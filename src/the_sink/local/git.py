@@ -124,6 +124,15 @@ def is_ancestor(folder: Path, older: str, newer: str) -> bool | None:
     return code == 0 if code in {0, 1} else None
 
 
+def github_repository(folder: Path) -> str:
+    """Return ``owner/name`` of the repository on GitHub that ``origin`` is, "" where it is not on GitHub."""
+    url = call(folder, "remote", "get-url", "origin").text
+    found = re.fullmatch(
+        r"(?:https://(?:[^@/]+@)?|ssh://git@|git@)github\.com[:/]([\w-]+/[\w.-]+?)(?:\.git)?/?", url.strip()
+    )
+    return found[1] if found else ""
+
+
 def changed_files(folder: Path) -> tuple[str, ...]:
     """Return the files at or below ``folder`` that differ from HEAD or are new, ignored ones aside."""
     done = checked(

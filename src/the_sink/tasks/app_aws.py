@@ -27,7 +27,8 @@ def bootstrap(
         env: The environment: stage first, the others in their order.
         sandbox: Bootstrap it in the sandbox of this machine instead of AWS.
         dry_run: Show the steps, and change nothing.
-        yes: Delete and create anew a stack whose first creation failed.
+        yes: Do not ask: put the permissions boundary on roles that have none; delete and create anew a stack
+            whose first creation failed.
     """
     from the_sink.config import load_app
     from the_sink.config.validation import load_parameters, load_tags
@@ -37,10 +38,13 @@ def bootstrap(
     from the_sink.report import lines, wording
     from the_sink.report.events import watch
     from the_sink.resources import platform_version
+    from the_sink.tasks import bootstrapping
     from the_sink.tasks.connection import connect_to
 
     settings = load_app()
     environment = settings.environment(flags.required_env(env, settings.environment_names))
+    if not sandbox and not dry_run:
+        settings = bootstrapping.name_repository(settings)
     # Read before AWS is asked: what is wrong with a file here is the cheaper answer.
     parameters = load_parameters(settings, environment.name)
     aws = connect_to(environment, sandbox=sandbox)
@@ -61,10 +65,13 @@ def bootstrap(
     if dry_run:
         lines.data(wording.render_steps(planned.steps))
         return
+    bootstrapping.confirm_boundary(environment.name, planned.unbounded, yes=yes)
     applied = watch(verb.apply(aws, planned))
     lines.data(wording.render_applied(applied))
     for name, value in sorted(applied.stack.outputs.items()):
         lines.data(f"  {name}: {value}")
+    if role := applied.stack.outputs.get("GitHubRoleArn"):
+        lines.say(f"On GitHub: gh variable set SINK_ROLE_ARN --env {environment.name} --body {role}")
     promotes = environment.tag != DEFAULT_TAGS["stage"]
     source = f" promotes what serves in {settings.before(environment.name).name}" if promotes else ""
     lines.say(f"Next: invoke deploy --env {environment.name}{' --sandbox' * sandbox}{source}")

@@ -20,6 +20,12 @@ TEMPLATE = "aws/cfn-template.yml"
 BOUNDARY = "arn:aws:iam::012345678901:policy/bound"
 
 
+@pytest.fixture(autouse=True)
+def unbounded(app: Path) -> None:
+    """What these tests pass the platform's stack is what each is about."""
+    set_stage(app, 'permissions_boundary = "none"')
+
+
 def write_template(app: Path, passed: str, declared: str = "") -> None:
     """Write an app's template that nests the platform's stack and passes it the names given."""
     base = "".join(
@@ -90,6 +96,47 @@ def test_the_templates_default_counts_where_the_file_is_silent(app):
     ]
     set_values(app, Bound="")
     assert found(app) == []
+
+
+IF_PLATFORM = "!If [HasPlatformBoundary, !Sub 'arn:${AWS::Partition}:x', !Ref PermissionsBoundaryArn]"
+
+
+@pytest.fixture
+def undecided(app: Path) -> Path:
+    """An app whose ``sink.toml`` says nothing of a boundary, and whose template is as one is generated."""
+    settings = app / "sink.toml"
+    settings.write_text(settings.read_text().replace('permissions_boundary = "none"\n', ""))
+    declared = "  PermissionsBoundaryArn: {Type: String, Default: platform}\n"
+    write_template(app, f"        PermissionsBoundaryArn: {IF_PLATFORM}\n", declared)
+    return app
+
+
+def test_an_app_is_under_the_boundary_of_its_bootstrap_unless_it_says_otherwise(undecided):
+    assert found(undecided) == []
+    assert load_parameters(load_app(undecided), "stage")["PermissionsBoundaryArn"] == "platform"
+
+    set_values(undecided, PermissionsBoundaryArn="")
+    assert found(undecided) == [
+        (
+            f'{CONFIGURATION}: PermissionsBoundaryArn is "", and the default of '
+            'environments.stage.permissions_boundary of sink.toml is "platform": both stacks need the same.',
+            f'Write "PermissionsBoundaryArn": "platform" into {CONFIGURATION}, or do without: '
+            'permissions_boundary = "none" under [environments.stage] of sink.toml, then invoke bootstrap '
+            "--env stage.",
+        )
+    ]
+
+    set_stage(undecided, 'permissions_boundary = "none"')
+    assert found(undecided) == []
+    assert load_parameters(load_app(undecided), "stage")["PermissionsBoundaryArn"] == ""
+
+
+def test_an_app_on_the_legacy_template_stays_without_one(undecided):
+    write_template(undecided, "")
+    template = undecided / TEMPLATE
+    template.write_text(template.read_text().replace("v1-${AppEnv}", "v1.1"))
+
+    assert load_parameters(load_app(undecided), "stage")["PermissionsBoundaryArn"] == ""
 
 
 def test_what_is_not_passed_or_passed_as_it_stands_counts(app):

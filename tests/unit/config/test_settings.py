@@ -87,6 +87,20 @@ def test_every_key_arrives_and_environments_are_in_promotion_order(tmp_path):
     assert (settings.secrets_delivery, settings.sandbox) == ("image", "mine")
 
 
+@pytest.mark.parametrize(
+    ("lines", "subject"),
+    [
+        ("", ""),
+        ('repository = "acme/my-app"', "acme/my-app"),
+        ('repository = "acme/my-app"\nowner_id = "12"\nrepository_id = "34"', "acme@12/my-app@34"),
+    ],
+)
+def test_a_repository_is_called_as_its_tokens_call_it(tmp_path, lines, subject):
+    settings = load_app(write(tmp_path, f"{SMALLEST}\n[github]\n{lines}\n"))
+
+    assert settings.github.subject == subject
+
+
 def test_prod_asks_for_approval_unless_told_otherwise(tmp_path):
     settings = load_app(write(tmp_path, SMALLEST + '[environments.prod]\nregion = "eu-west-1"\n'))
 
@@ -135,7 +149,13 @@ def test_outside_an_app_is_said(tmp_path):
         (("region", 'requires_approval = "yes"\nregion'), "environments.stage.requires_approval must be true or false, without quotes."),
         (("region", 'architecture = "arm"\nregion'), "environments.stage.architecture is 'arm'; expected: X86_64 or ARM64."),
         (("region", 'additional_policies = "x"\nregion'), "environments.stage.additional_policies must be a list of texts."),
-        (("region", 'permissions_boundary = "x"\nregion'), "environments.stage.permissions_boundary is 'x'; expected: an ARN."),
+        (("region", 'permissions_boundary = "x"\nregion'), "environments.stage.permissions_boundary is 'x'; expected: the ARN of a policy, or \"none\"."),
+        (("[app]", '[github]\nrepository = "acme"\n[app]'), "github.repository is 'acme'; expected: owner/name, such as acme/hello-sink."),
+        (("[app]", '[github]\nrepository = "acme/*"\n[app]'), "github.repository is 'acme/*'; expected: owner/name, such as acme/hello-sink."),
+        (("[app]", '[github]\nrepository = "a/b"\nowner_id = 7\n[app]'), "github.owner_id is a number; expected: a number of GitHub's, in quotes."),
+        (("[app]", '[github]\nrepository = "a/b"\nowner_id = "*"\n[app]'), "github.owner_id is '*'; expected: a number of GitHub's."),
+        (("[app]", '[github]\nrepository = "a/b"\nowner_id = "7"\n[app]'), "github.repository_id is missing: tokens carry both numbers, or neither."),
+        (("[app]", '[github]\nowner_id = "7"\nrepository_id = "8"\n[app]'), "github.repository is missing; expected: owner/name, such as acme/hello-sink."),
         (("[environments.stage]", "[environments.dev]\n[environments.stage]"), "environments.dev is no environment."),
         (("[app]", 'environment = "x"\n[app]'), "environment is no setting of the platform. Did you mean 'environments'?"),
         (("[app]", "package = 1\n[app]"), "package is a number; expected: a table."),

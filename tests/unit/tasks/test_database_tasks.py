@@ -106,7 +106,8 @@ def with_database(tmp_path_factory: pytest.TempPathFactory, make_app: Any) -> Pa
     configuration = {"Parameters": PARAMETERS, "Tags": {}}
     (root / "aws" / "cfn-template-configuration-stage.json").write_text(json.dumps(configuration))
     settings = root / "sink.toml"
-    settings.write_text(settings.read_text().replace("[platform]", 'secrets_delivery = "task"\n[platform]'))
+    text = settings.read_text().replace("[platform]", 'secrets_delivery = "task"\n[platform]')
+    settings.write_text(f'{text}permissions_boundary = "none"\n')
     files = {
         "pyproject.toml": '[project]\nname = "my-app"\nversion = "0"\nrequires-python = ">=3.10"\n'
         '[dependency-groups]\ndev = ["pytest"]\n',

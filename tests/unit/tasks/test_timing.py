@@ -46,8 +46,9 @@ def service(app: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("the_sink.local.checks.find_cfn_lint", lambda: None)
     monkeypatch.chdir(app)
     (app / "aws" / "cfn-template.yml").write_text(TEMPLATE)
+    unbounded = 'permissions_boundary = "none"\n'
     with (app / "sink.toml").open("a") as settings:
-        settings.write('[environments.prod]\nregion = "eu-west-1"\n')
+        settings.write(f'{unbounded}[environments.prod]\nregion = "eu-west-1"\n{unbounded}')
     stage = (app / "aws" / "cfn-template-configuration-stage.json").read_text()
     (app / "aws" / "cfn-template-configuration-prod.json").write_text(stage.replace('"stage"', '"prod"'))
     return app
