@@ -145,6 +145,23 @@ def test_a_release_without_what_the_environment_needs(invoke: Any, app: Path, bu
     assert uat_archives(aws, bucket) == []
 
 
+def test_an_archive_with_other_files_than_its_commit_is_refused(
+    invoke: Any, app: Path, bucket: str, aws: Any
+) -> None:
+    """Whoever may write into the bucket deploys nothing of their own under a reviewed commit."""
+    head = git(app, "rev-parse", "HEAD")
+    put_archive(aws, bucket, head, {**APP_FILES, "aws/evil.sh": "x"})
+
+    ended = invoke(app, "deploy", "--env", "uat", "--commit", head, "--yes", "--sandbox")
+
+    assert ended.code == 2
+    assert ended.err.splitlines()[-2:] == [
+        f"The archive of {head[:8]} is not what this clone has as {head[:8]}: added: aws/evil.sh.",
+        "Find out who put it there. A release never changes: commit anew, and deploy that to stage.",
+    ]
+    assert uat_archives(aws, bucket) == []
+
+
 def test_something_else_lies_under_the_archives_key(invoke: Any, app: Path, bucket: str, aws: Any) -> None:
     aws("s3").put_object(Bucket=bucket, Key=f"my-app/{OLD}.zip", Body=b"no zip")
 

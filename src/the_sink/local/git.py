@@ -118,6 +118,11 @@ def resolve_commit(folder: Path, name: str = "") -> Commit:
     return _describe(folder, done.text)
 
 
+def has_commit(folder: Path, sha: str) -> bool:
+    """Say whether this clone has a commit; ``sha`` is the full one."""
+    return call(folder, "cat-file", "-e", f"{sha}^{{commit}}").code == 0
+
+
 def is_ancestor(folder: Path, older: str, newer: str) -> bool | None:
     """Say whether commit ``older`` is part of ``newer``'s history; None where git lacks one of them."""
     code = call(folder, "merge-base", "--is-ancestor", older, newer).code

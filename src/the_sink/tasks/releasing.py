@@ -19,6 +19,7 @@ from the_sink.deploy.databases import describe_loss
 from the_sink.deploy.promotion import Candidate, find_candidate, is_older
 from the_sink.errors import InputError
 from the_sink.local import git, unfinished_update
+from the_sink.local.comparison import compare_with_commit
 from the_sink.local.package import check_commit, package_commit
 from the_sink.naming import DEFAULT_TAGS
 from the_sink.report import lines
@@ -72,11 +73,14 @@ def choose_promoted(
     """Fetch what serves in the environment before, or the archive of ``commit``.
 
     Raises:
-        SinkError: there is nothing of the kind, or its files are wrong for this environment.
+        SinkError: there is nothing of the kind, its files are wrong for this environment, or they are others
+            than this clone has in its commit.
     """
     source = settings.before(environment.name)
     aws = connect_to(source, sandbox=sandbox)
     candidate = find_candidate(aws, settings, source.name, find_commit(settings, commit), folder)
+    if difference := compare_with_commit(settings, candidate.archive, candidate.release.commit):
+        lines.say(f"Warning: {difference}")
     _warn(
         warnings_of(
             check_release(Tree(candidate.contents), settings, environment.name), candidate.release.short
