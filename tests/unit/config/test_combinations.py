@@ -10,7 +10,9 @@ import pytest
 from the_sink.config import load_app
 from the_sink.config.validation import check_app, load_tags
 
-from .test_effective import set_values, write_template
+from .test_effective import set_values, unbounded, write_template
+
+__all__ = ["unbounded"]
 
 FILE = "aws/cfn-template-configuration-stage.json"
 NO_CERTIFICATE = (
