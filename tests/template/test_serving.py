@@ -13,9 +13,16 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+
+from tests.sandbox.helpers import Pipelines
+from tests.sandbox.images import CONTAINER_INIT as CONTAINER_INIT_OF_IMAGE
+from tests.sandbox.images import runtime_files
+from tests.sandbox.shop import HOST, Shop
+from the_sink.sandbox import lifecycle
 
 from .conftest import CHECKOUT, Service, find_pythons
 
@@ -153,3 +160,64 @@ def test_a_body_of_150_mib_is_refused_and_takes_no_memory(server: Server, chunke
     assert server.peak_bytes() - before < 8 * MEBIBYTE
     connection.close()
     assert server.ask("/health").status == 200
+
+
+def test_a_task_of_the_sandbox_is_redirected_likewise(
+    make_service: Callable[..., Service], aws: Callable[[str], Any], sandbox: lifecycle.Sandbox, variant: str
+) -> None:
+    """Through the load balancer, whose clients come by HTTP, and as that of an HTTPS listener would ask."""
+    service = make_service(variant, NEWEST)
+    shop = Shop(aws, sandbox, Pipelines(aws))
+    shop.push(
+        "live",
+        files={**runtime_files(), **files_of(service)},
+        entrypoint=CONTAINER_INIT_OF_IMAGE,
+    )
+    assert shop.deploy()["StackStatus"] == "CREATE_COMPLETE"
+    host = f"{HOST}:{sandbox.port}"
+
+    by_http = redirected(sandbox.port, "127.0.0.1", host)
+    by_https = redirected(port_of_task(sandbox), BALANCER, "notes.example.com", "https")
+
+    assert by_http == f"http://{host}/folder/"
+    assert by_https == "https://notes.example.com/folder/"
+
+
+@pytest.fixture(params=["fastapi-none", "flask-none"])
+def variant(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def files_of(service: Service) -> dict[str, str]:
+    """The files of an image of the service, with the route that redirects."""
+    found = {
+        f"app/{path.relative_to(service.folder)}": path.read_text()
+        for path in service.folder.rglob("*")
+        if path.is_file() and path.suffix != ".pyc" and "tests" not in path.parts
+    }
+    found["app/src/hello_sink/main.py"] += FOLDER
+    # The image has no dependencies of its own; the server is that of the service's environment.
+    found["app/Procfile"] = found["app/Procfile"].replace("\nweb: ", f"\nweb: {service.environment}/bin/")
+    return found
+
+
+def redirected(port: int, source: str, host: str, scheme: str = "") -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60, source_address=(source, 0))
+    forwarded = {"X-Forwarded-Proto": scheme} if scheme else {}
+    connection.request("GET", "/folder", headers={"Host": host, **forwarded})
+    answer = connection.getresponse()
+    said = answer.read()
+    connection.close()
+    assert answer.status in (307, 308), said
+    return str(answer.headers["Location"])
+
+
+def port_of_task(sandbox: lifecycle.Sandbox) -> int:
+    """Where the process of the sandbox's one task listens."""
+    found = {
+        int(process.environ()["PORT"])
+        for process in psutil.Process(sandbox.pid).children(recursive=True)
+        if "hello_sink.main:app" in process.cmdline()
+    }
+    (port,) = found
+    return port

@@ -72,6 +72,42 @@ def test_a_missing_file_is_named_once_and_so_is_one_that_is_no_text(app, file):
 
 
 @pytest.mark.parametrize(
+    "file",
+    [
+        "aws/buildspec.yaml",
+        "aws/Dockerfile",
+        "aws/cfn-template.yml",
+        "aws/cfn-template-configuration-stage.json",
+        "app/Procfile",
+        ".copier-answers.yml",
+        "requirements-platform.txt",
+    ],
+)
+def test_a_file_that_begins_with_a_byte_order_mark_is_named(app, file):
+    (app / file).write_bytes(b"\xef\xbb\xbf" + (app / file).read_bytes())
+
+    (problem,) = check_app(app)
+
+    assert str(problem) == f"{file}: it begins with a byte-order mark."
+    assert problem.hint == "Save it as UTF-8 without one."
+
+
+def test_a_byte_order_mark_in_sink_toml_is_understood(app):
+    """Only we read it."""
+    (app / "sink.toml").write_bytes(b"\xef\xbb\xbf" + (app / "sink.toml").read_bytes())
+
+    assert problems_of(app) == []
+    assert load_app(app).app == "my-app"
+
+
+@pytest.mark.parametrize("text", ["FROM\tpython\n", "from python\n", "ARG A\n  FROM ${A}\n"])
+def test_a_from_is_found_however_it_is_written(app, text):
+    (app / "aws/Dockerfile").write_text(text)
+
+    assert not [problem for problem in problems_of(app) if "FROM" in problem]
+
+
+@pytest.mark.parametrize(
     "source",
     [
         "/platform",
