@@ -197,7 +197,7 @@ def registry(folder: Path) -> Iterator[str]:
             endpoint_url=sandbox.endpoint_url,
             region_name="eu-west-1",
             aws_access_key_id=lifecycle.ACCOUNT_ID,
-            aws_secret_access_key=lifecycle.SECRET_ACCESS_KEY,
+            aws_secret_access_key=sandbox.secret,
         )
         for name in ("runtime", "app"):
             ecr.create_repository(repositoryName=name)

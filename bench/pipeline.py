@@ -27,6 +27,7 @@ from typing import Any
 
 from the_sink.local import app_environment, serving, uv
 from the_sink.local.engine import EngineUnavailable, find_engine
+from the_sink.sandbox import lifecycle
 from the_sink.sandbox.clients import Clients
 from the_sink.tasks.journey import Journey, free_port
 
@@ -70,7 +71,8 @@ def deployed(compute: str) -> Iterator[tuple[Quiet, Clients]]:
             walk.generate_app()
             walk.bootstrap("stage")
             walk.deploy("stage")
-            yield walk, Clients(f"http://127.0.0.1:{port}")
+            sandbox = lifecycle.require("bench")
+            yield walk, Clients(sandbox.endpoint_url, sandbox.secret)
         finally:
             walk.run(["invoke", "sandbox.stop"], CHECKOUT)
 

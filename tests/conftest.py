@@ -67,7 +67,7 @@ def isolated_environment(
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(nowhere / "credentials"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", lifecycle.ACCOUNT_ID)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", lifecycle.SECRET_ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-no-sandbox")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     state_home = Path(os.environ.get("XDG_STATE_HOME", "/"))
     if not state_home.is_relative_to(tmp_path_factory.getbasetemp()):
@@ -117,6 +117,7 @@ def sandbox(_sandbox_server: lifecycle.Sandbox, monkeypatch: pytest.MonkeyPatch)
     """The run's one real sandbox, emptied; commands find it as their default."""
     monkeypatch.setenv("XDG_STATE_HOME", str(_sandbox_server.state_dir.parent.parent))
     monkeypatch.setenv("AWS_ENDPOINT_URL", _sandbox_server.endpoint_url)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", _sandbox_server.secret)
     lifecycle.reset("default")
     return _sandbox_server
 
@@ -126,7 +127,7 @@ def _clients(_sandbox_server: lifecycle.Sandbox) -> Any:
     """Makes each client once in a run: making one takes longer than most tests."""
     from the_sink.sandbox.clients import Clients
 
-    return Clients(_sandbox_server.endpoint_url)
+    return Clients(_sandbox_server.endpoint_url, _sandbox_server.secret)
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ def ask_often(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def target(sandbox: Sandbox) -> Target:
     """The sandbox as a task would address it."""
-    return Target.sandbox(REGION, sandbox.endpoint_url)
+    return Target.sandbox(REGION, sandbox.endpoint_url, sandbox.secret)
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ artifacts:
 """  # noqa: E501 (a command is one line)
 
 
-def push_image(*arguments: str, **more: str) -> None:
+def push_image(*arguments: Any, **more: str) -> None:
     """Push an image of a small server."""
     spec = importlib.util.spec_from_file_location("images", IMAGES)
     assert spec is not None
@@ -96,7 +96,7 @@ class Walk:
 
     folder: Path
     run: Callable[..., Any]
-    endpoint_url: str
+    sandbox: Sandbox
 
     def commit(self, subject: str) -> str:
         """Commit a change; the layers of its images are in both registries at once."""
@@ -108,7 +108,7 @@ class Walk:
     def push(self, sha: str) -> None:
         for env, tag in (("stage", "latest"), ("uat", "uat")):
             for each in (f"prepared-{sha}", tag):
-                push_image(self.endpoint_url, f"my-app-{env}", each, version=sha)
+                push_image(self.sandbox, f"my-app-{env}", each, version=sha)
 
     def deploy(self, env: str, *more: str) -> Any:
         return self.run(self.folder, "deploy", "--env", env, "--sandbox", *more)
@@ -118,7 +118,7 @@ class Walk:
 def walk(invoke: Any, app: Path, platform_bucket: str, sandbox: Sandbox) -> Walk:
     (app / "aws/cfn-template.yml").write_text(SERVICE)
     (app / "aws/buildspec.yaml").write_text(BUILDS)
-    found = Walk(app, invoke, sandbox.endpoint_url)
+    found = Walk(app, invoke, sandbox)
     for env in ("stage", "uat"):
         ended = invoke(app, "bootstrap", "--env", env, "--sandbox")
         assert ended.code == 0, ended.err
@@ -232,7 +232,7 @@ def test_two_environments_that_follow_one_tag_share_the_archive_and_no_image(
     bootstrapped = walk.run(walk.folder, "bootstrap", "--env", "prod", "--sandbox")
     assert bootstrapped.code == 0, bootstrapped.err
     for tag in (f"prepared-{sha}", "uat"):
-        push_image(walk.endpoint_url, "my-app-prod", tag, version=f"{sha} as prod built it")
+        push_image(walk.sandbox, "my-app-prod", tag, version=f"{sha} as prod built it")
     assert walk.deploy("stage").code == 0
 
     in_uat = walk.deploy("uat")

@@ -34,7 +34,15 @@ def test_a_profile_that_does_not_exist_does_not_stop_the_sandbox(
 
 def test_another_account_is_refused_and_both_are_named(sandbox: Sandbox) -> None:
     with pytest.raises(AccessError) as caught:
-        connect(Target(REGION, account="123456789012", sandbox_url=sandbox.endpoint_url), CLOCK)
+        connect(
+            Target(
+                REGION,
+                account="123456789012",
+                sandbox_url=sandbox.endpoint_url,
+                sandbox_secret=sandbox.secret,
+            ),
+            CLOCK,
+        )
 
     assert caught.value.message == (
         "These credentials belong to account 000000000000, but sink.toml names account 123456789012."
@@ -82,7 +90,7 @@ def test_a_sandbox_that_is_gone_midway(free_port: Callable[[], int]) -> None:
     address = f"http://127.0.0.1:{free_port()}"
 
     with pytest.raises(SandboxUnavailable) as caught:
-        connect(Target.sandbox(REGION, address), CLOCK)
+        connect(Target.sandbox(REGION, address, "secret"), CLOCK)
 
     assert caught.value.message == f"The sandbox at {address} does not answer."
     assert "invoke sandbox.start" in caught.value.hint

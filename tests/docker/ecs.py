@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 
+from tests.clients import registry_password
 from the_sink.sandbox import lifecycle
 from the_sink.sandbox.docker_engine.names import sandbox_id
 
@@ -71,7 +72,7 @@ class Ecs:
             endpoint_url=self.sandbox.endpoint_url,
             region_name="eu-west-1",
             aws_access_key_id="000000000000",
-            aws_secret_access_key="sandbox",
+            aws_secret_access_key=self.sandbox.secret,
         )
 
     def push(self, folder: Path) -> None:
@@ -85,7 +86,7 @@ class Ecs:
             "DOCKER_CONFIG": str(folder / ".docker"),
         }
         for words, stdin in (
-            (["login", "--username", "AWS", "--password-stdin", HOST], "token"),
+            (["login", "--username", "AWS", "--password-stdin", HOST], registry_password(self.sandbox)),
             (["build", "-t", IMAGE, str(folder)], ""),
             (["push", IMAGE], ""),
         ):
@@ -125,9 +126,7 @@ class Ecs:
 
     def status(self) -> dict[str, Any]:
         """What the sandbox says of itself."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.sandbox.port, timeout=30)
-        connection.request("GET", "/_sandbox/status")
-        return dict(json.loads(connection.getresponse().read()))
+        return lifecycle.status(self.sandbox.name)
 
     def run(self, definition: str, **options: Any) -> str:
         """Start a task and return its ARN."""

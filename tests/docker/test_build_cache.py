@@ -53,7 +53,7 @@ class Pipeline:
             endpoint_url=self.sandbox.endpoint_url,
             region_name=REGION,
             aws_access_key_id=ACCOUNT,
-            aws_secret_access_key="sandbox",
+            aws_secret_access_key=self.sandbox.secret,
         )
 
     def release(self, commit: str) -> None:
@@ -77,7 +77,7 @@ class Pipeline:
             "DOCKER_CONFIG": str(home / ".docker"),
             "AWS_ENDPOINT_URL": self.sandbox.endpoint_url,
             "AWS_ACCESS_KEY_ID": ACCOUNT,
-            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_SECRET_ACCESS_KEY": self.sandbox.secret,
             "AWS_REGION": REGION,
             "AWS_ACCOUNT_ID": ACCOUNT,
             "APP_NAME": "hello-sink",

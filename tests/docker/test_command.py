@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
+from tests.clients import registry_password
 from the_sink.sandbox import lifecycle
 from the_sink.sandbox.docker_engine.names import sandbox_id
 
@@ -55,12 +56,13 @@ class Shell:
             endpoint_url=self.sandbox.endpoint_url,
             region_name=region,
             aws_access_key_id="000000000000",
-            aws_secret_access_key="sandbox",
+            aws_secret_access_key=self.sandbox.secret,
         )
 
     def log_in(self, host: str = HOST) -> None:
         """Sign in as a buildspec does."""
-        self.docker("login", "--username", "AWS", "--password-stdin", host, stdin="token")
+        token = registry_password(self.sandbox, host.split(".")[3])
+        self.docker("login", "--username", "AWS", "--password-stdin", host, stdin=token)
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ def test_a_task_reaches_the_sandbox_s_aws(ecs: Ecs) -> None:
 
     program = (
         "import os, urllib.request as u\n"
-        "print(u.urlopen(os.environ['AWS_ENDPOINT_URL'] + '/_sandbox/status').status)"
+        "print(u.urlopen(os.environ['ECS_CONTAINER_METADATA_URI_V4'] + '/task').status)"
     )
     assert told["AWS_ENDPOINT_URL"].endswith(f":{ecs.sandbox.port}")
     assert ecs.engine.run("exec", container, "python3", "-c", program) == "200"

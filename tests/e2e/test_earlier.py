@@ -95,12 +95,13 @@ class Move:
         self.commits.append(self.git("rev-parse", "HEAD"))
 
     def client(self, service: str) -> Any:
+        sandbox = lifecycle.require(SANDBOX)
         return boto3.client(
             service,
-            endpoint_url=lifecycle.require(SANDBOX).endpoint_url,
+            endpoint_url=sandbox.endpoint_url,
             region_name=REGION,
             aws_access_key_id=lifecycle.ACCOUNT_ID,
-            aws_secret_access_key=lifecycle.SECRET_ACCESS_KEY,
+            aws_secret_access_key=sandbox.secret,
         )
 
     def about(self) -> Mapping[str, Any]:

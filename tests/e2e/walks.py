@@ -60,7 +60,7 @@ class Walk:
             endpoint_url=sandbox.endpoint_url,
             region_name=self.region,
             aws_access_key_id="000000000000",
-            aws_secret_access_key="sandbox",
+            aws_secret_access_key=sandbox.secret,
         )
 
     @property

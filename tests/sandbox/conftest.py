@@ -28,7 +28,7 @@ def connection(sandbox: lifecycle.Sandbox, monkeypatch: pytest.MonkeyPatch) -> A
     """The sandbox as a deploy sees it, which asks often."""
     monkeypatch.setattr("the_sink.deploy.pace._LONGEST_S", 0.25)
     clock = Clock(now=time.monotonic, sleep=time.sleep, utc=lambda: datetime.now(UTC))
-    return connect(Target.sandbox("eu-west-1", sandbox.endpoint_url), clock)
+    return connect(Target.sandbox("eu-west-1", sandbox.endpoint_url, sandbox.secret), clock)
 
 
 @pytest.fixture

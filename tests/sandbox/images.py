@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import http.client
@@ -9,9 +10,11 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
 
 from the_sink.resources import resource_path
+from the_sink.sandbox import lifecycle
+from the_sink.sandbox.authentication.registry_token import make_token
+from the_sink.sandbox.lifecycle import Sandbox
 
 # Answers /health with the status in BEHAVIOUR ("dies": it exits at once), everything else with VERSION;
 # /write and /read share a file through the file system at /mnt/shared.
@@ -62,7 +65,7 @@ server.server_close()
 
 
 def push_image(
-    endpoint_url: str,
+    sandbox: Sandbox,
     repository: str,
     tag: str,
     *,
@@ -88,7 +91,7 @@ def push_image(
     ).encode()
     for blob in (layer, config):
         path = f"/v2/{repository}/blobs/uploads/?digest={_digest(blob)}"
-        _call("POST", endpoint_url + path, blob, "application/octet-stream")
+        _call("POST", sandbox, path, blob, "application/octet-stream")
     manifest = json.dumps(
         {
             "schemaVersion": 2,
@@ -107,12 +110,8 @@ def push_image(
             ],
         }
     ).encode()
-    _call(
-        "PUT",
-        f"{endpoint_url}/v2/{repository}/manifests/{tag}",
-        manifest,
-        "application/vnd.oci.image.manifest.v1+json",
-    )
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    _call("PUT", sandbox, f"/v2/{repository}/manifests/{tag}", manifest, kind)
     return _digest(manifest)
 
 
@@ -144,9 +143,14 @@ def _digest(content: bytes) -> str:
     return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
-def _call(method: str, url: str, body: bytes, kind: str) -> None:
-    address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.netloc, timeout=60)
-    connection.request(method, f"{address.path}?{address.query}", body, {"Content-Type": kind})
+def sign_in(sandbox: Sandbox) -> dict[str, str]:
+    """Return the header by which root's token signs a request to the registry."""
+    token = make_token(sandbox.secret, lifecycle.ACCOUNT_ID)
+    return {"Authorization": "Basic " + base64.b64encode(f"AWS:{token}".encode()).decode()}
+
+
+def _call(method: str, sandbox: Sandbox, path: str, body: bytes, kind: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", sandbox.port, timeout=60)
+    connection.request(method, path, body, {"Content-Type": kind, **sign_in(sandbox)})
     assert connection.getresponse().status < 300
     connection.close()

@@ -36,7 +36,9 @@ FUNCTIONS = {
     },
     "ministack.core.iam_evaluator": {
         "AuthError": None,
+        "CredentialResolutionError": None,
         "EvalContext": None,
+        "ResolvedCredential": None,
         "ParsedStatement": None,
         "_action_matches": ["request_action", "actions", "not_actions"],
         "_permissions_boundary": ["store", "name", "account_id"],
@@ -55,7 +57,9 @@ FUNCTIONS = {
         "evaluate": None,
         "evaluate_resource_policy": None,
         "parse_policy_document": ["doc"],
+        "is_root_access_key": ["access_key_id"],
         "pin_request_origin": ["source_ip", "secure_transport"],
+        "resolve_credential": ["access_key_id", "account_id", "session_token"],
     },
     "ministack.core.persistence": {
         "_json_default": ["obj"],
@@ -63,6 +67,7 @@ FUNCTIONS = {
         "_state_format_version": ["service"],
     },
     "ministack.core.responses": {
+        "_account_from_sts_session": ["access_key_id"],
         "error_response_json": None,
         "get_account_id": [],
         "get_region": [],
@@ -194,6 +199,7 @@ FUNCTIONS = {
         "_single_instance_response": ["root_tag", "result_tag", "instance"],
     },
     "ministack.services.secretsmanager": {"_resolve": None},
+    "ministack.services.lambda_svc": {"_execute_function": ["func", "event"]},
     "ministack.services.sts": {"register_session": ["access_key", "session"]},
     "ministack.services.s3": {
         "_fire_s3_event": [
@@ -262,6 +268,7 @@ FUNCTIONS = {
     "ministack.services.cloudformation.provisioners": {
         "_check_nested_stack_capabilities": ["parent_stack_name", "template"],
         "_codebuild_cfn_to_api": ["value"],
+        "_custom_resource_create": ["logical_id", "props", "stack_name", "resource_type"],
         "_delete_resource": ["resource_type", "physical_id", "props", "stack_name", "logical_id"],
         "_nested_stack_lookup_name": ["physical_id_or_arn"],
         "_physical_name": None,
@@ -349,11 +356,14 @@ STORES = {
     "ministack.services.iam": ["_oidc_providers", "_roles"],
     "ministack.services.rds": ["_instances", "_snapshots"],
     "ministack.services.ecr": ["_images", "_layer_blobs"],
+    "ministack.services.ecs_metadata": ["_TOKEN_TO_TASK"],
     "ministack.services.secretsmanager": ["_secrets"],
     "ministack.services.sts": ["_sessions"],
 }
 
 HANDLERS = {
+    "AWS::CloudFormation::CustomResource": {"create"},
+    "AWS::Lambda::Function": {"create"},
     "AWS::CloudFormation::Stack": {"create", "update", "delete"},
     "AWS::CodeBuild::Project": {"create", "update"},
     "AWS::ECS::Service": {"create", "update", "delete"},

@@ -42,7 +42,7 @@ class Shop:
         aws("ecr").create_repository(repositoryName="app")
 
     def push(self, tag: str, **more: Any) -> str:
-        return push_image(self.sandbox.endpoint_url, "app", tag, **more)
+        return push_image(self.sandbox, "app", tag, **more)
 
     def deploy(self, tag: str = "live", count: int = 1, **more: Any) -> dict[str, Any]:
         return self.pipelines.stack("shop", template(tag, count, **more))

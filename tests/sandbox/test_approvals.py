@@ -203,7 +203,7 @@ def test_an_approval_expires_after_seven_days_and_also_while_the_sandbox_is_off(
     """The week passes in the state that a stopped sandbox leaves behind."""
     server = lifecycle.start("week", port=free_port())
     try:
-        clients = Clients(server.endpoint_url)
+        clients = Clients(server.endpoint_url, server.secret)
         shop = Pipelines(lambda service: clients.get(service, "eu-west-1"))
         shop.create("shop", [stage("Gate", approval())])
         shop.upload({"a": ""})
@@ -219,7 +219,7 @@ def test_an_approval_expires_after_seven_days_and_also_while_the_sandbox_is_off(
         with pytest.raises(shop.api.exceptions.InvalidApprovalTokenException):
             answer(shop, token)
         clock = Clock(now=time.monotonic, sleep=time.sleep, utc=lambda: datetime.now(UTC))
-        connection = connect(Target.sandbox("eu-west-1", server.endpoint_url), clock)
+        connection = connect(Target.sandbox("eu-west-1", server.endpoint_url, server.secret), clock)
         runs = connection.pipelines.actions("shop", execution_id)
         assert describe_failure(connection, Names("my-app", "prod"), runs) == (
             "Gate/Approve: it has expired without an answer: "

@@ -336,7 +336,7 @@ phases:
 
 def test_what_builds_had_when_the_sandbox_was_killed_goes_at_its_next_start(tmp_path: Path) -> None:
     """Temporary files, and the environment of the build's shell with the secret it has fetched."""
-    workshop = Workshop(tmp_path, Clients("http://127.0.0.1:1"), ServiceRoles(AccessLog()), list)
+    workshop = Workshop(tmp_path, Clients("http://127.0.0.1:1", "secret"), ServiceRoles(AccessLog()), list)
     folder = workshop.folder / "a-build"
     (folder / "shell").mkdir(parents=True)
     temporary = workshop.make_temporary(folder)

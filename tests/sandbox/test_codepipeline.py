@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from typing import Any
 
@@ -10,6 +9,7 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
+from tests.clients import ask, root_of
 from the_sink.sandbox import lifecycle
 
 from .helpers import BUCKET, ROLE, Pipelines, action, approval, commands, stage, wait_for
@@ -155,16 +155,20 @@ def test_commands_need_a_pipeline_of_type_v2(pipelines: Pipelines) -> None:
 
 def raw(sandbox: lifecycle.Sandbox, operation: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """Call an operation without boto3, which checks requests itself and forgives answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", sandbox.port, timeout=60)
-    credential = "000000000000/20260101/eu-west-1/codepipeline/aws4_request"
     headers = {
         "X-Amz-Target": f"CodePipeline_20150709.{operation}",
         "Content-Type": "application/x-amz-json-1.1",
-        "Authorization": f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0",
     }
-    connection.request("POST", "/", json.dumps(request), headers)
-    response = connection.getresponse()
-    return response.status, json.loads(response.read())
+    status, _, body = ask(
+        sandbox,
+        "POST",
+        "/",
+        body=json.dumps(request).encode(),
+        headers=headers,
+        signed_by=root_of(sandbox),
+        service="codepipeline",
+    )
+    return status, json.loads(body)
 
 
 @pytest.mark.parametrize(

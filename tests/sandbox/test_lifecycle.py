@@ -43,7 +43,7 @@ def client(server: lifecycle.Sandbox, service: str) -> Any:
         endpoint_url=server.endpoint_url,
         region_name="eu-west-1",
         aws_access_key_id=lifecycle.ACCOUNT_ID,
-        aws_secret_access_key=lifecycle.SECRET_ACCESS_KEY,
+        aws_secret_access_key=server.secret,
     )
 
 
@@ -139,13 +139,13 @@ def test_a_port_taken_by_another_sandbox_names_it(own: lifecycle.Sandbox) -> Non
         probe.bind(("127.0.0.1", int(port)))
 
 
-def test_a_sandbox_that_no_command_from_here_reaches_is_named_and_left_alone(
+def test_a_sandbox_that_no_command_from_here_reaches_is_a_program_like_any_other(
     own: lifecycle.Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its state is in another folder, so its name means another sandbox here."""
+    """Its state, and so its secret, is in another folder: it tells nobody here even its name."""
     with monkeypatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))
-        with pytest.raises(SandboxUnavailable, match="taken by the sandbox 'mine'") as raised:
+        with pytest.raises(SandboxUnavailable, match="taken by another program") as raised:
             lifecycle.start("other", port=own.port)
 
     assert raised.value.hint.startswith("Choose another: invoke sandbox.start --port ")

@@ -32,7 +32,7 @@ def odd(
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     sandbox = lifecycle.start("default", port=free_port())
-    clients = Clients(sandbox.endpoint_url)
+    clients = Clients(sandbox.endpoint_url, sandbox.secret)
     yield lambda service: clients.get(service, "eu-west-1")
     lifecycle.stop("default")
 

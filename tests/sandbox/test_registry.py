@@ -15,7 +15,7 @@ from the_sink.sandbox import lifecycle
 from the_sink.sandbox.clients import Clients
 from the_sink.sandbox.docker_engine.names import Names, is_reference, sandbox_id
 
-from .images import push_image
+from .images import push_image, sign_in
 
 HOST = "000000000000.dkr.ecr.eu-west-1.amazonaws.com"
 
@@ -26,8 +26,9 @@ def ask(
     """One request to the registry: status, headers, body."""
     connection = http.client.HTTPConnection("127.0.0.1", sandbox.port, timeout=60)
     try:
-        accept = "application/vnd.docker.distribution.manifest.v2+json"
-        connection.request(method, path, headers={"Accept": accept, **({"Host": host} if host else {})})
+        headers = {"Accept": "application/vnd.docker.distribution.manifest.v2+json", **sign_in(sandbox)}
+        headers |= {"Host": host} if host else {}
+        connection.request(method, path, headers=headers)
         answer = connection.getresponse()
         return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
     finally:
@@ -46,7 +47,7 @@ def aws_of() -> Any:
     """A function that returns a function that returns a sandbox's client: ``aws_of(sandbox)("ecr")``."""
 
     def of(sandbox: lifecycle.Sandbox) -> Any:
-        return lambda service: Clients(sandbox.endpoint_url).get(service, "eu-west-1")
+        return lambda service: Clients(sandbox.endpoint_url, sandbox.secret).get(service, "eu-west-1")
 
     return of
 
@@ -59,7 +60,7 @@ def layers_of(sandbox: lifecycle.Sandbox) -> list[str]:
 
 def test_layers_outlive_the_sandbox_without_being_in_its_state(own: lifecycle.Sandbox, aws_of: Any) -> None:
     aws_of(own)("ecr").create_repository(repositoryName="app")
-    push_image(own.endpoint_url, "app", "one")
+    push_image(own, "app", "one")
     (digest,) = layers_of(own)
     _, _, content = ask(own, "GET", f"/v2/app/blobs/{digest}", HOST)
 
@@ -76,7 +77,7 @@ def test_layers_outlive_the_sandbox_without_being_in_its_state(own: lifecycle.Sa
 def test_layers_of_a_state_of_1_0_are_taken_up(own: lifecycle.Sandbox, aws_of: Any) -> None:
     """There the bytes were in the state."""
     aws_of(own)("ecr").create_repository(repositoryName="app")
-    push_image(own.endpoint_url, "app", "one")
+    push_image(own, "app", "one")
     (digest,) = layers_of(own)
     _, _, content = ask(own, "GET", f"/v2/app/blobs/{digest}", HOST)
     lifecycle.stop("own")
@@ -96,7 +97,7 @@ def test_layers_of_a_state_of_1_0_are_taken_up(own: lifecycle.Sandbox, aws_of: A
 
 def test_a_reset_removes_the_layers(own: lifecycle.Sandbox, aws_of: Any) -> None:
     aws_of(own)("ecr").create_repository(repositoryName="app")
-    push_image(own.endpoint_url, "app", "one")
+    push_image(own, "app", "one")
 
     lifecycle.reset("own")
 
@@ -106,7 +107,7 @@ def test_a_reset_removes_the_layers(own: lifecycle.Sandbox, aws_of: Any) -> None
 def test_an_engine_names_account_and_region_in_the_path(sandbox: lifecycle.Sandbox, aws: Any) -> None:
     """And is answered as if the host had said it, uploads included."""
     aws("ecr").create_repository(repositoryName="app")
-    digest = push_image(sandbox.endpoint_url, "app", "one")
+    digest = push_image(sandbox, "app", "one")
     prefix = f"/v2/sink-{sandbox_id(sandbox.state_dir)}/000000000000/eu-west-1/app"
 
     status, headers, _ = ask(sandbox, "HEAD", f"{prefix}/manifests/one")
@@ -122,7 +123,7 @@ def test_a_layer_is_mounted_from_another_repository(sandbox: lifecycle.Sandbox, 
     """An engine names that one by its path too."""
     for name in ("app", "other"):
         aws("ecr").create_repository(repositoryName=name)
-    push_image(sandbox.endpoint_url, "app", "one")
+    push_image(sandbox, "app", "one")
     (digest,) = layers_of(sandbox)
     scope = f"sink-{sandbox_id(sandbox.state_dir)}/000000000000/eu-west-1"
     source = f"{scope}/app".replace("/", "%2F")
@@ -138,7 +139,7 @@ def test_a_layer_is_mounted_from_another_repository(sandbox: lifecycle.Sandbox, 
 
 def test_the_path_of_another_sandbox_is_unknown_here(sandbox: lifecycle.Sandbox, aws: Any) -> None:
     aws("ecr").create_repository(repositoryName="app")
-    push_image(sandbox.endpoint_url, "app", "one")
+    push_image(sandbox, "app", "one")
 
     status, _, body = ask(sandbox, "GET", "/v2/sink-00000000/000000000000/eu-west-1/app/manifests/one")
 

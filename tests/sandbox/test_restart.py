@@ -26,7 +26,7 @@ class Own:
 
     def __init__(self, port: int) -> None:
         self.server = lifecycle.start("own", port=port)
-        self.clients = Clients(self.server.endpoint_url)
+        self.clients = Clients(self.server.endpoint_url, self.server.secret)
 
     def aws(self, service: str) -> Any:
         return self.clients.get(service, "eu-west-1")
@@ -95,7 +95,7 @@ def test_executions_go_on_or_say_that_they_were_interrupted(own: Own, end: str) 
 def test_services_come_back_with_their_images_and_leave_nothing_running(own: Own) -> None:
     pipelines = Pipelines(own.aws)
     own.aws("ecr").create_repository(repositoryName="app")
-    digest = push_image(own.server.endpoint_url, "app", "live", version="one")
+    digest = push_image(own.server, "app", "live", version="one")
     assert pipelines.stack("shop", template("live", 1))["StackStatus"] == "CREATE_COMPLETE"
     before = own.aws("ecs").list_tasks(cluster="c")["taskArns"]
 

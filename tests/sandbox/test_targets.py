@@ -45,7 +45,7 @@ def ask_often(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def connection(sandbox: lifecycle.Sandbox) -> Aws:
     clock = Clock(now=time.monotonic, sleep=time.sleep, utc=lambda: datetime.now(UTC))
-    return connect(Target.sandbox("eu-west-1", sandbox.endpoint_url), clock)
+    return connect(Target.sandbox("eu-west-1", sandbox.endpoint_url, sandbox.secret), clock)
 
 
 @pytest.fixture

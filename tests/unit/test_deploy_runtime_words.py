@@ -68,7 +68,7 @@ def test_a_pipeline_that_no_event_has_started_is_a_warning_in_the_sandbox() -> N
     late = "Nothing has started it within a minute, so this command does."
 
     assert tell_unstarted(Target("eu-west-1")) == Said(late)
-    assert tell_unstarted(Target.sandbox("eu-west-1", "http://127.0.0.1:1")) == Warned(
+    assert tell_unstarted(Target.sandbox("eu-west-1", "http://127.0.0.1:1", "secret")) == Warned(
         f"{late} On AWS nothing would either: `invoke sandbox.access` lists what EventRole was refused."
     )
 

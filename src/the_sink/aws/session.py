@@ -140,7 +140,7 @@ def _session(target: Target) -> boto3.Session:
         nothing = dict.fromkeys(("profile", "config_file", "credentials_file"), (None, None, None, None))
         return boto3.Session(
             aws_access_key_id=SANDBOX_ACCOUNT,
-            aws_secret_access_key="sandbox",  # noqa: S106 (the sandbox keeps no secret of its own)
+            aws_secret_access_key=target.sandbox_secret,
             region_name=target.region,
             botocore_session=botocore.session.Session(session_vars=nothing),
         )

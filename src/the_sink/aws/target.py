@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SANDBOX_ACCOUNT = "000000000000"
 
@@ -16,19 +16,20 @@ class Target:
         account: The account it must be; None where ``sink.toml`` names none.
         profile: A profile of the shared AWS configuration; None leaves the choice to the AWS tools' own
             order (environment, default profile, role of the machine).
-        sandbox_url: The sandbox's address; its credentials are fixed, and nothing of this machine's AWS
-            configuration is read.
+        sandbox_url: The sandbox's address; nothing of this machine's AWS configuration is read.
+        sandbox_secret: The secret of its one key, which is ``SANDBOX_ACCOUNT``.
     """
 
     region: str
     account: str | None = None
     profile: str | None = None
     sandbox_url: str | None = None
+    sandbox_secret: str = field(default="", repr=False)
 
     @classmethod
-    def sandbox(cls, region: str, endpoint_url: str) -> Target:
+    def sandbox(cls, region: str, endpoint_url: str, secret: str) -> Target:
         """The embedded AWS of this laptop, which has one account for every app."""
-        return cls(region=region, account=SANDBOX_ACCOUNT, sandbox_url=endpoint_url)
+        return cls(region=region, account=SANDBOX_ACCOUNT, sandbox_url=endpoint_url, sandbox_secret=secret)
 
     @property
     def is_sandbox(self) -> bool:

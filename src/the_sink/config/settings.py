@@ -285,6 +285,17 @@ def sandbox_name(start: Path) -> str | None:
     return name
 
 
+def stage_region(start: Path) -> str:
+    """Return where stage lives by the nearest ``sink.toml``, or the platform by its own; "" without one."""
+    try:
+        root = find_root(start)
+    except ConfigError:
+        return ""
+    document = Table(FILE, "", *read_toml(root / FILE, FILE))
+    stage = document.table("environments").table("stage").text("region")
+    return stage or document.table("platform").text("region")
+
+
 def _sandbox_name(table: Table) -> str | None:
     return (
         table.text("name", pattern=SANDBOX_NAME_PATTERN, expected="1 to 40 of a-z, 0-9 and hyphens") or None

@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from the_sink.sandbox.access import Credentials
-from the_sink.sandbox.lifecycle import ACCOUNT_ID, SECRET_ACCESS_KEY
+from the_sink.sandbox.lifecycle import ACCOUNT_ID
 
 
 class Clients:
@@ -15,9 +15,9 @@ class Clients:
     They act as the account itself, which may do everything, or ``under`` a role.
     """
 
-    def __init__(self, endpoint_url: str) -> None:
+    def __init__(self, endpoint_url: str, secret: str) -> None:
         self.endpoint_url = endpoint_url
-        self._factory = _Factory(endpoint_url)
+        self._factory = _Factory(endpoint_url, secret)
         self._credentials: Credentials | None = None
         self._made: dict[tuple[str, str], Any] = {}
         self._under: dict[str, Clients] = {}
@@ -27,7 +27,7 @@ class Clients:
         with self._factory.lock:
             known = self._under.get(credentials.role)
             if known is None or known._credentials != credentials:
-                known = self._under[credentials.role] = Clients(self.endpoint_url)
+                known = self._under[credentials.role] = Clients(self.endpoint_url, "")
                 known._factory, known._credentials = self._factory, credentials
             return known
 
@@ -44,9 +44,10 @@ class Clients:
 class _Factory:
     """Makes clients from one session: what it has read of a service serves every role's client."""
 
-    def __init__(self, endpoint_url: str) -> None:
+    def __init__(self, endpoint_url: str, secret: str) -> None:
         self.lock = threading.Lock()
         self._endpoint_url = endpoint_url
+        self._secret = secret
         self._session: Any = None
 
     def make(self, service: str, region: str, credentials: Credentials | None) -> Any:
@@ -60,7 +61,7 @@ class _Factory:
             region_name=region,
             endpoint_url=self._endpoint_url,
             aws_access_key_id=credentials.access_key_id if credentials else ACCOUNT_ID,
-            aws_secret_access_key=credentials.secret_access_key if credentials else SECRET_ACCESS_KEY,
+            aws_secret_access_key=credentials.secret_access_key if credentials else self._secret,
             aws_session_token=credentials.session_token if credentials else None,
             config=Config(
                 max_pool_connections=32,

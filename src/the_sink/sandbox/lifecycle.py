@@ -14,12 +14,14 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from the_sink.errors import InputError, SandboxUnavailable
 from the_sink.local.home import home
+from the_sink.sandbox.authentication.secret import FILE as SECRET_FILE
+from the_sink.sandbox.authentication.secret import ROOT_KEY, read_secret
 from the_sink.sandbox.choosing import Choice, check_running, choose_compute, forget_engine
 from the_sink.sandbox.ports import PortIs, former_port, look_at, next_free, sandbox_on
 from the_sink.sandbox.process import (
@@ -33,10 +35,8 @@ from the_sink.sandbox.process import (
 )
 
 DEFAULT_PORT = 4566
-ACCOUNT_ID = "000000000000"
-"""The one account of a sandbox; as an access key it also selects that account in the emulator."""
-
-SECRET_ACCESS_KEY = "sandbox"  # noqa: S105 - it guards nothing: whoever reaches the sandbox may know it
+ACCOUNT_ID = ROOT_KEY
+"""The one account of a sandbox, and its root's access key; the key's secret is :attr:`Sandbox.secret`."""
 
 START_TIMEOUT_S = 180.0
 """Its databases come back before it answers, and one that must recover is given a minute for that."""
@@ -63,6 +63,8 @@ class Sandbox:
     """``docker`` or ``processes``: what plays containers."""
     reason: str = ""
     """Why it is played that way, where nobody asked for it."""
+    secret: str = field(default="", repr=False)
+    """Of root's access key, which is :data:`ACCOUNT_ID`."""
 
 
 def default_name() -> str:
@@ -138,6 +140,7 @@ def find(name: str) -> Sandbox | None:
         endpoint_url=entry["endpoint_url"],
         compute=entry["compute"],
         reason=entry.get("reason", ""),
+        secret=read_secret(home),
     )
 
 
@@ -207,7 +210,7 @@ def reset(name: str, *, timeout_s: float = 30) -> None:
     with exclusive(home / "start.lock", timeout_s):
         running = find(name)
         if running is not None:
-            if request(running.port, "POST", "/_sandbox/reset", timeout_s=_RESET_S) is None:
+            if request(running.port, "POST", "/_sandbox/reset", running.secret, _RESET_S) is None:
                 raise SandboxUnavailable(
                     f"The sandbox {name!r} did not answer that it is empty.",
                     f"Its log: {home / 'server.log'}",
@@ -215,7 +218,7 @@ def reset(name: str, *, timeout_s: float = 30) -> None:
             return
         forget_engine(home)
         for kept in home.iterdir():
-            if kept.name in ("start.lock", "server.lock", "warden.lock", "port"):
+            if kept.name in ("start.lock", "server.lock", "warden.lock", "port", SECRET_FILE):
                 continue
             if kept.is_dir() and not kept.is_symlink():
                 shutil.rmtree(kept, ignore_errors=True)
@@ -229,7 +232,8 @@ def status(name: str) -> dict[str, Any]:
     Raises:
         SandboxUnavailable: it is not running.
     """
-    answer = request(require(name).port, "GET", "/_sandbox/status", timeout_s=10)
+    running = require(name)
+    answer = request(running.port, "GET", "/_sandbox/status", running.secret, timeout_s=10)
     if not isinstance(answer, dict):
         raise SandboxUnavailable(f"The sandbox {name!r} does not answer.", "invoke sandbox.stop")
     return answer
@@ -243,7 +247,8 @@ def accesses(name: str) -> list[dict[str, Any]]:
     Raises:
         SandboxUnavailable: it is not running.
     """
-    answer = request(require(name).port, "GET", "/_sandbox/access", timeout_s=10)
+    running = require(name)
+    answer = request(running.port, "GET", "/_sandbox/access", running.secret, timeout_s=10)
     if not isinstance(answer, dict):
         raise SandboxUnavailable(f"The sandbox {name!r} does not answer.", "invoke sandbox.stop")
     return list(answer["access"])
@@ -350,14 +355,12 @@ def _check_port(name: str, port: int, compute: str) -> None:
                 f"Choose one from 1024 on: {again} --port {DEFAULT_PORT}",
             )
         case PortIs.TAKEN:
-            other = sandbox_on(port)
-            # One of another state folder has the name too, and no command from here reaches it.
-            found = find(other) if other else None
+            other = sandbox_on(port, state_dir(name).parent)
             same = again + f" --port {port}" * (port != DEFAULT_PORT)
             stop = (
                 f"Stop that one: THE_SINK_SANDBOX={other} invoke sandbox.stop, and then: {same}. Or let it "
                 "run and choose another port"
-                if found is not None and found.port == port
+                if other
                 else "Choose another"
             )
             by = f"the sandbox {other!r}" if other else "another program"

@@ -6,14 +6,13 @@ On the standard library, as ``lifecycle``, which they serve, is imported on ever
 from __future__ import annotations
 
 import enum
+import json
 import socket
 from pathlib import Path
 
-from the_sink.sandbox.process import HOST, request
+from the_sink.sandbox.process import HOST, is_held
 
 _LAST_PORT = 65535
-_ANSWER_S = 3.0
-"""How long a sandbox on a busy machine may take to say its name; a silent program costs as much."""
 
 
 class PortIs(enum.Enum):
@@ -47,10 +46,16 @@ def next_free(port: int) -> int:
     return next(other for other in after if look_at(other) is PortIs.FREE)
 
 
-def sandbox_on(port: int) -> str:
-    """Return the name of the sandbox that answers on a port, "" if it is none."""
-    answer = request(port, "GET", "/_sandbox/status", timeout_s=_ANSWER_S)
-    return str(answer["sandbox"]) if isinstance(answer, dict) and "sandbox" in answer else ""
+def sandbox_on(port: int, states: Path) -> str:
+    """Return the name of the sandbox that has a port, "" if none has whose state is in ``states``."""
+    for entry in states.glob("*/sandbox.json"):
+        try:
+            known = json.loads(entry.read_text())["port"]
+        except (OSError, ValueError, LookupError, TypeError):
+            continue
+        if known == port and is_held(entry.with_name("server.lock")):
+            return entry.parent.name
+    return ""
 
 
 def former_port(home: Path) -> int | None:

@@ -14,19 +14,22 @@ from pathlib import Path
 from typing import IO, Any
 
 from the_sink.errors import SandboxUnavailable
+from the_sink.sandbox.authentication.secret import ROOT_KEY
+from the_sink.sandbox.authentication.signature import sign
 
 HOST = "127.0.0.1"
 
 _POLL_S = 0.05
 
 
-def request(port: int, method: str, path: str, timeout_s: float) -> Any:
-    """The decoded JSON answer, or None when there is none."""
+def request(port: int, method: str, path: str, secret: str, timeout_s: float) -> Any:
+    """The decoded JSON answer to a request that is signed by root's key, or None when there is none."""
     from http.client import HTTPConnection, HTTPException
 
+    headers = sign(method, path, f"{HOST}:{port}", ROOT_KEY, secret)
     connection = HTTPConnection(HOST, port, timeout=timeout_s)
     try:
-        connection.request(method, path)
+        connection.request(method, path, headers=headers)
         response = connection.getresponse()
         return json.loads(response.read()) if response.status == 200 else None
     except (OSError, HTTPException, ValueError):

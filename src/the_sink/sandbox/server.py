@@ -1,8 +1,8 @@
 """The server process: ministack's application, extended, served on loopback only.
 
-Holds ``server.lock`` in the state folder while it lives (that is how clients know), answers
-``/_sandbox/status`` and ``/_sandbox/reset``, passes everything else on, and has the state saved soon after
-each request that may have changed it.
+Holds ``server.lock`` in the state folder while it lives (that is how clients know), and has the state saved
+soon after each request that may have changed it. Which requests there are, and what each must show, is in
+:mod:`the_sink.sandbox.routes`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,14 @@ from typing import IO, Any
 from the_sink.errors import SandboxUnavailable
 from the_sink.resources import platform_version
 from the_sink.sandbox import emulator, lifecycle
+from the_sink.sandbox.authentication.guard import Asks, Guard
+from the_sink.sandbox.authentication.refusal import send_refusal, without_cors
+from the_sink.sandbox.authentication.secret import ROOT_KEY, provide_secret
+from the_sink.sandbox.authentication.signature import Refused
+from the_sink.sandbox.compute.addresses import HOST_NAME
 from the_sink.sandbox.ports import next_free
 from the_sink.sandbox.process import HOST
+from the_sink.sandbox.routes import find_route
 from the_sink.sandbox.saver import Saver, write_atomically
 from the_sink.sandbox.services import Services
 
@@ -51,6 +57,7 @@ def serve(name: str, port: int, engine: str = "", reason: str = "", starting: in
     os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     emulator.configure(home, port)
+    secret = provide_secret(home)
     _check_state(emulator.services_dir(home))
 
     from the_sink.sandbox.compute.choice import make_compute
@@ -66,7 +73,7 @@ def serve(name: str, port: int, engine: str = "", reason: str = "", starting: in
     config.keep_alive_timeout = 75
     config.accesslog = None
     config.loglevel = "WARNING"
-    application = Application(name, home, port, compute, reason, starting)
+    application = Application(name, home, port, compute, reason, starting, secret)
 
     async def run() -> None:
         ending = asyncio.Event()
@@ -90,9 +97,20 @@ class Application:
     """The ASGI application: our routes and the life of the whole around ministack's."""
 
     def __init__(
-        self, name: str, home: Path, port: int, compute: Any, reason: str, starting: int | None
+        self,
+        name: str,
+        home: Path,
+        port: int,
+        compute: Any,
+        reason: str,
+        starting: int | None,
+        secret: str,
     ) -> None:
-        from the_sink.sandbox.emulator import application
+        from the_sink.sandbox.emulator import credentials
+
+        keys = credentials.Keys(secret)
+        keys.install()
+        from the_sink.sandbox.emulator import application, task_metadata
 
         application.save_alone()
         self._emulated = application
@@ -103,7 +121,10 @@ class Application:
         self._compute = compute
         self._reason = reason
         self._starting = starting
-        self._services = Services(home, self._endpoint_url, port, compute)
+        self._services = Services(home, self._endpoint_url, port, compute, secret)
+        names = {HOST_NAME, compute.gateway} - {""}
+        self._guard = Guard(port, names, ROOT_KEY, keys.find_secret)
+        self._is_task_path = task_metadata.is_of_task
         self._saver = Saver(self._snapshot, Path(application.state_dir()))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -112,15 +133,33 @@ class Application:
             await self._live(scope, receive, send)
         elif self._services.balancers.serves(scope):
             await self._services.balancers.handle(scope, receive, send)
-        elif scope["type"] == "http" and scope["path"].startswith("/_sandbox/"):
-            await self._answer(scope, send)
-        elif scope["type"] == "http" and self._services.registry.serves(scope):
-            with self._saver.change():
-                await self._services.registry.handle(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._route(scope, receive, without_cors(send))
         else:
-            # Reads may change state too (stacks and services settle in the background), and an
-            # unchanged service is not written again, so every request counts.
-            with self._saver.change():
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _route(self, scope: Any, receive: Any, send: Any) -> None:
+        route = find_route(scope["path"])
+        try:
+            self._guard.check_origin(scope, route.asks)
+            receive = await self._guard.admit(scope, receive, route.asks)
+            if route.is_closed:
+                raise Refused("AccessDenied", f"The sandbox has no {scope['path']}.")
+            if route.asks is Asks.TASK and not self._is_task_path(scope["method"], scope["path"]):
+                raise Refused("AccessDenied", "No task was given this address.")
+        except Refused as refused:
+            await send_refusal(scope, send, refused, route.asks)
+            return
+        if route.asks is Asks.ROOT:
+            await self._answer(scope, send)
+            return
+        # Reads may change state too (stacks and services settle in the background), and an
+        # unchanged service is not written again, so every request counts.
+        with self._saver.change():
+            if self._services.registry.serves(scope):
+                await self._services.registry.handle(scope, receive, send)
+            else:
                 await self._emulated.application(scope, receive, send)
 
     def end_work(self) -> None:
@@ -189,6 +228,7 @@ class Application:
             "reason": self._reason,
             "engine": self._compute.describe(),
             "saved": self._saver.is_settled,
+            "verification": self._guard.cost(),
             "simulated": self._services.simulated(),
         }
 

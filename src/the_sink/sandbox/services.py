@@ -25,7 +25,7 @@ from the_sink.sandbox.player.player import make_player
 class Services:
     """The added services of one sandbox."""
 
-    def __init__(self, home: Path, endpoint_url: str, port: int, compute: Compute) -> None:
+    def __init__(self, home: Path, endpoint_url: str, port: int, compute: Compute, secret: str) -> None:
         from the_sink.sandbox.emulator import (
             authorization,
             autoscaling,
@@ -37,6 +37,7 @@ class Services:
             ecs_resources,
             ecs_stopping,
             events,
+            executors,
             exports,
             fargate,
             leftovers,
@@ -61,14 +62,14 @@ class Services:
         from the_sink.sandbox.emulator.balancer import Balancers
         from the_sink.sandbox.emulator.ecs import TaskSupervisor
 
-        clients = Clients(endpoint_url)
+        clients = Clients(endpoint_url, secret)
         self.accesses = AccessLog()
         self._roles = roles.ServiceRoles(self.accesses)
         self._roles.install()
         authorization.install()
         boundaries.install()
-        self._registry_access = registry_access.RegistryAccess(self._roles)
-        self._registry_access.install()
+        executors.install()
+        registry_access.RegistryAccess(self._roles, secret).install()
         self._aws_command = AwsCommand(home)
         docker_folder = cache(compute.install_docker_command)
         jq_folder = cache(partial(install_jq_command, home))
@@ -90,7 +91,7 @@ class Services:
         )
         engine = compute.engine
         self._compute = compute
-        self.registry: Any = registry.Registry(home, port)
+        self.registry: Any = registry.Registry(home, port, secret)
         self.registry.install()
         is_alone = compute.kind == "processes"
         # Containers see their network's gateway, which is not loopback either.
@@ -163,7 +164,6 @@ class Services:
         self._tasks.reset()
         self._databases.reset()
         self._roles.forget()
-        self._registry_access.forget()
         self.accesses.clear()
 
     def snapshot(self) -> dict[str, bytes]:

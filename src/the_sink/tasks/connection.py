@@ -35,7 +35,7 @@ def connect_to(place: Environment | PlatformSettings, *, sandbox: bool, quiet: b
     from the_sink.tasks.sandbox import chosen_name
 
     running = lifecycle.require(chosen_name())
-    aws = connect(Target.sandbox(place.region, running.endpoint_url), clock)
+    aws = connect(Target.sandbox(place.region, running.endpoint_url, running.secret), clock)
     if running.compute == "processes" and not quiet:
         lines.say(f"Sandbox {running.name!r}, no Docker: containers are played by processes.")
     return aws

@@ -13,6 +13,8 @@ from the_sink.tasks import flags
 from the_sink.tasks.asking import confirm
 from the_sink.tasks.decorator import task
 
+_SET_ENVIRONMENT = 'eval "$(invoke sandbox.env)"'
+
 
 @task
 def start(_c: Context, port: str = "", compute: str = "", timeout: str = "", json: bool = False) -> None:
@@ -38,7 +40,8 @@ def start(_c: Context, port: str = "", compute: str = "", timeout: str = "", jso
         lines.data(
             f"The sandbox {sandbox.name!r} is ready: {sandbox.endpoint_url}\n"
             f"State: {sandbox.state_dir}\n"
-            f"Compute: {_compute(sandbox.compute, sandbox.reason)}"
+            f"Compute: {_compute(sandbox.compute, sandbox.reason)}\n"
+            f"For aws and boto3: {_SET_ENVIRONMENT}"
         )
     except KeyboardInterrupt:
         # Its own, at the very end of the start, or one that somebody else had started.
@@ -74,8 +77,41 @@ def status(_c: Context, json: bool = False) -> None:
     shown = {**found, "compute": _compute(found["compute"], found.get("reason", ""))}
     for key, title in titles.items():
         lines.data(f"{title}: {shown.get(key, 'unknown')}")
+    lines.data(f"For aws and boto3: {_SET_ENVIRONMENT}")
     for what in found.get("simulated", ()):
         lines.data(f"Simulated: {what}")
+
+
+@task
+def env(_c: Context, region: str = "") -> None:
+    """Print what lets aws and boto3 in a shell reach the sandbox; use it as: eval "$(invoke sandbox.env)".
+
+    Args:
+        region: The region to set (default: that of the stage in sink.toml, else eu-west-1).
+    """
+    from the_sink.report import lines
+    from the_sink.sandbox import lifecycle
+
+    sandbox = lifecycle.require(chosen_name())
+    lines.data(render_environment(sandbox.endpoint_url, sandbox.secret, region or _region()))
+
+
+def render_environment(endpoint_url: str, secret: str, region: str) -> str:
+    """Return lines that bash, zsh and fish understand alike: none of the values needs a quote."""
+    import os
+
+    from the_sink.sandbox.lifecycle import ACCOUNT_ID
+
+    values = {
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_ACCESS_KEY_ID": ACCOUNT_ID,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+    }
+    if os.environ.get("AWS_SESSION_TOKEN"):
+        values["AWS_SESSION_TOKEN"] = ""  # of another account; there is one word for unset in each shell
+    return "\n".join(f"export {name}={value}" for name, value in values.items())
 
 
 @task
@@ -127,6 +163,15 @@ def reset(_c: Context, yes: bool = False, dry_run: bool = False) -> None:
 def _compute(kind: str, reason: str) -> str:
     """Return what plays containers and, where nobody chose it, why it is not an engine."""
     return f"{kind} ({reason})" if reason else kind
+
+
+def _region() -> str:
+    """Return stage's region by ``sink.toml``, else the platform's usual one."""
+    from pathlib import Path
+
+    from the_sink.config.settings import stage_region
+
+    return stage_region(Path.cwd()) or "eu-west-1"
 
 
 def chosen_name() -> str:

@@ -41,7 +41,7 @@ class Bench:
         (self.context / "Dockerfile").write_text(dockerfile)
         request = BuildRequest(self.context, self.context / "Dockerfile", **settings)
         self.said = []
-        registry = Registry(self.store, self.endpoint_url)
+        registry = Registry(self.store, self.endpoint_url, lambda _host: "")
         return Builder(self.state_dir, self.store, registry, request, self.said.append).build()
 
     def names(self, image: Image) -> list[str]:

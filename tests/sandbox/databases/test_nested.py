@@ -109,7 +109,7 @@ def push(sandbox: lifecycle.Sandbox, tag: str, migration: str, version: str) -> 
         "app/serve.py": WEB,
     }
     push_image(
-        sandbox.endpoint_url,
+        sandbox,
         REPOSITORY,
         tag,
         version=version,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-import urllib.request
+import os
+import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -34,8 +37,8 @@ def test_a_sandbox_is_started_seen_emptied_and_stopped(invoke, free_port):
 
         found = json.loads(invoke("sandbox.status", "--json").out)
         assert (found["running"], found["endpoint_url"]) == (True, f"http://127.0.0.1:{port}")
-        with urllib.request.urlopen(f"{found['endpoint_url']}/_sandbox/status", timeout=60) as answer:  # noqa: S310 - loopback
-            assert answer.status == 200
+        for told in (started.out, seen.out):
+            assert 'For aws and boto3: eval "$(invoke sandbox.env)"\n' in told
 
         assert invoke("sandbox.access").out == "No role has asked for anything yet: deploy something.\n"
         assert json.loads(invoke("sandbox.access", "--json").out) == {"access": []}
@@ -47,6 +50,46 @@ def test_a_sandbox_is_started_seen_emptied_and_stopped(invoke, free_port):
     assert (stopped.code, stopped.err) == (0, "")
     assert stopped.out.startswith("The sandbox 'default' is stopped; its state stays in ")
     assert invoke("sandbox.stop").out == "The sandbox 'default' was not running.\n"
+
+
+SHELLS = [shell for shell in ("sh", "bash", "zsh", "fish") if shutil.which(shell)]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_one_line_lets_aws_reach_the_sandbox_in_a_shell(shell, sandbox):
+    """Over what the shell had before: a session of another account, and its endpoint."""
+    invoke, aws = (f"{sys.executable} -m {module}" for module in ("invoke", "awscli"))
+    environment = {**os.environ, "AWS_SESSION_TOKEN": "of another account", "AWS_SECRET_ACCESS_KEY": "none"}
+    del environment["AWS_ENDPOINT_URL"]
+    script = (
+        f'eval "$({invoke} sandbox.env --region us-east-1)"\n'
+        f"{aws} sts get-caller-identity --query Arn --output text\n"
+        "echo $AWS_REGION $AWS_DEFAULT_REGION\n"
+    )
+
+    done = subprocess.run([shell, "-c", script], env=environment, capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.stderr) == (
+        "arn:aws:iam::000000000000:root\nus-east-1 us-east-1\n",
+        "",
+    )
+
+
+def test_the_region_of_the_line_is_that_of_stage(invoke, sandbox, tmp_path):
+    state = str(sandbox.state_dir.parent.parent)
+    (tmp_path / "sink.toml").write_text('[environments.stage]\nregion = "eu-central-1"\n')
+
+    assert "export AWS_REGION=eu-central-1\n" in invoke("sandbox.env", XDG_STATE_HOME=state).out
+
+    (tmp_path / "sink.toml").write_text('[platform]\nname = "the-sink"\n')
+    assert "export AWS_REGION=eu-west-1\n" in invoke("sandbox.env", XDG_STATE_HOME=state).out
+
+
+def test_without_a_sandbox_there_is_no_line_to_set(invoke):
+    ran = invoke("sandbox.env")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "Start it: invoke sandbox.start" in ran.err
 
 
 def test_a_sandbox_that_does_not_run_is_an_answer_and_exit_code_1(invoke):

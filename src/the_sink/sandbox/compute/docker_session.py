@@ -41,12 +41,12 @@ class Session:
         # A third of a command's time goes into importing HTTP, and most commands do not speak it.
         from the_sink.sandbox.compute.registry import Registry
 
-        return Registry(self.store, self.endpoint_url, self._logins)
+        return Registry(self.store, self.endpoint_url, lambda host: self.logins().get(host, ""))
 
     def remember_login(self, host: str, token: str) -> None:
         """Note that ``docker login`` succeeded with ``token``, or ``docker logout``, with ""."""
         with exclusive(self._config.with_suffix(".lock")):
-            logins = {known: kept for known, kept in self._logins().items() if known != host}
+            logins = {known: kept for known, kept in self.logins().items() if known != host}
             if token:
                 logins[host] = token
             write_atomically(self._config, json.dumps(logins, sort_keys=True).encode(), mode=0o600)
@@ -57,13 +57,14 @@ class Session:
         Raises:
             AccessError: nobody logged in to the reference's registry.
         """
-        if reference.is_ecr and reference.host not in self._logins():
+        if reference.is_ecr and reference.host not in self.logins():
             raise AccessError(
                 f"{reference.host}: no basic auth credentials.",
                 "Pipe `aws ecr get-login-password` into `docker login --username AWS --password-stdin`.",
             )
 
-    def _logins(self) -> dict[str, str]:
+    def logins(self) -> dict[str, str]:
+        """Return who is logged in: from a registry's name to the token."""
         try:
             return dict(json.loads(self._config.read_bytes()))
         except (OSError, ValueError):

@@ -23,6 +23,7 @@ from typing import Any
 
 from docker.errors import APIError, NotFound
 
+from the_sink.sandbox.authentication.registry_token import make_root_token
 from the_sink.sandbox.compute.containers import NETWORK, ContainerFacts, ProcessContainer, timestamp
 from the_sink.sandbox.compute.engine_images import Images, docker_errors
 from the_sink.sandbox.compute.launch import BUILDS, CONTAINERS, LaunchRequest, free_port, launch
@@ -48,7 +49,7 @@ class ProcessEngine:
     def __init__(self, state_dir: Path, endpoint_url: str) -> None:
         self.state_dir = state_dir
         self.store = ImageStore(state_dir)
-        self.registry = Registry(self.store, endpoint_url)
+        self.registry = Registry(self.store, endpoint_url, lambda _host: make_root_token(state_dir))
         self.containers = Containers(self)
         self.images = Images(self.store, self.registry)
         clean_leftovers(state_dir / CONTAINERS)

@@ -40,15 +40,13 @@ class Registry:
     Args:
         store: The images of this machine.
         endpoint_url: The sandbox's.
-        logins: Tells with which token ECR knows whom at which registry; the sandbox itself needs none.
+        token_for: Tells the token to sign in with at a registry, "" where nobody has.
     """
 
-    def __init__(
-        self, store: ImageStore, endpoint_url: str, logins: Callable[[], dict[str, str]] = dict
-    ) -> None:
+    def __init__(self, store: ImageStore, endpoint_url: str, token_for: Callable[[str], str]) -> None:
         parts = urlsplit(endpoint_url)
         self._store = store
-        self._logins = logins
+        self._token_for = token_for
         self._address = (parts.hostname or "127.0.0.1", parts.port or 80)
         self._endpoint_url = endpoint_url
 
@@ -173,7 +171,7 @@ class Registry:
         body: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> _Answer:
-        token = self._logins().get(host)
+        token = self._token_for(host)
         signed = {**(_authorization("AWS", token) if token else {}), **(headers or {})}
         connection = http.client.HTTPConnection(*self._address, timeout=_TIMEOUT_S)
         try:

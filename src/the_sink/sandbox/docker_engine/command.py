@@ -21,6 +21,7 @@ from the_sink.local.engine import FoundEngine
 from the_sink.sandbox.compute.docker_session import Session
 from the_sink.sandbox.compute.references import is_ecr_host, parse_reference
 from the_sink.sandbox.docker_engine.install import VARIABLES
+from the_sink.sandbox.docker_engine.login import write_login
 from the_sink.sandbox.docker_engine.names import LABEL, Names, is_reference, sandbox_id
 
 _HELD = ("image", "container", "builder", "buildx")
@@ -44,7 +45,7 @@ class Command:
         self.session = Session(Path(state), endpoint)
         self.found = FoundEngine.from_json(engine)
         self.names = Names(int(endpoint.rpartition(":")[2]), sandbox_id(Path(state)))
-        self.environment = _real_environment(environ, self.found)
+        self.environment = _real_environment(environ, self.found, Path(state) / "docker")
 
     def run(self, words: list[str]) -> int:
         """Run one command line and return its exit code."""
@@ -114,14 +115,24 @@ class Command:
             return self.hand_on(["login", *words])
         from the_sink.sandbox.compute.docker_images import login
 
-        return login(self.session, words)
+        code = login(self.session, words)
+        self._tell_engine(words)
+        return code
 
     def _logout(self, words: list[str]) -> int:
         if not any(is_ecr_host(_host(word)) for word in words):
             return self.hand_on(["logout", *words])
         from the_sink.sandbox.compute.docker_images import logout
 
-        return logout(self.session, words)
+        code = logout(self.session, words)
+        self._tell_engine(words)
+        return code
+
+    def _tell_engine(self, words: list[str]) -> None:
+        """Let the real command sign in where it finds the registry: every name of it is one address there."""
+        logins = self.session.logins()
+        token = next((logins[_host(word)] for word in words if _host(word) in logins), "")
+        write_login(Path(self.environment["DOCKER_CONFIG"]), f"localhost:{self.names.port}", token)
 
     def _build(self, words: list[str]) -> int:
         from the_sink.sandbox.docker_engine.command_build import build
@@ -184,14 +195,19 @@ def _host(word: str) -> str:
     return word.removeprefix("https://").removeprefix("http://").rstrip("/")
 
 
-def _real_environment(environ: Mapping[str, str], found: FoundEngine) -> dict[str, str]:
-    """The build's environment, the engine's address, and the plugins of the user's ``docker``."""
+def _real_environment(environ: Mapping[str, str], found: FoundEngine, usual: Path) -> dict[str, str]:
+    """The build's environment, the engine's address, and the plugins of the user's ``docker``.
+
+    Without a configuration of the build's own, it is the sandbox's, in the folder ``usual``: the sign-in to
+    its registry is no business of the user's.
+    """
     env = {name: value for name, value in environ.items() if name not in VARIABLES}
     env["DOCKER_HOST"] = found.host
     env.pop("DOCKER_CONTEXT", None)
+    env["DOCKER_CONFIG"] = env.get("DOCKER_CONFIG") or str(usual)
     if not found.has_buildx:
         env["DOCKER_BUILDKIT"] = "1"
-    elif found.plugins and env.get("DOCKER_CONFIG"):
+    elif found.plugins:
         # A build has a configuration of its own, so that no sign-in of the user's reaches it.
         link = Path(env["DOCKER_CONFIG"]) / "cli-plugins"
         link.parent.mkdir(parents=True, exist_ok=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from docker.errors import APIError, ImageNotFound, NotFound
 from requests.exceptions import RequestException
 
+from the_sink.sandbox.authentication.registry_token import USER, make_root_token
 from the_sink.sandbox.compute.engine_images import RegistryData, docker_errors
 from the_sink.sandbox.compute.references import parse_reference
 from the_sink.sandbox.compute.registry import Registry
@@ -23,7 +25,8 @@ class Images:
     def __init__(self, client: Any, names: Names, state_dir: Path, endpoint_url: str) -> None:
         self._client = client
         self._names = names
-        self._registry = Registry(ImageStore(state_dir), endpoint_url)
+        self._token = partial(make_root_token, state_dir)
+        self._registry = Registry(ImageStore(state_dir), endpoint_url, lambda _host: self._token())
 
     def get(self, name: str) -> EngineImage:
         """Return an image that the engine has.
@@ -37,14 +40,17 @@ class Images:
     def pull(self, repository: str, tag: str | None = None, **_options: Any) -> EngineImage:
         """Fetch an image; from the sandbox's registry where it is named as one of ECR.
 
-        Credentials and platform are accepted and have no effect there: the registry is the sandbox's own.
+        Credentials and platform are accepted and have no effect there: whether the execution role may pull
+        was asked before, and the sandbox signs in as itself.
 
         Raises:
             docker.errors.NotFound: the registry does not have it.
             docker.errors.APIError: it cannot be had for another reason.
         """
         name = f"{repository}:{tag}" if tag else repository
-        options = {} if is_reference(name) else {k: v for k, v in _options.items() if k == "auth_config"}
+        options = {k: v for k, v in _options.items() if k == "auth_config"}
+        if is_reference(name):
+            options = {"auth_config": {"username": USER, "password": self._token()}}
         with self.registry_words():
             return EngineImage(self._client.images.pull(self._names.to_engine(name), **options), self._names)
 

@@ -14,8 +14,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from the_sink.sandbox.lifecycle import SECRET_ACCESS_KEY
-
 REGION = "eu-west-1"
 """For what carries no region of its own, for example an anonymous request."""
 
@@ -30,7 +28,6 @@ def configure(state_dir: Path, port: int) -> None:
     os.environ.update(
         {
             "AUTH": "true",
-            "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
             "MINISTACK_REGION": REGION,

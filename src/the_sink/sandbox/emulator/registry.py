@@ -25,11 +25,17 @@ from ministack.core.responses import (
 )
 from ministack.services import ecr
 
+from the_sink.sandbox.authentication.guard import Asks
+from the_sink.sandbox.authentication.signature import presign
 from the_sink.sandbox.docker_engine.names import sandbox_id
+from the_sink.sandbox.routes import find_route
 from the_sink.sandbox.saver import write_atomically
 
 FOLDER = "registry"
 """Below the sandbox's state folder; what is in it was pushed."""
+
+_DOWNLOAD_S = 3600
+"""How long the address of a layer is good, as S3's behind ECR is for a while."""
 
 _SCOPED = re.compile(r"/v2/sink-(?P<id>[0-9a-f]{8})/(?P<account>\d{12})/(?P<region>[a-z0-9-]+)/(?P<rest>.+)")
 _MOUNT = re.compile(r"(?<=from=)sink-[0-9a-f]{8}(?:%2F|/)\d{12}(?:%2F|/)[a-z0-9-]+(?:%2F|/)", re.IGNORECASE)
@@ -38,8 +44,9 @@ _MOUNT = re.compile(r"(?<=from=)sink-[0-9a-f]{8}(?:%2F|/)\d{12}(?:%2F|/)[a-z0-9-
 class Registry:
     """The data plane of ECR for one sandbox."""
 
-    def __init__(self, home: Path, port: int) -> None:
+    def __init__(self, home: Path, port: int, secret: str) -> None:
         self._id = sandbox_id(home)
+        self._secret = secret
         self._port = port
         self._blobs = Blobs(home / FOLDER)
 
@@ -73,7 +80,9 @@ class Registry:
                 "LayersNotFoundException", f"The layer with digest '{digest}' does not exist", 400
             )
         path = f"/v2/sink-{self._id}/{get_account_id()}/{get_region()}/{name}/blobs/{digest}"
-        return json_response({"downloadUrl": f"http://127.0.0.1:{self._port}{path}", "layerDigest": digest})
+        host = f"127.0.0.1:{self._port}"
+        signed = presign(path, host, get_account_id(), self._secret, get_region(), _DOWNLOAD_S)
+        return json_response({"downloadUrl": f"http://{host}{signed}", "layerDigest": digest})
 
     def serves(self, scope: dict[str, Any]) -> bool:
         """Whether a request comes from an engine that names account and region in the path."""
@@ -88,6 +97,9 @@ class Registry:
             return
         prefix = f"/v2/sink-{self._id}/{match['account']}/{match['region']}/"
         path = f"/v2/{match['rest']}"
+        if find_route(path).asks is not Asks.REGISTRY:
+            await ministack_app._send_response(send, 404, {"Content-Type": "text/plain"}, b"")
+            return
         host = f"{match['account']}.dkr.ecr.{match['region']}.amazonaws.com"
         headers = [pair for pair in scope["headers"] if pair[0].lower() != b"host"]
         inner = {

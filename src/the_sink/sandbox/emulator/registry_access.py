@@ -1,24 +1,25 @@
 """ECR's registry asks what the role may do that the token was made for.
 
 Who signs in with what ``GetAuthorizationToken`` returned acts as its caller
-(https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html). A request without a token is one
-of the sandbox's own, or of a Docker Engine, which is given none: it is answered.
+(https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html). Who that is the guard has found
+out, by the token or by a signature, before a request comes here.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import secrets
 from typing import Any
 
-from ministack.core import iam_evaluator
 from ministack.core.responses import get_region
 from ministack.services import ecr
 
-from the_sink.sandbox.access import Credentials, RoleRefused
+from the_sink.sandbox.access import RoleRefused
+from the_sink.sandbox.authentication.guard import caller
+from the_sink.sandbox.authentication.registry_token import USER, make_token
 from the_sink.sandbox.compute.registry import MESSAGE_HEADER
 from the_sink.sandbox.emulator.roles import ServiceRoles
+from the_sink.sandbox.lifecycle import ACCOUNT_ID
 
 _ACTIONS = {
     ("blob_uploads", "POST"): "ecr:InitiateLayerUpload",
@@ -29,6 +30,9 @@ _ACTIONS = {
     ("manifest", "PUT"): "ecr:PutImage",
     ("manifest", "GET"): "ecr:BatchGetImage",
     ("manifest", "HEAD"): "ecr:BatchGetImage",
+    ("manifest", "DELETE"): "ecr:BatchDeleteImage",
+    ("tags_list", "GET"): "ecr:ListImages",
+    ("catalog", "GET"): "ecr:DescribeRepositories",
 }
 """What IAM asks for each request of the registry's protocol.
 
@@ -39,26 +43,22 @@ _DENIED = 403
 
 
 class RegistryAccess:
-    """The tokens that roles were given."""
+    """The registry of one sandbox, as roles may use it."""
 
-    def __init__(self, roles: ServiceRoles) -> None:
+    def __init__(self, roles: ServiceRoles, secret: str) -> None:
         self._roles = roles
-        self._tokens: dict[str, Credentials] = {}
+        self._secret = secret
 
     def install(self) -> None:
-        """Hand out tokens, and look at them."""
+        """Hand out tokens, and look at what their holders do."""
         make, handle = ecr._get_authorization_token, ecr.handle_registry_request
 
         def get_authorization_token(data: dict[str, Any]) -> Any:
             status, headers, body = make(data)
-            caller = self._roles.find(iam_evaluator.caller_arn())
-            if caller is None:
-                return status, headers, body
-            token = secrets.token_urlsafe(30)
-            self._tokens[token] = caller
+            token = make_token(self._secret, caller.get())
             answer = json.loads(body)
             answer["authorizationData"][0]["authorizationToken"] = base64.b64encode(
-                f"AWS:{token}".encode()
+                f"{USER}:{token}".encode()
             ).decode()
             return status, headers, json.dumps(answer).encode()
 
@@ -76,14 +76,9 @@ class RegistryAccess:
         ecr._get_authorization_token = get_authorization_token
         ecr.handle_registry_request = handle_registry_request
 
-    def forget(self) -> None:
-        """Drop the tokens, because everything is."""
-        self._tokens.clear()
-
     def _check(self, method: str, path: str, headers: dict[str, str], query_params: dict[str, Any]) -> None:
-        caller = self._tokens.get(_password(headers))
         parsed = ecr._parse_v2_path(path)
-        if caller is None or parsed is None:
+        if caller.get() == ACCOUNT_ID or parsed is None:
             return
         verb, name, _ = parsed
         lowered = {key.lower(): value for key, value in headers.items()}
@@ -92,14 +87,4 @@ class RegistryAccess:
         if (verb, method) == ("blob_upload_session", "PUT"):
             wanted.insert(0, "ecr:UploadLayerPart")  # our `docker` sends a layer's bytes with its end
         for action in wanted:
-            self._roles.check(caller, action, ecr._repo_arn(name), get_region())
-
-
-def _password(headers: dict[str, str]) -> str:
-    kind, _, value = headers.get("authorization", "").partition(" ")
-    if kind.lower() != "basic":
-        return ""
-    try:
-        return base64.b64decode(value).decode().partition(":")[2]
-    except ValueError:
-        return ""
+            self._roles.check_key(caller.get(), action, ecr._repo_arn(name) if name else "*", get_region())

@@ -117,12 +117,27 @@ class ServiceRoles:
         context: dict[str, Any] | None = None,
     ) -> None:
         """See :class:`the_sink.sandbox.access.Roles`."""
+        self.check_key(credentials.access_key_id, action, resource, region, context)
+
+    def check_key(
+        self,
+        access_key_id: str,
+        action: str,
+        resource: str,
+        region: str,
+        context: dict[str, Any] | None = None,
+    ) -> None:
+        """As ``check``, for any key: of a session that a client assumed, or of a user.
+
+        Raises:
+            RoleRefused: its policies do not allow it.
+        """
 
         def evaluate() -> Any:
             iam_evaluator.pin_request_origin("127.0.0.1", True)
             with request_scope(ACCOUNT_ID, region):
                 return iam_evaluator.enforce(
-                    credentials.access_key_id, action, action.partition(":")[0], region, resource, context
+                    access_key_id, action, action.partition(":")[0], region, resource, context
                 )
 
         # In a context of its own: that of a request holds its caller's signature.
