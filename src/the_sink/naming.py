@@ -218,17 +218,19 @@ class Publication:
         name: What its keys begin with.
         ending: What they end with, dot included.
         source: What it is made from, in the repository.
+        what: What it is, as pages name it.
     """
 
     name: str
     ending: str
     source: str
+    what: str
 
     def version_key(self, version: str) -> str:
         """The immutable S3 key at a platform version such as ``1.0.0``."""
         return f"{self.name}-v{version}{self.ending}"
 
-    def channel_key(self, major: int, env: str) -> str:
+    def channel_key(self, major: int | str, env: str) -> str:
         """The moving S3 key of a major version: what ``env`` takes at its next pipeline execution."""
         return f"{self.name}-v{major}-{env}{self.ending}"
 
@@ -238,11 +240,18 @@ class Publication:
         return found[1] if found else ""
 
 
-STACK_TEMPLATE = Publication("stacks/python/cfn-template", ".yml", "stacks/python/cfn-template.yml")
-"""An app's default resources; templates of apps name its channel."""
-
-SINK_BUILD = Publication("stacks/python/build/sink-build", ".pyz", "stacks/python/build")
-"""The platform's commands in a pipeline; builds and Commands actions fetch its channel."""
+STACK_TEMPLATE = Publication(
+    name="stacks/python/cfn-template",
+    ending=".yml",
+    source="stacks/python/cfn-template.yml",
+    what="an app's default resources",
+)
+SINK_BUILD = Publication(
+    name="stacks/python/build/sink-build",
+    ending=".pyz",
+    source="stacks/python/build",
+    what="`sink-build`, the platform's commands in a pipeline",
+)
 
 PUBLICATIONS = (STACK_TEMPLATE, SINK_BUILD)
 """The template first: every published version has one, and what an environment holds is read from it."""
@@ -265,6 +274,9 @@ def template_upload_key(name: str, digest: str) -> str:
 
 
 def commit_of_image_tag(tag: str) -> str:
-    """The full SHA that an immutable image tag ``<sha>-<key>`` names, or "" for any other tag."""
-    found = re.fullmatch(r"([0-9a-f]{40})-[0-9a-f]{8}", tag)
+    """The full SHA that an immutable image tag ``<sha>-<key>`` names, or "" for any other tag.
+
+    A further attempt at the same image ends in a number: :mod:`sink_build.tags`.
+    """
+    found = re.fullmatch(r"([0-9a-f]{40})-[0-9a-f]{8}(?:-\d)?", tag)
     return found[1] if found else ""

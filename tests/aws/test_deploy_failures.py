@@ -45,8 +45,8 @@ def test_a_build_that_fails_is_explained_down_to_its_command(
 
 
 def test_a_missing_runtime_is_nothing_that_the_app_could_mend(invoke: Any, app: Path, stage: str) -> None:
-    """The words are those of the template's own buildspec, which finds no digest here."""
-    template = Path(__file__).parents[2] / "template/aws/buildspec.yaml"
+    """The words are those of a buildspec in shell; tests/build_commands has those of sink-build."""
+    template = Path(__file__).parents[2] / "tests/fixtures/buildspec-in-shell.yaml"
     commands = yaml.safe_load(template.read_text())["phases"]["pre_build"]["commands"]
     (check,) = (command for command in commands if "no runtime image" in command)
     setting = "FROM_DIGEST=None; RUNTIME=3.13; CONFIGURATION=aws/cfn-template-configuration-stage.json"

@@ -123,7 +123,7 @@ def test_the_build_goes_with_the_template(platform: Platform) -> None:
 
 
 def test_a_version_without_a_build_leaves_the_channel_of_builds(platform: Platform) -> None:
-    """1.1.0 and earlier had none; apps that have moved on since still need the program."""
+    """The first had none; apps that have moved on since still need the program."""
     platform.publish("1.1.0")
     platform.promote("uat")
     first = "stacks/python/build/sink-build-v1.0.0.pyz"

@@ -17,6 +17,8 @@ import pytest
 
 from tests.docker.fresh_engine import fresh_engine, why_not
 from the_sink.local.engine import FoundEngine
+from the_sink.local.sink_build import pack_sink_build
+from the_sink.naming import SINK_BUILD
 from the_sink.sandbox import lifecycle
 from the_sink.sandbox.buildspec import parse_buildspec
 from the_sink.sandbox.docker_engine.install import VARIABLES, install_docker_command
@@ -25,6 +27,7 @@ from the_sink.sandbox.docker_engine.names import Names, sandbox_id
 CHECKOUT = Path(__file__).resolve().parents[2]
 REGION, ACCOUNT = "eu-west-1", "000000000000"
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+BUCKET = "the-sink-platform-pipelinebucket"
 RUNTIMES, APP = "the-sink-python-runtime", "hello-sink-stage"
 MARKER = "marker-4711-of-the-secret"
 
@@ -36,6 +39,11 @@ class Pipeline:
         self.sandbox = sandbox
         self.folder = folder
         self.names = Names(sandbox.port, sandbox_id(sandbox.state_dir))
+        self.client("s3").create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        program = pack_sink_build(CHECKOUT / SINK_BUILD.source, "1.0.0")
+        self.client("s3").put_object(Bucket=BUCKET, Key=SINK_BUILD.channel_key(1, "stage"), Body=program)
         for name in (RUNTIMES, APP):
             self.client("ecr").create_repository(repositoryName=name)
         self.client("secretsmanager").create_secret(
@@ -87,6 +95,8 @@ class Pipeline:
             "ECR_REPOSITORY": APP,
             "ECR_TAG": "latest",
             "SECRETS_DELIVERY": "image",
+            "PLATFORM_BUCKET": BUCKET,
+            "SINK_BUILD_KEY": SINK_BUILD.channel_key(1, "stage"),
         }
         done = subprocess.run(
             ["sh", "-c", "\n".join(["set -eu", *commands])],

@@ -203,6 +203,8 @@ def test_builds_get_the_variables_of_the_contract(stack: Callable[..., Any]) -> 
         "ECR_REPOSITORY": "<Repository>",
         "ECR_TAG": "latest",
         "SECRETS_DELIVERY": "task",
+        "PLATFORM_BUCKET": "<import the-sink-PipelineS3Bucket>",
+        "SINK_BUILD_KEY": SINK_BUILD.channel_key(1, "stage"),
     }
     assert project["Source"] == {"Type": "CODEPIPELINE", "BuildSpec": "aws/buildspec.yaml"}
     assert project["Environment"]["PrivilegedMode"] is True

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from the_sink.deploy.build_log import find_evidence, find_missing_runtime, shorten_command, shorten_message
+from the_sink.deploy.build_log import (
+    find_evidence,
+    find_missing_runtime,
+    find_sink_build_sentence,
+    shorten_command,
+    shorten_message,
+)
 
 SCRIPT = ["docker build -f aws/Dockerfile \\", '  -t "$IMAGE" \\', "  ."]
 
@@ -124,6 +130,17 @@ def test_a_command_of_several_lines_is_called_by_its_first(command: str, short: 
 )
 def test_what_codebuild_says_becomes_one_line(message: str, short: str) -> None:
     assert shorten_message(message) == short
+
+
+def test_the_sentence_of_sink_build_is_its_last_line() -> None:
+    said = "sink-build image: docker build ended with exit code 1."
+
+    assert find_sink_build_sentence(["$ docker build .", "error", said]) == (
+        "docker build ended with exit code 1."
+    )
+    assert find_sink_build_sentence([said, "more"]) == ""
+    assert find_sink_build_sentence(["sink-build 1.2.0"]) == ""
+    assert find_sink_build_sentence([]) == ""
 
 
 def test_a_missing_runtime_is_found_in_the_words_of_version_1_0_too() -> None:

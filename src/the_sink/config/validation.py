@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from the_sink.config import answers, earlier, platform_pin, procfile
+from the_sink.config.build_steps import check_build_steps, find_steps
 from the_sink.config.combinations import check_combinations
 from the_sink.config.effective import (
     PLATFORM_DEFAULTS,
@@ -264,7 +265,20 @@ def _check_buildspec(files: Files) -> list[Problem]:
         problems.append(Problem(BUILDSPEC_FILE, f"version is {document.get('version')!r}; expected: 0.2."))
     if not isinstance(document.get("phases"), dict):
         problems.append(Problem(BUILDSPEC_FILE, "phases is missing: the build would do nothing."))
+    problems += check_build_steps(document.get("phases"), BUILDSPEC_FILE)
     return [*problems, *earlier.check_buildspec(text, BUILDSPEC_FILE)]
+
+
+def calls_sink_build(files: Files) -> bool:
+    """Whether an app's buildspec runs the platform's program; False for one that cannot be read."""
+    import yaml
+
+    text, _ = files.read(BUILDSPEC_FILE)
+    try:
+        document: Any = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return False
+    return isinstance(document, dict) and bool(find_steps(document.get("phases")))
 
 
 def _check_dockerfile(files: Files) -> list[Problem]:

@@ -46,7 +46,7 @@ def find_evidence(lines: Sequence[str], limit: int) -> tuple[str, ...]:
 def find_missing_runtime(lines: Sequence[str]) -> tuple[str, str]:
     """Return the Python version whose runtime image the platform lacks, "" if a build did not end for that.
 
-    The sentence is that of the buildspec of a generated app.
+    The sentence is that of ``sink-build login``, and of the buildspecs before it.
 
     Returns:
         The version, and which processor's image it is, as ``runtimes.publish`` takes it, with its blank; ""

@@ -174,7 +174,10 @@ def _explain_build(aws: Aws, names: Names, run: ActionRun) -> Generator[Event, N
         return _said(run), hint
     said = f"; the runtime said: {fault}" if fault else ""
     said += f"; the last exception: {exception.text}" if exception else ""
-    return f"phase {phase.name}: {shorten_message(phase.message) or _said(run).rstrip('.')}{said}.", hint
+    sentence = find_sink_build_sentence(printed).rstrip(".")
+    failure = sentence or shorten_message(phase.message) or _said(run).rstrip(".")
+    # A sentence that ends in what to do needs no other hint.
+    return f"phase {phase.name}: {failure}{said}.", "" if sentence.endswith("deploy again") else hint
 
 
 def _explain_commands(aws: Aws, run: ActionRun) -> Generator[Event, None, tuple[str, str]]:

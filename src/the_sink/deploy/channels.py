@@ -13,7 +13,9 @@ from the_sink.config.files import Files
 from the_sink.config.nested import check_passed, check_values, nested_template_keys, read_platform_stack
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
 from the_sink.config.stack_template import parse_template, read_parameters
+from the_sink.config.validation import BUILDSPEC_FILE, calls_sink_build
 from the_sink.errors import ConfigError
+from the_sink.models import Stack
 from the_sink.resources import resource_path
 
 
@@ -52,6 +54,25 @@ def check_channel(aws: Aws, bucket: str, env: str, files: Files) -> None:
                 or "The release is made for a newer platform than this environment has. In the platform's "
                 f"repository: invoke {_command(env)}{aws.target.flags}",
             )
+
+
+def check_sink_build(env: str, files: Files, pipeline: Stack, flags: str) -> None:
+    """Refuse a release whose build its pipeline does not know how to start.
+
+    Args:
+        env: The environment's name.
+        files: The release's ``aws/buildspec.yaml``.
+        pipeline: The environment's pipeline stack; its output ``SinkBuildKey`` says what builds fetch.
+        flags: What a command ends with to mean the same AWS.
+
+    Raises:
+        ConfigError: the pipeline was bootstrapped before there was ``sink-build``.
+    """
+    if calls_sink_build(files) and not pipeline.outputs.get("SinkBuildKey"):
+        raise ConfigError(
+            f"{BUILDSPEC_FILE} calls sink-build, which the builds of {pipeline.name} are not given yet.",
+            f"Bring the pipeline up to date: invoke bootstrap --env {env}{flags}; then deploy again.",
+        )
 
 
 def _command(env: str) -> str:

@@ -20,11 +20,11 @@ from the_sink.config import Environment, Settings
 from the_sink.config.environment_file import file_name
 from the_sink.config.files import Tree
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
-from the_sink.config.validation import check_against_pipeline
+from the_sink.config.validation import BUILDSPEC_FILE, check_against_pipeline
 from the_sink.deploy import stacks
 from the_sink.deploy.archives import commit_of, describe_archive, encode_summary, put_archive, summary_of
 from the_sink.deploy.causes import describe_failure, explain
-from the_sink.deploy.channels import check_channel
+from the_sink.deploy.channels import check_channel, check_sink_build
 from the_sink.deploy.databases import find_taken
 from the_sink.deploy.failed_tasks import count_ending_tasks, find_deaf_tasks
 from the_sink.deploy.follow import Awaited, find_execution, follow
@@ -151,8 +151,9 @@ def plan(
     )
     if not planned.starts_a_run:
         return planned
-    files = _read_files(archive, (TEMPLATE_FILE, file_name(names.env)))
+    files = _read_files(archive, (TEMPLATE_FILE, file_name(names.env), BUILDSPEC_FILE))
     _check_pipeline(aws, names.env, files, pipeline)
+    check_sink_build(names.env, files, pipeline, aws.target.flags)
     check_channel(aws, platform.bucket, names.env, files)
     taken = find_taken(aws, names, files, app_stack)
     failed = next((run.execution_id for run in carrying[:1] if not again and run.status == "Failed"), "")

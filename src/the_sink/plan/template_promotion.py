@@ -30,7 +30,7 @@ class ChannelsObserved:
 
     major: int
     published: Mapping[Publication, tuple[str, ...]]
-    """Every version that has an immutable key; versions before 1.2 have no ``sink-build``."""
+    """Every version that has an immutable key; 1.0.0 has no ``sink-build``."""
     holds: Mapping[str, str | None]
     """By channel key: the version that it holds, "" where that is none of the published ones, None where
     there is no such channel."""

@@ -96,6 +96,17 @@ def render_names() -> str:
         # What reads a name or refuses one makes none.
         and not re.match(r"_|check_|\w+_of_", name)
     ]
+    for each in naming.PUBLICATIONS:
+        of_platform += [
+            (
+                each.version_key("<version>"),
+                f"The immutable S3 key of {each.what}, at a version such as `1.0.0`.",
+            ),
+            (
+                each.channel_key("<major>", "<env>"),
+                f"The channel of {each.what}, a moving S3 key: what `env` takes at its next execution.",
+            ),
+        ]
     return "\n\n".join(
         f"## {title}\n\n| name | what |\n|---|---|\n"
         + "\n".join(

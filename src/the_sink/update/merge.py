@@ -17,6 +17,8 @@ from pathlib import Path
 
 from the_sink.config import answers, platform_pin
 from the_sink.config.answers import Answers
+from the_sink.config.files import Tree
+from the_sink.config.validation import BUILDSPEC_FILE, calls_sink_build
 from the_sink.local.rendering import render_app, update_app
 from the_sink.local.scratch import Scratch
 from the_sink.local.template_source import TemplateSource
@@ -110,6 +112,8 @@ class _Comparison:
 
     def collect(self) -> Merged:
         """Stage the result, bring back what was lost, and say what became of each file."""
+        if self._keeps_buildspec():
+            self.scratch.restore(self.inside + BUILDSPEC_FILE)
         unmerged: dict[str, Stages] = dict(self.scratch.unmerged())
         files = {self._name(path): "its conflicts are between markers" for path in unmerged}
         rejected = self.scratch.new_files("*.rej")
@@ -156,10 +160,29 @@ class _Comparison:
                 note = "yours; resolve it again: invoke lock"
             elif mine is None:
                 note = "you deleted it; it stays deleted"
+            elif name == BUILDSPEC_FILE and self._keeps_buildspec():
+                note = (
+                    "yours as it was, and it builds as before; the template's is four commands now, with "
+                    "your steps between them: docs/how-to/add-a-build-step.md of the platform"
+                )
             else:
                 note = "yours as it was; the template changed it too"
             found.append(FileChange(name, Kind.KEPT, note))
         return found
+
+    def _keeps_buildspec(self) -> bool:
+        """Whether the team has a buildspec of its own in shell, and the template's calls ``sink-build`` now.
+
+        A line of the team's would name variables of the old commands, which are gone with them, even where it
+        fits in between.
+        """
+        old, new = (_read(render / BUILDSPEC_FILE) for render in (self.old, self.new))
+        mine = self.scratch.read_base(self.inside + BUILDSPEC_FILE)
+        if mine is None or mine == old:
+            return False
+        return calls_sink_build(Tree({BUILDSPEC_FILE: new or b""})) and not calls_sink_build(
+            Tree({BUILDSPEC_FILE: mine})
+        )
 
     def _is_edited(self, path: str) -> bool:
         """Whether the team has a file that is not as the template made it."""

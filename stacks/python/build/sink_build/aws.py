@@ -22,7 +22,7 @@ class Refused(CommandFailed):
     """AWS refused a call; ``code`` is the service's error code, "" where ``aws`` named none."""
 
     def __init__(self, message: str, code: str) -> None:
-        super().__init__(message)
+        super().__init__(message if message.endswith(".") else f"{message}.")
         self.code = code
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Callable
 
-from sink_build import admit, login, record
+from sink_build import admit, image, login, push, record, settings
 from sink_build.errors import CommandFailed
 
 
@@ -27,7 +27,10 @@ class Command:
 
 
 COMMANDS: Mapping[str, Command] = {
-    "login": Command("log in to the registry and find the runtime image", login.run),
+    "login": Command("log in to the registry, and find the runtime image", login.run),
+    "settings": Command("write the values of the app's secret into .env", settings.run),
+    "image": Command("build the release's image, or take over the one that was tested", image.run),
+    "push": Command("push the image, and write imagedefinitions.json", push.run),
     "admit": Command("let only an image of this commit's own build or of the ledger roll out", admit.run),
     "record": Command("move the tag to what serves, and write the release into the ledger", record.run),
 }

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from sink_build.errors import CommandFailed
 
@@ -50,8 +51,13 @@ def ask(
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
-def show(words: Sequence[str], environ: Mapping[str, str]) -> int:
+def show(words: Sequence[str], environ: Mapping[str, str], out: IO[bytes] | None = None) -> int:
     """Run a program whose output is part of the log; return its exit code.
+
+    Args:
+        words: The program and its arguments; a secret never is one of them.
+        environ: Its environment.
+        out: Where its standard output goes instead; what it says of errors stays in the log.
 
     Raises:
         CommandFailed: there is no such program.
@@ -59,7 +65,7 @@ def show(words: Sequence[str], environ: Mapping[str, str]) -> int:
     sys.stdout.flush()
     try:
         return subprocess.run(
-            list(words), env=dict(environ), stdin=subprocess.DEVNULL, check=False
+            list(words), env=dict(environ), stdin=subprocess.DEVNULL, stdout=out, check=False
         ).returncode
     except FileNotFoundError as error:
         raise _is_missing(words[0]) from error

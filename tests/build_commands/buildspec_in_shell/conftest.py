@@ -1,7 +1,7 @@
-"""The generated buildspec, played by a shell: calls of ``aws`` and ``docker`` are written down, not made.
+"""A buildspec from before ``sink-build``, run by a shell: calls of ``aws`` and ``docker`` are written down.
 
-That it builds, pushes and names an image is tested by playing whole pipelines; here is what no green
-pipeline shows.
+An app keeps its buildspec until its team updates it: what such a file does with the variables that a pipeline
+of this version sets has to stay.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ BY_THE_PIPELINE = {
     *("ECR_REPOSITORY", "ECR_TAG", "SECRETS_DELIVERY", "PROMOTED_FROM"),
 }
 
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 DIGEST = "sha256:" + "d" * 64
 SECRET_VALUE = '{"KEY": "a planted\\tsecret",\n "OTHER": "x"}'
 
@@ -51,8 +52,8 @@ Play = Callable[..., list[str]]
 
 
 @pytest.fixture(scope="session")
-def buildspec(app: Path) -> Buildspec:
-    return parse_buildspec((app / "aws/buildspec.yaml").read_text())
+def buildspec() -> Buildspec:
+    return parse_buildspec((FIXTURES / "buildspec-in-shell.yaml").read_text())
 
 
 @pytest.fixture(scope="session")
