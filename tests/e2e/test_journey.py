@@ -186,7 +186,8 @@ class TestJourney:
         ecs = walk.client("ecs")
         service = ecs.describe_services(cluster=NAMES.cluster, services=[NAMES.service])["services"][0]
         revisions = ecs.list_task_definitions(familyPrefix=NAMES.task_family)["taskDefinitionArns"]
-        first = next(arn for arn in revisions if walk.commits[0] in self.image_of(ecs, arn))
+        before = self.pushed_digest(walk, walk.commits[0])
+        first = next(arn for arn in revisions if self.image_of(ecs, arn).endswith(f"@{before}"))
 
         for revision, commit in ((first, walk.commits[0]), (service["taskDefinition"], walk.commits[1])):
             ecs.update_service(cluster=NAMES.cluster, service=NAMES.service, taskDefinition=revision)
