@@ -34,9 +34,15 @@ APP = '''\
 """Serves its environment; SIGTERM is said and then ends it, unless STUBBORN is set."""
 import http.server, json, os, signal, sys
 
+checks = []
+
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        asked = {"peer": self.client_address[0], "asked_for": self.headers["Host"]}
+        if self.path == "/health":
+            checks.append(asked)
         told = {**os.environ, "cwd": os.getcwd(), "uid": os.getuid(), "argv": sys.argv[1:]}
+        told.update(asked, checks=checks)
         body = json.dumps(told).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))

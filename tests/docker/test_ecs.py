@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -169,6 +171,61 @@ def test_a_task_that_the_load_balancer_does_not_take(
     assert [(each["Target"]["Port"], each["TargetHealth"]) for each in seen] == [
         (port, {"State": "unhealthy", "Reason": reason, "Description": description})
     ]
+
+
+def test_the_load_balancer_is_its_network_s_gateway_to_a_task(ecs: Ecs) -> None:
+    """Never the task's own loopback, and its checks name the task by its private address and port."""
+    balancing, services = ecs.client("elbv2"), ecs.client("ecs")
+    (group,) = balancing.create_target_group(
+        Name="peer", Protocol="HTTP", Port=8080, VpcId="vpc-1", TargetType="ip", HealthCheckPath="/health"
+    )["TargetGroups"]
+    (balancer,) = balancing.create_load_balancer(Name="peer", Subnets=["subnet-1", "subnet-2"])[
+        "LoadBalancers"
+    ]
+    balancing.create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"],
+        Protocol="HTTP",
+        Port=80,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": group["TargetGroupArn"]}],
+    )
+    services.create_service(
+        cluster="tests",
+        serviceName="peer",
+        taskDefinition=ecs.register("peer"),
+        desiredCount=1,
+        launchType="FARGATE",
+        healthCheckGracePeriodSeconds=60,
+        loadBalancers=[
+            {"targetGroupArn": group["TargetGroupArn"], "containerName": "app", "containerPort": 8080}
+        ],
+        networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
+    )
+    told: dict[str, Any] = {}
+
+    def is_answered() -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", ecs.sandbox.port, timeout=30)
+        connection.request("GET", "/", headers={"Host": balancer["DNSName"]})
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        if answer.status == 200:
+            told.update(json.loads(body))
+        return answer.status == 200
+
+    try:
+        until(is_answered, 60)
+        (arn,) = services.list_tasks(cluster="tests", serviceName="peer")["taskArns"]
+        (attachment,) = ecs.task(arn)["attachments"]
+    finally:
+        services.delete_service(cluster="tests", service="peer", force=True)
+
+    details = {each["name"]: each["value"] for each in attachment["details"]}
+    (network,) = ecs.engine.networks(ecs.id)
+    gateway = ecs.engine.run("network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", network)
+    assert (told["peer"], told["asked_for"]) == (gateway, balancer["DNSName"])
+    assert {(check["peer"], check["asked_for"]) for check in told["checks"]} == {
+        (gateway, f"{details['privateIPv4Address']}:8080")
+    }
 
 
 def test_files_outlive_a_task_where_they_should(ecs: Ecs) -> None:
