@@ -26,6 +26,8 @@ from the_sink.sandbox import lifecycle
 from the_sink.sandbox.process import exclusive, is_held
 from the_sink.tasks.sandbox import start
 
+from .images import push_image
+
 
 @pytest.fixture
 def own(free_port: Callable[[], int]) -> Iterator[lifecycle.Sandbox]:
@@ -149,6 +151,28 @@ def test_a_sandbox_that_no_command_from_here_reaches_is_a_program_like_any_other
             lifecycle.start("other", port=own.port)
 
     assert raised.value.hint.startswith("Choose another: invoke sandbox.start --port ")
+
+
+def test_its_state_is_its_users_alone(own: lifecycle.Sandbox) -> None:
+    """What is written now, and what a version before left open to others."""
+
+    def open_to_others() -> list[str]:
+        home = own.state_dir
+        entries = [home, *home.iterdir(), *(home / "state").iterdir(), *(home / "registry").rglob("*")]
+        return [str(entry) for entry in entries if not entry.is_symlink() and entry.stat().st_mode & 0o077]
+
+    client(own, "sqs").create_queue(QueueName="q")
+    client(own, "ecr").create_repository(repositoryName="app")
+    push_image(own, "app", "one")
+    wait_until(lambda: (own.state_dir / "state" / "sqs.json").exists())
+    assert list((own.state_dir / "registry").rglob("*"))
+    assert open_to_others() == []
+
+    lifecycle.stop("mine")
+    for entry in (own.state_dir, *own.state_dir.iterdir(), own.state_dir / "state" / "sqs.json"):
+        entry.chmod(0o755)
+    lifecycle.start("mine")
+    assert open_to_others() == []
 
 
 def test_a_port_taken_by_another_program_is_said() -> None:

@@ -29,6 +29,7 @@ from the_sink.sandbox.process import (
     interrupted_afterwards,
     is_alive,
     is_held,
+    open_private,
     request,
     send_signal,
     wait_until,
@@ -259,7 +260,7 @@ def _launch(name: str, home: Path, port: int, choice: Choice, timeout_s: float, 
     log = home / "server.log"
     (home / "sandbox.json").unlink(missing_ok=True)
     with interrupted_afterwards() as heard:
-        with log.open("wb") as output:
+        with open(log, "wb", opener=open_private) as output:
             process = subprocess.Popen(
                 [
                     *(sys.executable, "-P", "-m", "the_sink.sandbox", "--name", name, "--port", str(port)),

@@ -38,6 +38,18 @@ def request(port: int, method: str, path: str, secret: str, timeout_s: float) ->
         connection.close()
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder and those above it that are missing, each its user's alone; one that is there stays."""
+    if not folder.is_dir():
+        make_private(folder.parent)
+        folder.mkdir(exist_ok=True, mode=0o700)
+
+
+def open_private(path: str, flags: int) -> int:
+    """Open a file as ``open`` does, and make it its user's alone, whatever the umask says."""
+    return os.open(path, flags, 0o600)
+
+
 def send_signal(pid: int, name: str) -> None:
     """Send a signal by its name; a process that is gone needs none."""
     import signal
@@ -91,7 +103,7 @@ def exclusive(path: Path, timeout_s: float) -> Iterator[IO[bytes]]:
     """
     import fcntl
 
-    with path.open("wb") as handle:
+    with open(path, "wb", opener=open_private) as handle:
 
         def acquired() -> bool:
             try:

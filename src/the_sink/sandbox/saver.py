@@ -15,6 +15,8 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from the_sink.sandbox.process import make_private, open_private
+
 logger = logging.getLogger(__name__)
 
 _SETTLE_S = 0.25
@@ -23,11 +25,11 @@ _LOOK_AGAIN_S = (1, 2, 4, 8, 16)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that readers, and a crash, only ever see whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file that readers, and a crash, only ever see whole; it is its user's alone."""
+    make_private(path.parent)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
-        with draft.open("wb") as handle:
+        with open(draft, "wb", opener=open_private) as handle:
             handle.write(content)
         draft.replace(path)
     finally:

@@ -27,7 +27,7 @@ from the_sink.sandbox.authentication.secret import ROOT_KEY, provide_secret
 from the_sink.sandbox.authentication.signature import Refused
 from the_sink.sandbox.compute.addresses import HOST_NAME
 from the_sink.sandbox.ports import next_free
-from the_sink.sandbox.process import HOST
+from the_sink.sandbox.process import HOST, open_private
 from the_sink.sandbox.routes import find_route
 from the_sink.sandbox.saver import Saver, write_atomically
 from the_sink.sandbox.services import Services
@@ -52,6 +52,7 @@ def serve(name: str, port: int, engine: str = "", reason: str = "", starting: in
     home = lifecycle.state_dir(name)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     _hold_lock(home, name)
+    _close_to_others(home)
     listener = _listen(name, port)
     # AWS clients in this process must never find somebody's profile.
     os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
@@ -245,7 +246,7 @@ _locks: list[IO[bytes]] = []
 
 
 def _hold_lock(home: Path, name: str) -> None:
-    handle = (home / "server.lock").open("wb")
+    handle = open(home / "server.lock", "wb", opener=open_private)  # noqa: SIM115 - held until the process ends
     for _ in range(40):  # a client that looks whether it is held holds it for a moment
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -256,6 +257,16 @@ def _hold_lock(home: Path, name: str) -> None:
             return
     handle.close()
     raise SandboxUnavailable(f"The sandbox {name!r} is already running.", "invoke sandbox.status")
+
+
+def _close_to_others(home: Path) -> None:
+    """Close what an earlier version left open; whatever is deeper down is reached through these folders."""
+    home.chmod(0o700)
+    for entry in (*home.iterdir(), *emulator.services_dir(home).glob("*.json")):
+        if not entry.is_symlink():
+            entry.chmod(0o700 if entry.is_dir() else 0o600)
+    for folder in (emulator.services_dir(home), home / "s3"):
+        folder.mkdir(exist_ok=True, mode=0o700)
 
 
 def _check_state(folder: Path) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from the_sink.sandbox.process import make_private
+
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
@@ -16,7 +18,7 @@ def exclusive(path: Path) -> Iterator[None]:
 
     The lock is the kernel's, so it goes with its holder, even one that is killed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path.parent)
     with path.open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -24,7 +26,7 @@ def exclusive(path: Path) -> Iterator[None]:
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Replace ``path`` in one step: readers see the old bytes or the new ones, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path.parent)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
