@@ -216,6 +216,9 @@ FUNCTIONS = {
             "record_extra",
         ],
     },
+    "ministack.services.cloudformation": {
+        "handle_request": ["method", "path", "headers", "body", "query_params"],
+    },
     "ministack.services.cloudformation.changesets": {
         "_apply_transforms": ["template", "provided_params", "previous_params"],
         "_evaluate_conditions": ["template", "params"],
@@ -258,9 +261,11 @@ FUNCTIONS = {
             "use_previous_template",
             "tags_given",
         ],
+        "validate_template_support": ["template", "conditions", "params"],
     },
     "ministack.services.cloudformation.helpers": {
         "_error": ["code", "message", "status"],
+        "_extract_members": ["params", "prefix"],
         "_p": ["params", "key", "default"],
         "_resolve_document": ["params", "body_key", "url_key", "label"],
         "_resolve_template": ["params"],

@@ -10,7 +10,7 @@ from typing import Any
 
 from the_sink.sandbox import lifecycle
 
-from .helpers import Pipelines, action, stage
+from .helpers import ROLE, Pipelines, action, stage
 from .images import push_image
 
 IMAGE = "000000000000.dkr.ecr.eu-west-1.amazonaws.com/app:"
@@ -108,7 +108,7 @@ def template(
             },
             "Balancer": {
                 "Type": "AWS::ElasticLoadBalancingV2::LoadBalancer",
-                "Properties": {"Name": "shop", "Subnets": ["subnet-1", "subnet-2"]},
+                "Properties": {"Name": "shop", "Subnets": ["subnet-0a1b2c3d", "subnet-1a1b2c3d"]},
             },
             "Group": {
                 "Type": "AWS::ElasticLoadBalancingV2::TargetGroup",
@@ -116,7 +116,7 @@ def template(
                     "TargetType": "ip",
                     "Protocol": "HTTP",
                     "Port": 8080,
-                    "VpcId": "vpc-1",
+                    "VpcId": "vpc-12345678",
                     "HealthCheckPath": "/health",
                     "HealthCheckIntervalSeconds": 10,
                     "HealthyThresholdCount": 2,
@@ -142,13 +142,15 @@ def template(
                     "Cpu": 256,
                     "Memory": "512",
                     "EphemeralStorage": {"SizeInGiB": "21"},
+                    "ExecutionRoleArn": ROLE,
                     "ContainerDefinitions": [definition],
                     "Volumes": [
                         {
                             "Name": "shared",
                             "EFSVolumeConfiguration": {
                                 "FilesystemId": "fs-12345678",
-                                "AuthorizationConfig": {"AccessPointId": "fsap-1", "IAM": "ENABLED"},
+                                "TransitEncryption": "ENABLED",
+                                "AuthorizationConfig": {"AccessPointId": "fsap-12345678", "IAM": "ENABLED"},
                             },
                         }
                     ],
@@ -176,7 +178,7 @@ def template(
                     "LoadBalancers": [
                         {"ContainerName": "app", "ContainerPort": 8080, "TargetGroupArn": {"Ref": "Group"}}
                     ],
-                    "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["subnet-1"]}},
+                    "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["subnet-0a1b2c3d"]}},
                 },
             },
         },

@@ -36,16 +36,18 @@ def test_autoscaling_keeps_a_service_within_its_limits(shop: Shop) -> None:
 
 
 def test_autoscaling_whose_limits_cross_is_refused(shop: Shop) -> None:
+    """By the service, where the template does not show it: a value with NoEcho is left to it."""
     target = {
         "ServiceNamespace": "ecs",
         "ScalableDimension": "ecs:service:DesiredCount",
         "ResourceId": "service/c/s",
         "MinCapacity": 3,
-        "MaxCapacity": 2,
+        "MaxCapacity": {"Ref": "Most"},
     }
+    most = {"Type": "Number", "NoEcho": True, "Default": 2}
     resource = {"Type": "AWS::ApplicationAutoScaling::ScalableTarget", "Properties": target}
 
-    made = shop.pipelines.stack("scale", {"Resources": {"Scale": resource}})
+    made = shop.pipelines.stack("scale", {"Parameters": {"Most": most}, "Resources": {"Scale": resource}})
 
     assert made["StackStatus"] == "ROLLBACK_COMPLETE"
     events = shop.pipelines.stacks.describe_stack_events(StackName="scale")["StackEvents"]

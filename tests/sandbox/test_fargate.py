@@ -66,12 +66,16 @@ def test_a_stack_with_such_a_size_fails_with_the_same_words(
             "RequiresCompatibilities": ["FARGATE"],
             "NetworkMode": "awsvpc",
             "Cpu": 256,
-            "Memory": 65536,
+            "Memory": {"Ref": "Memory"},
             "ContainerDefinitions": [{"Name": "app", "Image": "app"}],
         },
     }
+    # What the template shows is refused before; values with NoEcho are left to the service.
+    memory = {"Type": "Number", "NoEcho": True, "Default": 65536}
 
-    stack = pipelines.stack("sized", {"Resources": {"Definition": definition}})
+    stack = pipelines.stack(
+        "sized", {"Parameters": {"Memory": memory}, "Resources": {"Definition": definition}}
+    )
 
     assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
     events = pipelines.stacks.describe_stack_events(StackName="sized")["StackEvents"]

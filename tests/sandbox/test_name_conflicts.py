@@ -92,14 +92,16 @@ CASES = [
     ),
     Case(
         "AWS::ElasticLoadBalancingV2::LoadBalancer",
-        lambda aws: aws("elbv2").create_load_balancer(Name="mine", Subnets=["subnet-1", "subnet-2"]),
-        {"Name": "mine", "Subnets": ["subnet-1", "subnet-2"]},
+        lambda aws: aws("elbv2").create_load_balancer(
+            Name="mine", Subnets=["subnet-0a1b2c3d", "subnet-1a1b2c3d"]
+        ),
+        {"Name": "mine", "Subnets": ["subnet-0a1b2c3d", "subnet-1a1b2c3d"]},
         lambda aws: len(aws("elbv2").describe_load_balancers(Names=["mine"])["LoadBalancers"]) == 1,
     ),
     Case(
         "AWS::ElasticLoadBalancingV2::TargetGroup",
         lambda aws: aws("elbv2").create_target_group(Name="mine", Protocol="HTTP", Port=81),
-        {"Name": "mine", "Protocol": "HTTP", "Port": 80},
+        {"Name": "mine", "Protocol": "HTTP", "Port": 80, "VpcId": "vpc-12345678"},
         lambda aws: [g["Port"] for g in aws("elbv2").describe_target_groups()["TargetGroups"]] == [81],
     ),
     Case(
@@ -120,7 +122,16 @@ CASES = [
             Threshold=1,
             ComparisonOperator="GreaterThanThreshold",
         ),
-        {"AlarmName": "mine", "ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 1},
+        {
+            "AlarmName": "mine",
+            "MetricName": "m",
+            "Namespace": "n",
+            "Statistic": "Sum",
+            "Period": 60,
+            "EvaluationPeriods": 1,
+            "Threshold": 1,
+            "ComparisonOperator": "GreaterThanThreshold",
+        },
         lambda aws: aws("cloudwatch").describe_alarms()["MetricAlarms"][0]["EvaluationPeriods"] == 7,
     ),
     Case(

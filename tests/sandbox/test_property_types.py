@@ -105,9 +105,14 @@ def test_the_version_of_an_action_type_may_be_a_number(pipelines: Pipelines) -> 
 
 
 def test_what_is_not_a_number_is_refused_in_the_words_of_the_registry(pipelines: Pipelines) -> None:
-    queue = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "q", "VisibilityTimeout": "soon"}}
+    """Where the template does not show it: values with NoEcho are left to the service."""
+    hidden = {"Type": "String", "NoEcho": True, "Default": "soon"}
+    queue = {
+        "Type": "AWS::SQS::Queue",
+        "Properties": {"QueueName": "q", "VisibilityTimeout": {"Ref": "Hidden"}},
+    }
 
-    stack = pipelines.stack("wordy", {"Resources": {"Queue": queue}})
+    stack = pipelines.stack("wordy", {"Parameters": {"Hidden": hidden}, "Resources": {"Queue": queue}})
 
     assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
     reason = (

@@ -17,7 +17,7 @@ def template(protected: str) -> dict[str, Any]:
         "Resources": {
             "LoadBalancer": {
                 "Type": "AWS::ElasticLoadBalancingV2::LoadBalancer",
-                "Properties": {**properties, "Subnets": ["subnet-1", "subnet-2"]},
+                "Properties": {**properties, "Subnets": ["subnet-0a1b2c3d", "subnet-1a1b2c3d"]},
             }
         }
     }

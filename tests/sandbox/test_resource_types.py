@@ -54,7 +54,7 @@ def test_missing_resource_types_exist_and_those_without_effect_are_named(
             "Nat": {
                 "Type": "AWS::EC2::NatGateway",
                 "Properties": {
-                    "SubnetId": "subnet-1",
+                    "SubnetId": "subnet-0a1b2c3d",
                     "AllocationId": {"Fn::GetAtt": ["Address", "AllocationId"]},
                 },
             },
@@ -83,6 +83,12 @@ def test_missing_resource_types_exist_and_those_without_effect_are_named(
                     "PolicyName": "cpu",
                     "PolicyType": "TargetTrackingScaling",
                     "ScalingTargetId": {"Ref": "Scale"},
+                    "TargetTrackingScalingPolicyConfiguration": {
+                        "PredefinedMetricSpecification": {
+                            "PredefinedMetricType": "ECSServiceAverageCPUUtilization"
+                        },
+                        "TargetValue": 60,
+                    },
                 },
             },
             "Alarm": {
@@ -191,7 +197,7 @@ def test_what_only_exists_on_paper_is_named_and_so_is_what_counts_for_nothing(
 def test_a_load_balancer_without_a_name_gets_a_lasting_address(pipelines: Pipelines) -> None:
     balancer = {
         "Type": "AWS::ElasticLoadBalancingV2::LoadBalancer",
-        "Properties": {"Subnets": ["subnet-1", "subnet-2"]},
+        "Properties": {"Subnets": ["subnet-0a1b2c3d", "subnet-1a1b2c3d"]},
     }
     template = {
         "Resources": {"Balancer": balancer},

@@ -54,7 +54,8 @@ def test_a_task_definition_keeps_all_that_the_template_says(shop: Shop) -> None:
     assert container["logConfiguration"]["options"]["awslogs-stream-prefix"] == "app"
     assert definition["volumes"][0]["efsVolumeConfiguration"] == {
         "fileSystemId": "fs-12345678",
-        "authorizationConfig": {"accessPointId": "fsap-1", "iam": "ENABLED"},
+        "transitEncryption": "ENABLED",
+        "authorizationConfig": {"accessPointId": "fsap-12345678", "iam": "ENABLED"},
     }
     assert (definition["cpu"], definition["ephemeralStorage"]) == ("256", {"sizeInGiB": 21})
     service = shop.service()

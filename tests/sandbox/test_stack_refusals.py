@@ -71,9 +71,10 @@ def test_a_request_that_aws_refuses_is_refused(
 
 
 def test_a_stack_whose_creation_was_rolled_back_is_neither_created_nor_updated(pipelines: Pipelines) -> None:
-    broken = {"Resources": {"Log": LOG, "Same": {**LOG, "DependsOn": "Log"}}}
+    pipelines.aws("logs").create_log_group(logGroupName="/taken")
+    broken = {"Resources": {"Log": LOG, "Taken": {**log_group("/taken"), "DependsOn": "Log"}}}
     assert pipelines.stack("broken", broken)["StackStatus"] == "ROLLBACK_COMPLETE"
-    assert log_names(pipelines) == []
+    assert log_names(pipelines) == ["/taken"]
 
     body = json.dumps({"Resources": {"Log": LOG}})
     with pytest.raises(pipelines.stacks.exceptions.AlreadyExistsException):

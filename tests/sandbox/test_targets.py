@@ -148,9 +148,7 @@ def test_a_first_release_that_is_not_taken(
 ) -> None:
     """The stack takes its target group along when it rolls back; what was seen before is told after."""
     Shop(aws, sandbox, pipelines).push("live", files={"app/serve.py": ELSEWHERE})
-    text = json.dumps(patient_template()).replace('"vpc-1"', '"vpc-12345678"')
-    for name in ("1", "2"):
-        text = text.replace(f'"subnet-{name}"', f'"subnet-{name}2345678"')
+    text = json.dumps(patient_template())
     configuration = {
         "ActionMode": "CREATE_UPDATE",
         "StackName": "shop",

@@ -15,9 +15,6 @@ from typing import Any
 import pytest
 from invoke.program import Program
 
-from the_sink.config.problems import Problem
-from the_sink.config.stack_template import FILE as TEMPLATE_FILE
-from the_sink.local import checks
 from the_sink.resources import platform_version
 from the_sink.tasks import app_namespace
 
@@ -172,27 +169,6 @@ def _copied(_platform: Path, tmp_path_factory: pytest.TempPathFactory) -> Callab
         return folder
 
     return run
-
-
-@pytest.fixture(scope="session")
-def _lint_template() -> Callable[[Path, str], list[Problem]]:
-    """cfn-lint's own findings, asked for once for each text: a second and a half, and it reads no more."""
-    known: dict[str, list[Problem]] = {}
-    lint_template = checks.lint_template
-
-    def run(root: Path, cfn_lint: str) -> list[Problem]:
-        file = root / TEMPLATE_FILE
-        text = file.read_text() if file.is_file() else ""
-        if text not in known:
-            known[text] = lint_template(root, cfn_lint)
-        return known[text]
-
-    return run
-
-
-@pytest.fixture(autouse=True)
-def _lint_once(_lint_template: Callable[..., list[Problem]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "lint_template", _lint_template)
 
 
 @pytest.fixture

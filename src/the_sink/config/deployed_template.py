@@ -28,7 +28,7 @@ class DeployedTemplate:
 
     Attributes:
         text: YAML, with every branch that cannot be left out; as it was written where it is not YAML.
-        parameters: The values that are known, by name. Those with ``NoEcho`` are never among them.
+        parameters: The known values that are not the default's, by name; never one with ``NoEcho``.
         lines: Of the original, for each line of the text; both count from 1.
     """
 
@@ -56,22 +56,31 @@ def deployed_template(text: str, parameters: Mapping[str, str | None]) -> Deploy
     """
     import yaml
 
-    known = {name: value for name, value in parameters.items() if value is not None}
     if text.lstrip().startswith("{"):
         text = text.replace("\t", " ")  # as JSON has it, and YAML has not
     try:
-        root = yaml.compose(text, _loader())
-    except yaml.YAMLError:
-        return DeployedTemplate(text, known)
+        return _deploy(text, parameters)
+    except (yaml.YAMLError, RecursionError):  # an alias may stand for what it is in
+        return DeployedTemplate(text, {})
+
+
+def _deploy(text: str, parameters: Mapping[str, str | None]) -> DeployedTemplate:
+    import yaml
+
+    root = yaml.compose(text, _loader())
     if not isinstance(root, yaml.MappingNode):
-        return DeployedTemplate(text, known)
+        return DeployedTemplate(text, {})
     sections = _entries(root)
     declared = _entries(sections.get("Parameters"))
     secret = {
         name for name, body in declared.items() if _text(_entries(body).get("NoEcho")).lower() == "true"
     }
-    known = {name: value for name, value in known.items() if name in declared and name not in secret}
-    unknown = {name for name in parameters if name not in known}
+    known = {
+        name: value
+        for name, value in parameters.items()
+        if value is not None and name in declared and name not in secret and value != _default(declared[name])
+    }
+    unknown = secret | {name for name, value in parameters.items() if value is None}
     outcomes = _outcomes(sections.get("Conditions"), declared, {**dict.fromkeys(unknown), **known})
     resolved = _Resolver(outcomes, unknown).template(root)
     made = yaml.serialize(resolved, Dumper=_dumper(), width=2**31 - 1, allow_unicode=True)
@@ -172,11 +181,9 @@ def _outcomes(
     """What the conditions come to that can be worked out."""
     parameters: dict[str, Any] = {}
     for name, body in declared.items():
-        entries = _entries(body)
-        default = _text(entries["Default"]) if "Default" in entries else None
-        value = values.get(name, default)
+        value = values.get(name, _default(body))
         if value is not None:
-            is_list = _LIST.match(_text(entries.get("Type")))
+            is_list = _LIST.match(_text(_entries(body).get("Type")))
             parameters[name] = [item.strip() for item in value.split(",")] if is_list else value
     conditions = {"Conditions": {name: _plain(body) for name, body in _entries(section).items()}}
     found = {}
@@ -185,6 +192,11 @@ def _outcomes(
         with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
             found[name] = holds(name, conditions, parameters)
     return found
+
+
+def _default(body: yaml.Node) -> str | None:
+    default = _entries(body).get("Default")
+    return None if default is None else _text(default)
 
 
 def _branches(node: yaml.Node) -> list[yaml.Node] | None:

@@ -29,6 +29,9 @@ Severity = Literal["error", "warning", "advice"]
 
 _TYPE = re.compile(r"\bAWS::\w+::\w+")
 
+_LISTED = 12
+"""Items of a list that a message names; as many again are worth no ellipsis."""
+
 Wait = Callable[[Callable[[], bool]], None]
 """Polls until a condition holds; raises when nobody wants the answer any more."""
 
@@ -160,7 +163,19 @@ def _finding(found: dict[str, Any], template: DeployedTemplate) -> Finding:
         rule=found["rule"],
         line=template.original_line(found["line"]),
         place=found["entity"] or "the template",
-        message=" ".join(found["message"].split()),
+        message=_shortened(" ".join(found["message"].split())),
         fix=found["fix"],
         severity=found["severity"],
     )
+
+
+def _shortened(message: str) -> str:
+    """Some lists of what is allowed have hundreds of items."""
+
+    def shorten(match: re.Match[str]) -> str:
+        items = match[1].split(", ")
+        return (
+            f"[{', '.join(items[:_LISTED])}, … {len(items)} in all]" if len(items) > 2 * _LISTED else match[0]
+        )
+
+    return re.sub(r"\[([^\[\]]*)\]", shorten, message)

@@ -2,7 +2,7 @@
 
 They are locked beside this file, each with its hashes, and lie in a folder of their own: the validator has no
 wheel for every machine that the sandbox runs on, and cdk-preflight, of which only the rules are used, would
-bring the CDK along (``docs/decisions/0015-the-template-validator.md``).
+bring the CDK along (``docs/decisions/0019-the-template-validator.md``).
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from the_sink.sandbox.compute.choice import Compute
 from the_sink.sandbox.databases import DatabaseServers
 from the_sink.sandbox.peer import find_peer
 from the_sink.sandbox.player.context import Context
-from the_sink.sandbox.player.lint import TemplateLint
 from the_sink.sandbox.player.player import make_player
+from the_sink.sandbox.template_gate import StackTemplate, TemplateGate
 
 
 class Services:
@@ -56,6 +56,7 @@ class Services:
             stack_roles,
             stacks,
             task_roles,
+            template_gate,
             transforms,
             update_events,
         )
@@ -77,12 +78,14 @@ class Services:
         def command_folders() -> list[Path]:
             return [docker_folder(), *filter(None, (self._aws_command.folder(), jq_folder()))]
 
-        lint = TemplateLint(home / "lint")
+        gate = TemplateGate(home / "lint")
 
         def check_template(context: Context, text: str, parameters: dict[str, str]) -> None:
             nested_ones = nested_templates.nested_templates(text, parameters, context.run.region)
             path = context.run.configuration["TemplatePath"].partition("::")[2]
-            lint.check({path: text, **nested_ones}, context.run.region, context.wait)
+            gate.check(
+                [StackTemplate(path, text, parameters), *nested_ones], context.run.region, context.wait
+            )
 
         self._builds = Builds(Workshop(home, clients, self._roles, command_folders))
         self._pipelines = CodePipeline(
@@ -122,11 +125,12 @@ class Services:
         resource_types.install()
         protection.install()
         autoscaling.install()
+        template_gate.install(gate)
         servers = DatabaseServers(home, host_address(compute.kind), listen_addresses(compute.gateway)[1:])
         self._databases = rds.DatabaseInstances(servers)
         self._databases.install()
         self._effectless = resource_types.simulated
-        self._unread = (reach.unread_policies, boundaries.unread_boundaries)
+        self._unread = (reach.unread_policies, boundaries.unread_boundaries, gate.notes)
         self._read_only_roots = containers.read_only_roots
 
     def simulated(self) -> list[str]:

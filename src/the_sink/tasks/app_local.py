@@ -39,6 +39,7 @@ def validate(_c: Context, json: bool = False, timing: bool = False) -> None:
     from the_sink.config.validation import check_app
     from the_sink.local import checks
     from the_sink.local.stack_role import check_resources
+    from the_sink.local.template_checks import check_templates
     from the_sink.local.timing import check_rollouts, model_environments
     from the_sink.report import lines
     from the_sink.report.timing import render_timings, timings_as_data
@@ -47,9 +48,8 @@ def validate(_c: Context, json: bool = False, timing: bool = False) -> None:
     problems = checks.check_markers(root) + check_app(root)
     problems += checks.check_nested(root) + checks.check_source(root) + checks.check_installed(root)
     problems += check_resources(root)
-    cfn_lint = checks.find_cfn_lint()
-    if cfn_lint is not None:
-        problems += checks.lint_template(root, cfn_lint)
+    verdict = check_templates(root)
+    problems += verdict.problems
     errors = [problem for problem in problems if not problem.is_warning]
     # What cannot be deployed takes no time.
     timings = model_environments(load_app(root)) if not errors else {}
@@ -64,13 +64,13 @@ def validate(_c: Context, json: bool = False, timing: bool = False) -> None:
             }
             for problem in problems
         ]
-        answer = {"valid": not errors, "cfn_lint": cfn_lint is not None, "problems": found}
+        answer = {"valid": not errors, "judged_by": verdict.judged_by or None, "problems": found}
         lines.data_as_json({**answer, "timing": timings_as_data(timings)} if timing else answer)
     else:
         for problem in problems:
             lines.data(problem.line)
-        if cfn_lint is None:
-            lines.say("cfn-lint is not installed: aws/cfn-template.yml was read, not linted.")
+        if verdict.note:
+            lines.say(verdict.note)
         if not errors:
             lines.data("The app's files are in order.")
         if timing and timings:

@@ -17,6 +17,7 @@ from the_sink.config.validation import check_app
 from the_sink.errors import InputError
 from the_sink.local import checks, git, unfinished_update
 from the_sink.local.scratch import make_scratch
+from the_sink.local.template_checks import check_templates
 from the_sink.local.template_source import TemplateSource, open_source, without_credentials
 from the_sink.models import Event, Said
 from the_sink.update.merge import merge_template
@@ -104,9 +105,7 @@ def _validate(app: Path, source: TemplateSource, target: Target) -> list[Problem
     stack = source.read(target.to_commit, _STACK)
     if stack is not None:
         problems += checks.check_nested(app, stack)
-    cfn_lint = checks.find_cfn_lint()
-    if cfn_lint is not None:
-        problems += [each for each in checks.lint_template(app, cfn_lint) if not each.is_warning]
+    problems += [each for each in check_templates(app, stack).problems if not each.is_warning]
     return problems
 
 

@@ -43,7 +43,6 @@ Resources:
 @pytest.fixture
 def service(app: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An app that nests the platform's stack, in stage and prod."""
-    monkeypatch.setattr("the_sink.local.checks.find_cfn_lint", lambda: None)
     monkeypatch.chdir(app)
     (app / "aws" / "cfn-template.yml").write_text(TEMPLATE)
     unbounded = 'permissions_boundary = "none"\n'
@@ -120,7 +119,6 @@ def test_a_script_gets_the_figures(service, capsys):
 
 
 def test_an_app_without_the_platforms_stack_has_nothing_to_model(app, monkeypatch, capsys):
-    monkeypatch.setattr("the_sink.local.checks.find_cfn_lint", lambda: None)
     monkeypatch.chdir(app)
 
     validate(Context(), timing=True)

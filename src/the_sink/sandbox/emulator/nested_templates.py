@@ -8,26 +8,27 @@ from typing import Any
 from ministack.core.responses import request_scope
 from ministack.services.cloudformation import engine, helpers
 
-from the_sink.sandbox.emulator.stacks import NESTED
+from the_sink.sandbox.emulator.stacks import NESTED, referred_names
 from the_sink.sandbox.lifecycle import ACCOUNT_ID
+from the_sink.sandbox.template_gate import StackTemplate
 
 
-def nested_templates(body: str, parameters: Mapping[str, str], region: str) -> dict[str, str]:
-    """Return the nested templates by address, one level deep.
+def nested_templates(body: str, parameters: Mapping[str, str | None], region: str) -> list[StackTemplate]:
+    """Return the nested templates, called by their addresses, one level deep.
 
     Left out is what has no address before the stack exists, and what CloudFormation itself refuses to read:
     whatever is wrong with a template's parameters, conditions or imports, it says better.
     """
     with request_scope(ACCOUNT_ID, region):
-        found = {}
-        for url in _addresses(body, parameters):
+        found = []
+        for url, passed in _nested(body, parameters):
             text, problem = helpers._resolve_template({"TemplateURL": [url]})
             if text and problem is None:
-                found[url] = text
+                found.append(StackTemplate(url, text, passed))
         return found
 
 
-def _addresses(body: str, parameters: Mapping[str, str]) -> Iterator[str]:
+def _nested(body: str, parameters: Mapping[str, str | None]) -> Iterator[tuple[str, dict[str, str | None]]]:
     try:
         template = engine._parse_template(body)
         provided = [{"Key": key, "Value": value} for key, value in parameters.items()]
@@ -35,19 +36,23 @@ def _addresses(body: str, parameters: Mapping[str, str]) -> Iterator[str]:
         conditions = engine._evaluate_conditions(template, values)
     except Exception:
         return
+    mappings = template.get("Mappings") or {}
+
+    made = set(template.get("Resources") or {})
+
+    def resolve(value: Any) -> str | None:
+        """What a value is already now; an attribute of what the stack will make is not."""
+        if value == {"Ref": "AWS::NoValue"} or made.intersection(referred_names(value)):
+            return None
+        try:
+            resolved = engine._resolve_refs(value, {}, values, conditions, mappings, "", "")
+        except Exception:
+            return None
+        return ",".join(map(str, resolved)) if isinstance(resolved, list) else str(resolved)
+
     for definition in (template.get("Resources") or {}).values():
         if definition.get("Type") == NESTED and conditions.get(definition.get("Condition"), True):
-            url = _address(definition, template, values, conditions)
-            if url:
-                yield url
-
-
-def _address(
-    definition: dict[str, Any], template: dict[str, Any], values: dict[str, Any], conditions: dict[str, Any]
-) -> str:
-    try:
-        url = definition["Properties"]["TemplateURL"]
-        mappings = template.get("Mappings") or {}
-        return str(engine._resolve_refs(url, {}, values, conditions, mappings, "", ""))
-    except Exception:
-        return ""
+            properties = definition.get("Properties") or {}
+            if url := resolve(properties.get("TemplateURL")):
+                passed = properties.get("Parameters") or {}
+                yield url, {str(name): resolve(value) for name, value in passed.items()}

@@ -149,14 +149,15 @@ def undefined_names(template: dict[str, Any]) -> list[str]:
     """Return what the resources refer to and the template does not define."""
     resources = template.get("Resources") or {}
     known = {*resources, *(template.get("Parameters") or {})}
-    named = {name for definition in resources.values() for name in _names(definition)}
+    named = {name for definition in resources.values() for name in referred_names(definition)}
     return sorted(name for name in named if name not in known and not name.startswith("AWS::"))
 
 
-def _names(node: Any) -> Iterator[str]:
+def referred_names(node: Any) -> Iterator[str]:
+    """Yield what a template, or a part of it, refers to: logical ids, parameters, pseudo-parameters."""
     if isinstance(node, list):
         for item in node:
-            yield from _names(item)
+            yield from referred_names(item)
     if not isinstance(node, dict):
         return
     if set(node) == {"Ref"} and isinstance(node["Ref"], str):
@@ -171,7 +172,7 @@ def _names(node: Any) -> Iterator[str]:
         own: dict[str, Any] = {}
         if isinstance(text, list):
             text, own = text[0], text[1] if len(text) > 1 else {}
-            yield from _names(list(own.values()))
+            yield from referred_names(list(own.values()))
         for variable in re.findall(r"\$\{([^!}][^}]*)\}", str(text)):
             name = variable.strip().partition(".")[0]
             if variable.strip() not in own and not variable.startswith("AWS::"):
@@ -181,7 +182,7 @@ def _names(node: Any) -> Iterator[str]:
     if "Type" in node and depends:
         yield from [depends] if isinstance(depends, str) else depends
     for value in node.values():
-        yield from _names(value)
+        yield from referred_names(value)
 
 
 def _refuse_by_state() -> None:

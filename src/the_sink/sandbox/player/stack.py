@@ -13,8 +13,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from the_sink.local.template_validator import ValidatorFailed
 from the_sink.sandbox.codepipeline.actions import ActionFailed, Location, Outcome
 from the_sink.sandbox.player.context import Context, aws_errors
+from the_sink.sandbox.template_gate import TemplateRefused
 
 _INLINE_LIMIT = 51_200
 """Bytes of a TemplateBody; https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
@@ -59,7 +61,12 @@ def _request(context: Context, check_template: TemplateCheck) -> dict[str, Any]:
     settings = _template_configuration(context)
     parameters = {**settings.get("Parameters", {}), **_overrides(configuration.get("ParameterOverrides", ""))}
     template = context.read(configuration["TemplatePath"])
-    check_template(context, template.decode(), parameters)
+    try:
+        check_template(context, template.decode(), parameters)
+    except TemplateRefused as refused:
+        raise ActionFailed("ValidationError", str(refused)) from refused
+    except ValidatorFailed as failed:
+        raise ActionFailed("InternalError", failed.message) from failed
     request: dict[str, Any] = {
         **_template(context, template),
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],

@@ -1,8 +1,7 @@
-"""Templates are linted before a stack is changed: the emulator takes much that AWS refuses.
+"""cfn-lint for machines that AWS's own validator has no build for.
 
-cfn-lint knows AWS's schemas of resources, and takes seconds to be loaded; so it runs in a process of its
-own, once for all templates of an action, and what it found is kept by the template's content: a template
-that was linted before costs nothing.
+It takes seconds to be loaded: it runs in a process of its own, once for all templates that are asked about.
+What it found is kept by the template's content.
 """
 
 from __future__ import annotations
@@ -13,13 +12,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from the_sink.sandbox.codepipeline.actions import ActionFailed
+from the_sink.local.template_validator import Finding, ValidatorFailed, Wait
 from the_sink.sandbox.saver import write_atomically
 
 _COMMAND = (sys.executable, "-c", "import sys; from cfnlint.runner import main; sys.exit(main())")
@@ -27,63 +26,36 @@ _COMMAND = (sys.executable, "-c", "import sys; from cfnlint.runner import main; 
 _IGNORED = ("W", "E0002")
 """Warnings, and the exceptions of cfn-lint's own rules, which say nothing of the template."""
 
-_TOLD = 5
-"""Findings in a message; who has more mends these first."""
 
-Wait = Callable[[Callable[[], bool]], None]
-"""Polls until a condition holds; raises when the action is cancelled."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """An error in a template."""
-
-    rule: str
-    line: int
-    place: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}, {self.place}: {self.message.rstrip('.')} ({self.rule})"
-
-
-class TemplateLint:
+class CfnLint:
     """cfn-lint with the memory of one sandbox, which lies in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def check(self, templates: Mapping[str, str], region: str, wait: Wait) -> None:
-        """Lint the templates, given by the names that messages call them by.
+    def find(self, texts: Sequence[str], region: str, wait: Wait | None) -> list[list[Finding]]:
+        """Return the errors of each template, as it is written.
 
         Raises:
-            ActionFailed: a template has errors; warnings are ``invoke validate``'s.
+            ValidatorFailed: cfn-lint gave no answer.
         """
-        unknown = {
-            name: text for name, text in templates.items() if not self._verdict(text, region).is_file()
-        }
+        unknown = list(dict.fromkeys(text for text in texts if not self._verdict(text, region).is_file()))
         if unknown:
             self._lint(unknown, region, wait)
-        problems = [
-            f"{name}, {finding}"
-            for name, text in templates.items()
-            for finding in _read(self._verdict(text, region))
+        return [
+            [Finding(**found) for found in json.loads(self._verdict(text, region).read_bytes())]
+            for text in texts
         ]
-        if problems:
-            more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
-            raise ActionFailed(
-                "ValidationError", f"Template validation error: {'; '.join(problems[:_TOLD])}{more}."
-            )
 
     def _verdict(self, text: str, region: str) -> Path:
         """The file of what was found; another version of cfn-lint may find something else."""
         digest = hashlib.sha256(text.encode()).hexdigest()
         return self._folder / version("cfn-lint") / region / f"{digest}.json"
 
-    def _lint(self, templates: Mapping[str, str], region: str, wait: Wait) -> None:
+    def _lint(self, texts: Sequence[str], region: str, wait: Wait | None) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._folder) as made:
-            files = {Path(made) / f"{number}.yml": text for number, text in enumerate(templates.values())}
+            files = {Path(made) / f"{number}.yml": text for number, text in enumerate(texts)}
             for file, text in files.items():
                 file.write_text(text, encoding="utf-8")
             found = _run(Path(made), [file.name for file in files], region, wait)
@@ -92,7 +64,7 @@ class TemplateLint:
                 write_atomically(self._verdict(text, region), json.dumps(findings).encode())
 
 
-def _run(folder: Path, files: list[str], region: str, wait: Wait) -> list[dict[str, Any]]:
+def _run(folder: Path, files: list[str], region: str, wait: Wait | None) -> list[dict[str, Any]]:
     """Return cfn-lint's errors; its settings are these alone, not those of a file in somebody's home."""
     command = [*_COMMAND, "--format", "json", "--regions", region, "--ignore-checks", *_IGNORED, "--", *files]
     with (folder / "out").open("wb") as out, (folder / "errors").open("wb") as errors:
@@ -105,7 +77,9 @@ def _run(folder: Path, files: list[str], region: str, wait: Wait) -> list[dict[s
             stderr=errors,
         )
         try:
-            wait(lambda: process.poll() is not None)
+            if wait is not None:
+                wait(lambda: process.poll() is not None)
+            process.wait()
         finally:
             if process.poll() is None:
                 process.kill()
@@ -117,9 +91,7 @@ def _run(folder: Path, files: list[str], region: str, wait: Wait) -> list[dict[s
     except ValueError as error:
         said = (folder / "errors").read_text().split("\n")
         reason = next((line for line in reversed(said) if line), "no word")
-        raise ActionFailed(
-            "InternalError", f"cfn-lint ended with exit code {process.returncode}: {reason}"
-        ) from error
+        raise ValidatorFailed(f"cfn-lint ended with exit code {process.returncode}: {reason}") from error
     return [match for match in matches if match["Level"] == "Error"]
 
 
@@ -136,8 +108,3 @@ def _place(path: list[Any] | None) -> str:
     if parts[:1] == ["Resources"] and len(parts) > 1:
         return parts[1]
     return "/".join(parts[:2]) or "the template"
-
-
-def _read(verdict: Path) -> Iterator[Finding]:
-    for finding in json.loads(verdict.read_bytes()):
-        yield Finding(**finding)
