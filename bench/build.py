@@ -35,6 +35,8 @@ import boto3
 
 from the_sink.local.engine import EngineUnavailable, FoundEngine, find_engine
 from the_sink.sandbox import lifecycle
+from the_sink.sandbox.authentication.registry_token import make_root_token
+from the_sink.sandbox.docker_engine.login import write_login
 from the_sink.sandbox.docker_engine.names import Names, sandbox_id
 from the_sink.tasks.journey import free_port
 
@@ -187,7 +189,7 @@ def rebuild(host: Host, app: Path, number: int, times: int) -> float:
 
 
 @contextmanager
-def registry(folder: Path) -> Iterator[str]:
+def registry(folder: Path, engine: FoundEngine) -> Iterator[str]:
     """Yield what an image's name begins with in the registry of a sandbox of this bench's own."""
     os.environ["XDG_STATE_HOME"] = str(folder)
     sandbox = lifecycle.start("bench", port=free_port(), compute="processes")
@@ -202,6 +204,11 @@ def registry(folder: Path) -> Iterator[str]:
         for name in ("runtime", "app"):
             ecr.create_repository(repositoryName=name)
         names = Names(sandbox.port, sandbox_id(sandbox.state_dir))
+        configuration = folder / "docker"
+        os.environ["DOCKER_CONFIG"] = str(configuration)  # the user's own learns of no registry that is gone
+        write_login(configuration, f"localhost:{sandbox.port}", make_root_token(sandbox.state_dir))
+        if engine.plugins:
+            (configuration / "cli-plugins").symlink_to(engine.plugins)
         yield names.to_engine(f"{lifecycle.ACCOUNT_ID}.dkr.ecr.eu-west-1.amazonaws.com")
     finally:
         lifecycle.stop("bench")
@@ -232,7 +239,7 @@ def measure(engine: FoundEngine, scratch: Path) -> tuple[dict[str, list[tuple[fl
     """Return seconds (the earlier way's, ours) by situation, and the image's size as a ratio."""
     earlier, ours = write_apps(scratch)
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in BOUNDS}
-    with registry(scratch / "state") as prefix:
+    with registry(scratch / "state", engine) as prefix:
         runtime, cache = f"{prefix}/runtime:{RUNTIME}", f"{prefix}/app:cache"
         publish_runtime(engine, runtime)
         for number in range(ROUNDS):

@@ -101,11 +101,12 @@ class Ecs:
             )
             assert done.returncode == 0, done.stderr
 
-    def register(self, family: str, *, volumes: Any = (), **container: Any) -> str:
+    def register(self, family: str, *, volumes: Any = (), task_role: str = "", **container: Any) -> str:
         """Register a task definition of one container and return its ARN."""
         definition = self.client("ecs").register_task_definition(
             family=family,
             networkMode="awsvpc",
+            **({"taskRoleArn": task_role} if task_role else {}),
             requiresCompatibilities=["FARGATE"],
             cpu="256",
             memory="512",

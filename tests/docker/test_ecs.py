@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import http.client
+import inspect
 import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from tests.clients import client_of
 from tests.docker.ecs import HOST, Ecs, until
+from the_sink.sandbox.authentication import signature
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +67,79 @@ def test_a_task_reaches_the_sandbox_s_aws(ecs: Ecs) -> None:
     )
     assert told["AWS_ENDPOINT_URL"].endswith(f":{ecs.sandbox.port}")
     assert ecs.engine.run("exec", container, "python3", "-c", program) == "200"
+
+
+ASK = """
+import urllib.error, urllib.request as u
+for path in ("/_sandbox/status", "/", "/v2/_catalog", "/v2/app/manifests/one", "/latest/meta-data/", "/v4/a"):
+    try:
+        print(u.urlopen(ENDPOINT + path).status)
+    except urllib.error.HTTPError as error:
+        print(error.code)
+"""
+
+
+def test_a_container_without_a_role_gets_nothing(ecs: Ecs) -> None:
+    """At the address that containers reach it by, where the sandbox listens beside loopback."""
+    arn = ecs.run(ecs.register("roleless"))
+    told = ecs.told(arn)
+    container = ecs.task(arn)["containers"][0]["runtimeId"]
+
+    program = ASK.replace("ENDPOINT", repr(told["AWS_ENDPOINT_URL"]))
+    said = ecs.engine.run("exec", container, "python3", "-c", program)
+
+    assert said.split() == ["403", "403", "401", "401", "403", "403"]
+    assert not [name for name in told if name.startswith(("AWS_ACCESS", "AWS_SECRET", "AWS_CONTAINER"))]
+    assert ecs.sandbox.secret not in json.dumps(told)
+
+
+CALL = """
+import os, urllib.request
+url, token = os.environ["AWS_ENDPOINT_URL"], os.environ["AWS_SESSION_TOKEN"]
+key, secret = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+headers = {"host": url.removeprefix("http://"), "x-amz-date": now, "x-amz-security-token": token}
+query = "Action=GetCallerIdentity&Version=2011-06-15"
+blank = Signature(key, now[:8], "eu-west-1", "sts", tuple(sorted(headers)), "", now, token, None)
+value = expected(Request("GET", "/", query, headers), blank, secret, EMPTY_HASH)
+headers["authorization"] = (
+    f"{ALGORITHM} Credential={key}/{blank.scope}, "
+    f"SignedHeaders={';'.join(blank.signed_headers)}, Signature={value}"
+)
+print(urllib.request.urlopen(urllib.request.Request(f"{url}/?{query}", headers=headers)).read().decode())
+"""
+"""A call of AWS by a container that has no SDK: what is computed of a signature goes before it."""
+
+
+def test_a_container_acts_under_its_task_role(ecs: Ecs) -> None:
+    """With the keys in its environment, and with what the role allows."""
+    everyone = {
+        "Effect": "Allow",
+        "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    allowed = {"Effect": "Allow", "Action": "sqs:ListQueues", "Resource": "*"}
+    iam = ecs.client("iam")
+    role = iam.create_role(
+        RoleName="of-a-task", AssumeRolePolicyDocument=json.dumps({"Statement": [everyone]})
+    )
+    iam.put_role_policy(
+        RoleName="of-a-task", PolicyName="all", PolicyDocument=json.dumps({"Statement": [allowed]})
+    )
+    arn = ecs.run(ecs.register("under-a-role", task_role=role["Role"]["Arn"]))
+    told = ecs.told(arn)
+
+    names = {"AccessKeyId": "AWS_ACCESS_KEY_ID", "SecretAccessKey": "AWS_SECRET_ACCESS_KEY"}
+    session = {name: told[variable] for name, variable in names.items()}
+    session["SessionToken"] = told["AWS_SESSION_TOKEN"]
+    caller = client_of(ecs.sandbox, "sts", session=session).get_caller_identity()["Arn"]
+    assert caller.startswith("arn:aws:sts::000000000000:assumed-role/of-a-task/")
+    assert client_of(ecs.sandbox, "sqs", session=session).list_queues()["ResponseMetadata"]
+    with pytest.raises(ClientError, match="not authorized to perform: sns:ListTopics"):
+        client_of(ecs.sandbox, "sns", session=session).list_topics()
+    container = ecs.task(arn)["containers"][0]["runtimeId"]
+    program = inspect.getsource(signature) + CALL
+    assert f"<Arn>{caller}</Arn>" in ecs.engine.run("exec", container, "python3", "-c", program)
 
 
 def test_both_outputs_are_in_cloudwatch_by_line(ecs: Ecs) -> None:
