@@ -164,10 +164,14 @@ def test_every_wrong_property_is_named() -> None:
 
     with pytest.raises(WrongType) as refused:
         typed_properties(
-            "AWS::EC2::VPC", {"EnableDnsSupport": "maybe", "Tags": [*tags, "c"]}, "eu-west-1", "Net"
+            "AWS::EC2::VPC",
+            {"EnableDnsSupport": "maybe", "Tags": [*tags, "c"], "CidrBlock": ["10.0.0.0/16"]},
+            "eu-west-1",
+            "Net",
         )
 
     assert str(refused.value).splitlines()[1:] == [
         "#/EnableDnsSupport: expected type: Boolean, found: String",
         "#/Tags/1: expected type: JSONObject, found: String",
+        "#/CidrBlock: expected type: String, found: JSONArray",
     ]

@@ -70,6 +70,9 @@ class _Reader:
 
     def read(self, value: Any, schema: Schema, path: str) -> Any:
         variants = list(self._variants(schema))
+        if isinstance(value, dict | list):
+            found = "object" if isinstance(value, dict) else "array"
+            self._expect(found, _types(variants), path)
         if isinstance(value, dict):
             return {key: self._read_member(value, key, variants, path) for key in value}
         if isinstance(value, list):
@@ -101,9 +104,13 @@ class _Reader:
                     return _CONVERSIONS[wanted](value)
                 except ValueError:
                     continue
-        wanted = next(name for name in (*_ORDER, *sorted(types)) if name in types)
-        self.problems.append(f"{path}: expected type: {_said(wanted)}, found: {_said(found)}")
+        self._expect(found, types, path)
         return value
+
+    def _expect(self, found: str, types: set[str], path: str) -> None:
+        if types and found not in types:
+            wanted = next(name for name in (*_ORDER, *sorted(types)) if name in types)
+            self.problems.append(f"{path}: expected type: {_said(wanted)}, found: {_said(found)}")
 
     def _variants(self, schema: Schema) -> Iterator[Schema]:
         """Yield what a schema is, or may be, all references followed."""
