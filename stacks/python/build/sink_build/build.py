@@ -10,6 +10,7 @@ from typing import Any
 
 from sink_build.aws import Aws
 from sink_build.errors import CommandFailed
+from sink_build.ledger import Ledger
 
 FOLDER_VARIABLE = "SINK_BUILD_FOLDER"
 
@@ -62,6 +63,11 @@ class Build:
     def aws(self) -> Aws:
         """AWS under the build's role."""
         return Aws(self.region, self.environ)
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the app's pipelines have admitted and released; a build only reads it."""
+        return Ledger(self.aws, self.bucket, self.app)
 
     @property
     def registry(self) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sink_build import state
-from sink_build.admitted import is_admitted
 from sink_build.aws import Refused
 from sink_build.build import Build, Release, read_build
 from sink_build.docker import Docker
@@ -121,7 +120,7 @@ def _choose_tag(build: Build, release: Release, tag: str, promoted: Promoted | N
             return each, False
         if promoted is not None and digest == promoted.digest:
             return each, True
-        if is_admitted(build.aws, build.bucket, build.app, build.env, release.commit, digest):
+        if build.ledger.is_admitted(build.env, release.commit, digest):
             return each, True
         print(f"{build.repository}:{each} was never admitted here: not using it.")
     raise CommandFailed(

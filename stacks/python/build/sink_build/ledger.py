@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,21 @@ from sink_build.errors import CommandFailed
 FORMAT = 1
 
 _TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+
+
+@dataclass(frozen=True)
+class Released:
+    """An image that an environment has deployed well.
+
+    Attributes:
+        tag: In that environment's repository.
+        digest: In that environment's repository.
+        finished_at: ISO 8601 in UTC, so that texts follow one another as the times do.
+    """
+
+    tag: str
+    digest: str
+    finished_at: str
 
 
 class Ledger:
@@ -48,8 +64,9 @@ class Ledger:
         Raises:
             CommandFailed: the record is not one.
         """
-        if key not in self._aws.keys(self._bucket, key):
-            return None
+        return self._load(key) if key in self._aws.keys(self._bucket, key) else None
+
+    def _load(self, key: str) -> Any:
         try:
             return json.loads(self._aws.read(self._bucket, key))
         except ValueError as error:
@@ -63,6 +80,29 @@ class Ledger:
                 if record["commit"] == commit and record["image"]["digest"] == digest:
                     return key
         return ""
+
+    def read_released(self, env: str, commit: str) -> tuple[Released, ...]:
+        """Return the images of a commit that an environment has released, the last one last.
+
+        Raises:
+            Refused: the role may not read it.
+            CommandFailed: a record is not one.
+        """
+        keys = self._aws.keys(self._bucket, f"releases/{self._app}/{env}/{commit}/")
+        found = (_parse(self._load(key), f"s3://{self._bucket}/{key}") for key in keys)
+        return tuple(sorted(found, key=lambda released: released.finished_at))
+
+    def is_admitted(self, env: str, commit: str, digest: str) -> bool:
+        """Return whether an environment has admitted an image for a commit before, or released it.
+
+        Raises:
+            Refused: the role may not read it.
+            CommandFailed: a record is not one.
+        """
+        key = self.admission_key(env, commit, digest)
+        if key in self._aws.keys(self._bucket, key):
+            return True
+        return any(released.digest == digest for released in self.read_released(env, commit))
 
     def read_environments(self) -> tuple[str, ...]:
         """Return the environments that this account has releases of."""
@@ -91,3 +131,14 @@ class Ledger:
                     return False
                 raise
         return True
+
+
+def _parse(record: Any, address: str) -> Released:
+    try:
+        image = record["image"]
+        return Released(str(image["tag"]), str(image["digest"]), str(record["finished_at"]))
+    except (KeyError, TypeError) as error:
+        raise CommandFailed(
+            f"{address} is not a record of a release: {type(error).__name__}: {error}.",
+            "Only the pipeline writes there; ask the platform's team who else did.",
+        ) from error

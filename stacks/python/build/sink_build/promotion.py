@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sink_build.admitted import Record, read_releases
 from sink_build.aws import Refused
 from sink_build.build import Build, Release, read_runtime
 from sink_build.docker import Docker
 from sink_build.errors import CommandFailed
+from sink_build.ledger import Released
 from sink_build.repository import has_digest
 from sink_build.tags import first_attempt, release_tag
 
@@ -49,11 +49,11 @@ def find_promoted(build: Build, release: Release, docker: Docker) -> Promoted | 
         return None
     repository = f"{build.app}-{before}"
     try:
-        records = read_releases(build.aws, build.bucket, build.app, before, release.commit)
-        if not records:
+        released = build.ledger.read_released(before, release.commit)
+        if not released:
             print(f"The ledger of {before} names no image of {release.commit}: building it.")
             return None
-        if not _is_there(build, repository, records[-1]):
+        if not _is_there(build, repository, released[-1]):
             return None
     except Refused as refusal:
         raise CommandFailed(
@@ -62,7 +62,7 @@ def find_promoted(build: Build, release: Release, docker: Docker) -> Promoted | 
             f"Bring the pipeline up to date: invoke bootstrap --env {build.env}; then deploy again.",
         ) from refusal
     promoted = Promoted(
-        build.address(f"{repository}@{records[-1].digest}"), records[-1].tag, records[-1].digest
+        build.address(f"{repository}@{released[-1].digest}"), released[-1].tag, released[-1].digest
     )
     docker.do("pull", promoted.address)
     if _may_hold_settings(docker, promoted, release):
@@ -71,17 +71,17 @@ def find_promoted(build: Build, release: Release, docker: Docker) -> Promoted | 
     return promoted
 
 
-def _is_there(build: Build, repository: str, record: Record) -> bool:
+def _is_there(build: Build, repository: str, image: Released) -> bool:
     """Return whether the image still exists; the environment before may be destroyed since, say."""
     try:
-        if has_digest(build.aws, repository, record.digest):
+        if has_digest(build.aws, repository, image.digest):
             return True
     except Refused as refusal:
         if refusal.code != "RepositoryNotFoundException":
             raise
         print(f"There is no repository {repository}: building it.")
         return False
-    print(f"{repository} no longer has the image {record.digest}: building it.")
+    print(f"{repository} no longer has the image {image.digest}: building it.")
     return False
 
 
