@@ -20,8 +20,10 @@ from the_sink.local.engine import FoundEngine
 from the_sink.local.sink_build import pack_sink_build
 from the_sink.naming import SINK_BUILD
 from the_sink.sandbox import lifecycle
+from the_sink.sandbox.authentication.registry_token import make_root_token
 from the_sink.sandbox.buildspec import parse_buildspec
 from the_sink.sandbox.docker_engine.install import VARIABLES, install_docker_command
+from the_sink.sandbox.docker_engine.login import write_login
 from the_sink.sandbox.docker_engine.names import Names, sandbox_id
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -147,7 +149,9 @@ def pipeline(
                 *("build", "--network", "host", "--build-arg", base, "-f", dockerfile),
                 *("-t", runtime, str(folder)),
             )
-            engine.run("push", runtime)
+            configuration = tmp_path_factory.mktemp("docker")
+            write_login(configuration, f"localhost:{sandbox.port}", make_root_token(sandbox.state_dir))
+            engine.run("--config", str(configuration), "push", runtime)
             engine.run("rmi", runtime)
             yield pipeline
         finally:
