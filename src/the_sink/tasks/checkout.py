@@ -118,18 +118,21 @@ def lock(_c: Context, upgrade: bool = False, dry_run: bool = False) -> None:
     """Resolve the template's locked dependencies again, and show what changes.
 
     Args:
-        upgrade: Take the newest versions that the template allows, not those that are locked.
+        upgrade: Take the newest versions that the template allows, not those that are locked; of the tools it
+            takes what requirements.lock has.
         dry_run: Show what would change, and write nothing.
     """
     from pathlib import Path
 
     from the_sink.config import load_platform
+    from the_sink.local import tools_lock
     from the_sink.local.process import uninterrupted
     from the_sink.local.template_locks import resolve_template_locks
     from the_sink.report import lines
 
     root = load_platform(Path.cwd()).root
     resolved = resolve_template_locks(root, upgrade=upgrade)
+    resolved[root / tools_lock.FILE] = tools_lock.resolve_tools_lock(root)
     if not dry_run:
         with uninterrupted():  # what is tested is what is deployed: each two of them belong together
             for path, (content, _) in resolved.items():
