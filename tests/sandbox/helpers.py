@@ -9,6 +9,8 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
+from the_sink.sandbox.codepipeline.declaration import from_cloudformation
+
 BUCKET = "sources"
 ARTIFACTS = "artifacts"
 ROLE = "arn:aws:iam::000000000000:role/any"
@@ -108,6 +110,18 @@ class Pipelines:
         self.stack(f"stack-{name}", template)
         first = self.api.list_pipeline_executions(pipelineName=name)["pipelineExecutionSummaries"][-1]
         self.ended(name, first["pipelineExecutionId"])
+
+    def define(self, name: str, stages: list[dict[str, Any]], **properties: Any) -> None:
+        """Create a pipeline through the API, past the check of templates that a stack goes through."""
+        source = action("Source", "Source", "S3", {"S3Bucket": BUCKET, "S3ObjectKey": "app.zip"}, out="Src")
+        wanted = {
+            "RoleArn": ROLE,
+            "PipelineType": "V2",
+            "ArtifactStore": {"Type": "S3", "Location": ARTIFACTS},
+            "Stages": [stage("Source", source), *stages],
+            **properties,
+        }
+        self.api.create_pipeline(pipeline=from_cloudformation(wanted, name)[0])
 
     def stack(self, name: str, template: dict[str, Any], **more: Any) -> dict[str, Any]:
         """Create or update a stack and wait for it."""
