@@ -153,6 +153,19 @@ def test_a_sandbox_that_no_command_from_here_reaches_is_a_program_like_any_other
     assert raised.value.hint.startswith("Choose another: invoke sandbox.start --port ")
 
 
+def test_a_sandbox_without_a_secret_is_started_anew(own: lifecycle.Sandbox) -> None:
+    """One that an earlier version started still runs when the tasks are a newer one's."""
+    (own.state_dir / "secret").unlink()
+
+    with pytest.raises(SandboxUnavailable, match="has no secret") as raised:
+        lifecycle.require("mine")
+
+    stop = f"invoke sandbox.stop, then invoke sandbox.start --port {own.port}"
+    assert raised.value.hint == f"Start it from here, with its state: {stop}"
+    lifecycle.stop("mine")
+    assert lifecycle.start("mine").secret == lifecycle.require("mine").secret != ""
+
+
 def test_its_state_is_its_users_alone(own: lifecycle.Sandbox) -> None:
     """What is written now, and what a version before left open to others."""
 

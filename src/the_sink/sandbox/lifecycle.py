@@ -149,13 +149,18 @@ def require(name: str) -> Sandbox:
     """Return the running sandbox ``name``.
 
     Raises:
-        SandboxUnavailable: saying whether it was never started, is starting, stopped, or killed, or that the
-            files which it runs from are gone.
+        SandboxUnavailable: saying whether it was never started, is starting, stopped, or killed, that the
+            files which it runs from are gone, or that it is of a version whose sandboxes had no secret.
     """
     running = find(name)
     home = state_dir(name)
     if running is not None:
         _check_package(name, home)
+        if not running.secret:
+            raise SandboxUnavailable(
+                f"The sandbox {name!r} was started by a version that signed nothing, and has no secret.",
+                f"Start it from here, with its state: invoke sandbox.stop, then {_start_command(home)}",
+            )
         return running
     if is_held(home / "start.lock"):
         raise SandboxUnavailable(
