@@ -278,6 +278,7 @@ FUNCTIONS = {
         "_nested_stack_lookup_name": ["physical_id_or_arn"],
         "_physical_name": None,
         "_provision_resource": ["resource_type", "logical_id", "props", "stack_name"],
+        "_requires_replacement": ["resource_type", "old_props", "new_props"],
         "_rds_db_instance_attrs": ["instance"],
         "_rds_db_instance_create": ["logical_id", "props", "stack_name"],
         "_rds_db_instance_delete": ["physical_id", "props"],
