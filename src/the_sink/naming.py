@@ -17,10 +17,11 @@ ENVIRONMENTS = ("stage", "uat", "prod")
 DEFAULT_TAGS = {"stage": "latest", "uat": "uat", "prod": "prod"}
 """Which archive (``<app>/<tag>.zip``) an environment follows unless ``sink.toml`` says otherwise."""
 
-RESERVED_APP_NAMES = frozenset({"stacks"})
-"""Folders of the pipeline bucket that are the platform's: every app's ``StackRole`` reads them, so an app of
-such a name would show its releases to all. No other name of the platform's can be an app's: each ends in
-what is no environment (``<platform>-platform``, ``<platform>-python-runtime``)."""
+RESERVED_APP_NAMES = frozenset({"stacks", "releases", "admissions"})
+"""Folders of the pipeline bucket that are the platform's. Every app's ``StackRole`` reads ``stacks/``, so an
+app of that name would show its releases to all; the others hold the release ledger. No other name of the
+platform's can be an app's: each ends in what is no environment (``<platform>-platform``,
+``<platform>-python-runtime``)."""
 
 
 PYTHON_RUNTIMES = ("3.10", "3.11", "3.12", "3.13", "3.14")
@@ -190,6 +191,11 @@ def release_key(app: str, commit: str) -> str:
 def tag_key(app: str, tag: str) -> str:
     """The S3 key whose new versions start the pipelines that follow ``tag``."""
     return f"{app}/{tag}.zip"
+
+
+def ledger_prefix(app: str, env: str) -> str:
+    """What the S3 keys of an environment's releases begin with; ``<commit>/<execution id>.json`` follows."""
+    return f"releases/{app}/{env}/"
 
 
 def platform_stack(platform: str) -> str:

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
+from the_sink.aws.session import Aws
 from the_sink.sandbox.lifecycle import Sandbox
 
-from .conftest import PARAMETERS, SMALL_PLATFORM, commit, configuration
+from .conftest import PARAMETERS, SMALL_PLATFORM, commit, configuration, git
 from .test_approval import until
 from .test_promotion import put_archive
 
@@ -118,6 +119,8 @@ class Walk:
 def walk(invoke: Any, app: Path, platform_bucket: str, sandbox: Sandbox) -> Walk:
     (app / "aws/cfn-template.yml").write_text(SERVICE)
     (app / "aws/buildspec.yaml").write_text(BUILDS)
+    git(app, "config", "user.name", "Tester")
+    git(app, "config", "user.email", "tester@example.com")
     found = Walk(app, invoke, sandbox)
     for env in ("stage", "uat"):
         ended = invoke(app, "bootstrap", "--env", env, "--sandbox")
@@ -129,7 +132,9 @@ def uat_versions(aws: Any, bucket: str) -> int:
     return len(aws("s3").list_object_versions(Bucket=bucket, Prefix="my-app/uat.zip").get("Versions", []))
 
 
-def test_what_serves_before_is_taken_on_once(walk: Walk, aws: Any, platform_bucket: str) -> None:
+def test_what_serves_before_is_taken_on_once(
+    walk: Walk, aws: Any, platform_bucket: str, connection: Aws
+) -> None:
     """Whatever is checked out, changed or not: a promotion ships what is archived.
 
     Who does not wait until it was seen to serve is told that it was not; it serves all the same.
@@ -163,6 +168,25 @@ def test_what_serves_before_is_taken_on_once(walk: Walk, aws: Any, platform_buck
     assert again.code == 0
     assert again.out.startswith(f"my-app uat already serves {first[:8]} (sha256:")
     assert uat_versions(aws, platform_bucket) == 1
+    look_at_ledger(connection, platform_bucket, aws, first)
+
+
+def look_at_ledger(connection: Aws, bucket: str, aws: Any, first: str) -> None:
+    """Each environment has one record of the release, and uat's image is admitted by what stage's names."""
+    (in_stage,) = connection.ledger.releases(bucket, "my-app", "stage")
+    (in_uat,) = connection.ledger.releases(bucket, "my-app", "uat")
+    stage_key = f"releases/my-app/stage/{first}/{in_stage.execution_id}.json"
+
+    assert connection.ledger.commits(bucket, "my-app", "uat") == {first}
+    assert (in_stage.admitted_by, in_uat.admitted_by) == ("build", stage_key)
+    for record, tag in ((in_stage, "latest"), (in_uat, "uat")):
+        archive = aws("s3").head_object(Bucket=bucket, Key=f"my-app/{tag}.zip")
+        assert record.digest == image_of(aws, record.env)[1]
+        assert (record.commit, record.subject) == (first, "First")
+        assert (record.archive_key, record.archive_version) == (f"my-app/{tag}.zip", archive["VersionId"])
+        assert (record.repository, record.tag) == (f"my-app-{record.env}", f"{first}-12345678")
+        assert (record.released_by, record.approved_by) == ("Tester <tester@example.com>", "")
+        assert record.started_at < record.finished_at
 
 
 def interrupted_at_the_end(walk: Walk, env: str) -> list[str]:
@@ -222,7 +246,7 @@ def test_an_older_release_goes_back_on_a_yes_only(
 
 @pytest.mark.long
 def test_two_environments_that_follow_one_tag_share_the_archive_and_no_image(
-    walk: Walk, aws: Any, platform_bucket: str
+    walk: Walk, aws: Any, platform_bucket: str, connection: Aws
 ) -> None:
     """One copy starts both pipelines. Each has its own approval, repository and image, and its own turn."""
     settings = walk.folder / "sink.toml"
@@ -258,6 +282,8 @@ def test_two_environments_that_follow_one_tag_share_the_archive_and_no_image(
         f"my-app-prod@{images['prod'][1]}",
     ]
     assert images["uat"][1] != images["prod"][1]
+    (record,) = connection.ledger.releases(platform_bucket, "my-app", "prod")
+    assert record.approved_by == "arn:aws:iam::000000000000:root"
 
 
 def releases_of(aws: Any, pipeline: str) -> list[str]:

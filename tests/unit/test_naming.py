@@ -18,6 +18,7 @@ from the_sink.naming import (
     check_environment,
     check_platform_name,
     earlier_channel_key,
+    ledger_prefix,
     template_upload_key,
 )
 from the_sink.resources import resource_path
@@ -43,6 +44,8 @@ app_names = st.from_regex(r"[a-z][a-z0-9-]{3,22}[a-z0-9]", fullmatch=True).filte
         ("my-app-", "it may not end with a hyphen"),
         ("internal-app", "load balancer names may not begin with 'internal-'"),
         ("stacks", "stacks/ of the pipeline bucket is the platform's own folder"),
+        ("releases", "releases/ of the pipeline bucket is the platform's own folder"),
+        ("admissions", "admissions/ of the pipeline bucket is the platform's own folder"),
     ],
 )
 def test_an_app_name_of_a_wrong_kind_is_refused(name, problem):
@@ -68,6 +71,8 @@ def test_only_the_folders_of_the_platform_in_the_bucket_of_archives_are_reserved
         *(each.channel_key(1, "prod") for each in PUBLICATIONS),
         earlier_channel_key(),
         template_upload_key("pipeline", "f" * 64),
+        ledger_prefix("my-app", "prod"),
+        "admissions/my-app/prod/",  # of sink-build alone
     ]
 
     assert {key.partition("/")[0] for key in keys} == RESERVED_APP_NAMES

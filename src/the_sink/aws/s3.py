@@ -21,6 +21,12 @@ REVISION_SUMMARY = "codepipeline-artifact-revision-summary"
 https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-view-cli.html
 """
 
+RELEASED_BY = "the-sink-released-by"
+"""Metadata of the archive that an environment follows: who released it, as the client claims.
+
+Nobody checks it; the pipeline takes it into its release record as a claim.
+"""
+
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchVersion"})
 
 

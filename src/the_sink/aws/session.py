@@ -21,6 +21,7 @@ from the_sink.aws.ecr import Registry
 from the_sink.aws.ecs import Services
 from the_sink.aws.elbv2 import TargetGroups
 from the_sink.aws.iam import Roles
+from the_sink.aws.ledger import Ledger
 from the_sink.aws.logs import Logs
 from the_sink.aws.rds import Databases
 from the_sink.aws.s3 import Objects
@@ -84,6 +85,16 @@ class Aws:
     def objects(self) -> Objects:
         """S3."""
         return Objects(self._client("s3"), self.target)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The release ledger, in S3."""
+        return Ledger(self._client("s3"), self.target)
+
+    @cached_property
+    def caller_arn(self) -> str:
+        """Who the caller is, as AWS names them."""
+        return Identity(self._client("sts"), self.target).arn()
 
     @cached_property
     def logs(self) -> Logs:

@@ -22,3 +22,7 @@ class Identity:
     def account(self) -> str:
         """Return the 12-digit account that the credentials belong to."""
         return self._client.get_caller_identity()["Account"]
+
+    def arn(self) -> str:
+        """Return the ARN of the user, or of the role's session, that the credentials belong to."""
+        return self._client.get_caller_identity()["Arn"]

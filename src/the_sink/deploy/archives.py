@@ -42,9 +42,14 @@ def put_archive(aws: Aws, bucket: str, archive: Archive, release: Release) -> No
 
 
 def encode_summary(release: Release) -> str:
-    """Return what CodePipeline shows for a release, in the characters that S3 metadata may have: ASCII."""
-    decomposed = unicodedata.normalize("NFKD", release.summary)
+    """Return what CodePipeline shows for a release."""
     # Letters lose their accents here only: the archive's release.json has the true subject.
+    return encode_metadata(release.summary)
+
+
+def encode_metadata(text: str) -> str:
+    """Return a text in the characters that S3 metadata may have: ASCII, and none that controls a terminal."""
+    decomposed = unicodedata.normalize("NFKD", text)
     plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     printable = re.sub(r"[^ -~]", "?", plain)
     return printable[:_SUMMARY_LENGTH].strip()

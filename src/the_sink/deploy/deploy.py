@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
 from the_sink.archive import Archive
-from the_sink.aws.s3 import REVISION_SUMMARY
+from the_sink.aws.s3 import RELEASED_BY, REVISION_SUMMARY
 from the_sink.aws.session import Aws
 from the_sink.config import Environment, Settings
 from the_sink.config.environment_file import file_name
@@ -22,7 +22,14 @@ from the_sink.config.files import Tree
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
 from the_sink.config.validation import BUILDSPEC_FILE, check_against_pipeline
 from the_sink.deploy import stacks
-from the_sink.deploy.archives import commit_of, describe_archive, encode_summary, put_archive, summary_of
+from the_sink.deploy.archives import (
+    commit_of,
+    describe_archive,
+    encode_metadata,
+    encode_summary,
+    put_archive,
+    summary_of,
+)
 from the_sink.deploy.causes import describe_failure, explain
 from the_sink.deploy.channels import check_channel, check_sink_build
 from the_sink.deploy.databases import find_taken
@@ -68,6 +75,7 @@ class DeployPlan:
         taken_database: The identifier of the database that the release takes away; "" if it takes none.
         progress: How far it has come; moved on while it is applied.
         timeout_s: How long to watch; None for ever.
+        released_by: Who releases it, as they claim; "" for whom AWS takes the caller for.
     """
 
     names: Names
@@ -81,6 +89,7 @@ class DeployPlan:
     steps: tuple[Step, ...]
     progress: Progress
     timeout_s: float | None
+    released_by: str = ""
 
     @property
     def starts_a_run(self) -> bool:
@@ -99,6 +108,7 @@ def plan(
     start: str,
     resume: str,
     timeout_s: float | None,
+    released_by: str = "",
 ) -> DeployPlan:
     """Look at the environment and return what a deploy will do there.
 
@@ -112,6 +122,7 @@ def plan(
         start: The command that does this, for whoever interrupts it before the release.
         resume: The command that watches again.
         timeout_s: How long to watch; None for ever.
+        released_by: Who releases it; "" for whom AWS takes the caller for.
 
     Raises:
         NotFound: the platform or the environment does not exist yet.
@@ -147,7 +158,18 @@ def plan(
     )
     progress = Progress(names.env, release, start, resume)
     planned = DeployPlan(
-        names, release, archive, platform.bucket, environment.tag, version, "", "", steps, progress, timeout_s
+        names,
+        release,
+        archive,
+        platform.bucket,
+        environment.tag,
+        version,
+        "",
+        "",
+        steps,
+        progress,
+        timeout_s,
+        released_by,
     )
     if not planned.starts_a_run:
         return planned
@@ -197,7 +219,10 @@ def apply(aws: Aws, planned: DeployPlan) -> Generator[Event, None, Deployed]:
             case ReuseArchive(bucket, key):
                 yield Said(f"Using s3://{bucket}/{key}, which exists already.")
             case ReleaseArchive(bucket, source, key):
-                metadata = {REVISION_SUMMARY: encode_summary(release)}
+                metadata = {
+                    REVISION_SUMMARY: encode_summary(release),
+                    RELEASED_BY: encode_metadata(planned.released_by or aws.caller_arn),
+                }
                 progress.releasing()
                 version = aws.objects.copy(bucket, source, key, metadata)
                 progress.released()

@@ -8,7 +8,8 @@ inside one account that only copies the object, its bytes do not pass through th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +19,15 @@ from the_sink.config import Settings
 from the_sink.deploy.archives import commit_of, subject_of, summary_of
 from the_sink.deploy.platform import describe_platform
 from the_sink.deploy.status import describe_environment
-from the_sink.errors import InputError, NotFound
-from the_sink.models import Execution, Release, StoredObject
+from the_sink.errors import AccessError, InputError, NotFound
+from the_sink.models import UNKNOWN_COMMIT, EnvironmentStatus, Release, StoredObject
 from the_sink.naming import Names, release_key
 
+_RECENT = 5
+"""Records of the ledger among which that of what serves is looked for; each costs a call."""
+
 _HISTORY = 100
-"""Runs that are looked through for a release: as many as one call of CodePipeline returns.
+"""Releases that are looked through for one: as many executions as one call of CodePipeline returns.
 
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ListPipelineExecutions.html
 """
@@ -73,12 +77,10 @@ def find_candidate(aws: Aws, settings: Settings, source: str, commit: str, folde
             f"{names.app} has no {source} in account {aws.account}, {aws.target.region}, to promote from.",
             f"First: invoke bootstrap --env {source}{aws.target.flags}",
         )
-    good = [run for run in aws.pipelines.executions(names.pipeline, _HISTORY) if run.is_success]
     if commit:
         sha = _find_archived(aws, bucket, names, commit)
     else:
-        # An image of an earlier buildspec names no commit: the last good run does.
-        sha = status.commit or (_commit_of_newest(good) if status.serving else "")
+        sha = _find_serving(aws, names, bucket, status)
         if not sha:
             raise InputError(
                 f"Nothing serves in {source} yet, so there is nothing to promote.",
@@ -94,7 +96,7 @@ def find_candidate(aws: Aws, settings: Settings, source: str, commit: str, folde
         source=source,
         archive=archive,
         contents=contents,
-        has_served=sha == status.commit or any(commit_of(run.summary) == sha for run in good),
+        has_served=sha == status.commit or sha in _find_released(aws, names, bucket),
     )
 
 
@@ -163,5 +165,31 @@ def _never_archived(names: Names, commit: str, bucket: str, flags: str) -> Input
     )
 
 
-def _commit_of_newest(good: list[Execution]) -> str:
-    return next(filter(None, (commit_of(run.summary) for run in good)), "")
+def _find_serving(aws: Aws, names: Names, bucket: str, status: EnvironmentStatus) -> str:
+    """Return the commit that serves in an environment, "" if none does.
+
+    The ledger knows it by the image's digest. Where it does not, because the environment has none yet or a
+    role that is older than it may not read it, the image's tag does; that of a legacy buildspec names no
+    commit, and the last execution that went well does.
+    """
+    if status.serving is None:
+        return ""
+    with suppress(AccessError):
+        for record in aws.ledger.releases(bucket, names.app, names.env, _RECENT):
+            if record.digest == status.serving.digest and record.commit != UNKNOWN_COMMIT:
+                return record.commit
+    return status.commit or next(filter(None, _find_history(aws, names)), "")
+
+
+def _find_released(aws: Aws, names: Names, bucket: str) -> Collection[str]:
+    """Return the commits that were released to an environment, by its ledger, else by its pipeline."""
+    try:
+        found = aws.ledger.commits(bucket, names.app, names.env)
+    except AccessError:
+        found = frozenset()
+    return found or _find_history(aws, names)
+
+
+def _find_history(aws: Aws, names: Names) -> tuple[str, ...]:
+    runs = aws.pipelines.executions(names.pipeline, _HISTORY)
+    return tuple(commit_of(run.summary) for run in runs if run.is_success)

@@ -138,6 +138,13 @@ def github_repository(folder: Path) -> str:
     return found[1] if found else ""
 
 
+def describe_identity(folder: Path) -> str:
+    """Return who commits here, ``Name <address>`` as far as git has been told; "" for nobody."""
+    name = call(folder, "config", "user.name").text.strip()
+    address = call(folder, "config", "user.email").text.strip()
+    return " ".join(filter(None, (name, f"<{address}>" if address else "")))
+
+
 def changed_files(folder: Path) -> tuple[str, ...]:
     """Return the files at or below ``folder`` that differ from HEAD or are new, ignored ones aside."""
     done = checked(

@@ -18,6 +18,7 @@ from the_sink.models.events import (
     TasksChanged,
     Warned,
 )
+from the_sink.models.ledger import UNKNOWN_COMMIT, ReleaseRecord
 from the_sink.models.pipelines import (
     ActionRun,
     Build,
@@ -35,6 +36,7 @@ from the_sink.models.storage import Image, Secret, StoredObject
 from the_sink.models.versions import Version, parse_version
 
 __all__ = [
+    "UNKNOWN_COMMIT",
     "ActionChanged",
     "ActionRun",
     "Build",
@@ -52,6 +54,7 @@ __all__ = [
     "PhaseChanged",
     "Pipeline",
     "Release",
+    "ReleaseRecord",
     "ResourceChange",
     "ResourceChanged",
     "Said",

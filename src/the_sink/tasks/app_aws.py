@@ -105,6 +105,7 @@ def deploy(
         json: Print what serves in the end as JSON.
         timeout: Stop watching after this many seconds; the deploy goes on.
     """
+    import os
     import tempfile
     from pathlib import Path
 
@@ -142,6 +143,7 @@ def deploy(
                 start=_deploy_command(chosen, {"sandbox": sandbox, "again": again, "yes": yes}),
                 resume=_deploy_command(chosen, {"sandbox": sandbox}),
                 timeout_s=timeout_s,
+                released_by=releasing.describe_releaser(settings.root, os.environ),
             )
             if dry_run:
                 steps = [str(step) for step in planned.steps]

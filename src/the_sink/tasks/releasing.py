@@ -6,7 +6,7 @@ before it has. Imported by the task that deploys, not by ``invoke --list``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,17 @@ class Choice:
         manifest = self.archive.manifest
         what = f"{manifest.commit[:8]} {manifest.subject!r}"
         return f"Promoting {what} from {self.candidate.source}" if self.candidate else f"Deploying {what}"
+
+
+def describe_releaser(folder: Path, environ: Mapping[str, str]) -> str:
+    """Return who releases, as they claim: who started the workflow, else git's identity, else "".
+
+    https://docs.github.com/en/actions/reference/workflows-and-actions/variables
+    """
+    if environ.get("GITHUB_ACTIONS") == "true" and (actor := environ.get("GITHUB_ACTOR")):
+        repository = f"{environ.get('GITHUB_SERVER_URL', '')}/{environ.get('GITHUB_REPOSITORY', '')}"
+        return f"{actor} ({repository}/actions/runs/{environ.get('GITHUB_RUN_ID', '')})"
+    return git.describe_identity(folder)
 
 
 def is_promotion(environment: Environment) -> bool:
