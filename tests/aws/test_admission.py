@@ -180,3 +180,42 @@ def test_a_link_in_the_artifact_leads_nowhere(deploy: Any, tmp_path: Path) -> No
     deploy(linking)
 
     assert "@sha256:" not in target.read_text()
+
+
+TAKES_OVER = BUILDS.replace(
+    "      - IMAGE=",
+    r"""      - |
+        if [ -n "$PROMOTED_FROM" ]; then
+          MANIFEST=$(aws ecr batch-get-image --repository-name "$APP_NAME-$PROMOTED_FROM" \
+            --image-ids imageTag="$COMMIT" --query 'images[0].imageManifest' --output text)
+          aws ecr put-image --repository-name "$ECR_REPOSITORY" --image-tag "$COMMIT-taken" \
+            --image-manifest "$(printf '%s\n' "$MANIFEST")$LAYERS_PACKED_ANEW"
+          COMMIT="$COMMIT-taken"
+        fi
+      - IMAGE=""",
+)
+"""Takes the image of the environment before over by its tag, as the buildspec of version 1.0 does."""
+
+
+@pytest.mark.parametrize("packing", ["the same manifest", "another manifest of the same image"])
+def test_what_an_environment_takes_over_was_released_in_the_one_before(
+    invoke: Any, app: Path, stage: str, aws: Any, packing: str
+) -> None:
+    """Stage pushed it and never released it: its rollout failed, and it may be unreviewed code as well."""
+    configured = TAKES_OVER.replace(
+        '{\\"build\\"', '{\\"config\\": {\\"digest\\": \\"sha256:c\\"}, \\"build\\"'
+    )
+    anew = "" if packing == "the same manifest" else " "
+    (app / "aws/buildspec.yaml").write_text(configured.replace("$LAYERS_PACKED_ANEW", anew))
+    sha = commit(app, "Pushed and not released")
+    invoke(app, "deploy", "--env", "stage", "--sandbox")
+    assert invoke(app, "bootstrap", "--env", "uat", "--sandbox").code == 0
+
+    ended = invoke(app, "deploy", "--env", "uat", "--commit", sha, "--yes", "--sandbox")
+
+    assert ended.code == 1
+    assert (
+        f" failed in Build/Admit: The image my-app-uat:{sha}-taken is not admitted to uat: it comes from "
+        f"my-app-stage, and the ledger of stage names it for no release of {sha[:8]}."
+    ) in failure(ended)
+    assert not any(key.startswith("admissions/my-app/uat/") for key in admissions(aws, stage))

@@ -92,9 +92,9 @@ class Aws:
         return Ledger(self._client("s3"), self.target)
 
     @cached_property
-    def caller_arn(self) -> str:
-        """Who the caller is, as AWS names them."""
-        return Identity(self._client("sts"), self.target).arn()
+    def identity(self) -> Identity:
+        """STS."""
+        return Identity(self._client("sts"), self.target)
 
     @cached_property
     def logs(self) -> Logs:

@@ -221,7 +221,7 @@ def apply(aws: Aws, planned: DeployPlan) -> Generator[Event, None, Deployed]:
             case ReleaseArchive(bucket, source, key):
                 metadata = {
                     REVISION_SUMMARY: encode_summary(release),
-                    RELEASED_BY: encode_metadata(planned.released_by or aws.caller_arn),
+                    RELEASED_BY: encode_metadata(planned.released_by or aws.identity.arn()),
                 }
                 progress.releasing()
                 version = aws.objects.copy(bucket, source, key, metadata)
