@@ -91,7 +91,7 @@ def test_deploy_before_bootstrap(invoke: Any, app: Path, platform_bucket: str, a
         "my-app has no environment stage in account 000000000000, eu-west-1.",
         "First: invoke bootstrap --env stage --sandbox",
     ]
-    assert "Contents" not in aws("s3").list_objects_v2(Bucket=platform_bucket)
+    assert "Contents" not in aws("s3").list_objects_v2(Bucket=platform_bucket, Prefix="my-app/")
 
 
 def test_a_dirty_tree(invoke: Any, app: Path) -> None:

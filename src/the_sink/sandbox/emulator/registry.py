@@ -11,6 +11,7 @@ ministack reads account and region from.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,8 @@ class Registry:
         """Keep layers on disk, and hand them out where this sandbox is."""
         ecr._get_download_url_for_layer = self._download_url
         ecr._resolve_manifest = _find_what_was_put(ecr._resolve_manifest)
+        ecr._put_image = _at_its_moment(ecr._put_image, lambda data: data.get("repositoryName", ""))
+        ecr._v2_put_manifest = _at_its_moment(ecr._v2_put_manifest, lambda name, *_: name)
         get_state, reset = ecr.get_state, ecr.reset
         layers = ecr._layer_blobs = Layers(self._blobs)
 
@@ -126,6 +129,24 @@ class Registry:
             await send(message)
 
         await ministack_app.app(inner, receive, send_scoped)
+
+
+def _at_its_moment(put: Callable[..., Any], repository_of: Callable[..., str]) -> Callable[..., Any]:
+    """Keep the fraction of the second in which an image was pushed.
+
+    A build here takes less than a second: whether it pushed an image, or somebody before it, is told by that.
+    """
+
+    def put_now(*arguments: Any) -> Any:
+        name = repository_of(*arguments)
+        before = {each["imageDigest"] for each in ecr._images.get(name, [])}
+        answer = put(*arguments)
+        for image in ecr._images.get(name, []):
+            if image["imageDigest"] not in before:
+                image["imagePushedAt"] = time.time()
+        return answer
+
+    return put_now
 
 
 def _find_what_was_put(resolve: Callable[[str, str], Any]) -> Callable[[str, str], Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sink_build.aws import Aws
@@ -89,17 +89,17 @@ class Executions:
         (https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html). When it began
         and ended is what CodeBuild says.
         """
-        # A push may be told by the second.
-        latest = moment.replace(microsecond=0) + timedelta(seconds=1)
-        build = next((each for each in self._builds() if each.started <= latest), None)
+        # A push may be told by the second. No build pushes in the second in which it begins, so a moment
+        # without a fraction that comes before the beginning was before it.
+        build = next((each for each in self._builds() if each.started <= moment), None)
         if build is None or not build.external_id:
             return None
         answer = self._aws.call("codebuild", "batch-get-builds", "--ids", build.external_id)
         if not answer["builds"]:
             return None
-        began = parse_time(answer["builds"][0]["startTime"]).replace(microsecond=0)
+        began = parse_time(answer["builds"][0]["startTime"])
         end = answer["builds"][0].get("endTime")
-        is_inside = began <= moment and (end is None or moment <= parse_time(end) + timedelta(seconds=1))
+        is_inside = began <= moment and (end is None or moment <= parse_time(end))
         return build if is_inside else None
 
     def _builds(self) -> Iterator[Action]:
