@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
+from tests.clients import client_of
 from tests.e2e.walks import CHECKOUT, eventually
 from the_sink.naming import Names
 from the_sink.sandbox import lifecycle
@@ -194,9 +194,7 @@ class World:
 
     def client(self, service: str) -> Any:
         if service not in self.clients:
-            self.clients[service] = boto3.client(
-                service, endpoint_url=lifecycle.require(SANDBOX).endpoint_url, region_name=REGION
-            )
+            self.clients[service] = client_of(lifecycle.require(SANDBOX), service, REGION)
         return self.clients[service]
 
     def put_secret(self, value: str | bytes) -> None:
