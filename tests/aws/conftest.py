@@ -163,7 +163,7 @@ def connection(target: Target) -> Aws:
 
 
 @pytest.fixture
-def platform_bucket(aws: Any) -> str:
+def bare_platform_bucket(aws: Any) -> str:
     """The pipeline bucket of a platform stack that has the outputs apps read, and little else."""
     client = aws("cloudformation")
     client.create_stack(StackName="the-sink-platform", TemplateBody=SMALL_PLATFORM)
@@ -174,11 +174,16 @@ def platform_bucket(aws: Any) -> str:
             break
         time.sleep(0.02)
     assert stack["StackStatus"] == "CREATE_COMPLETE"
-    bucket = next(each["OutputValue"] for each in stack["Outputs"] if each["OutputKey"] == "PipelineS3Bucket")
+    return next(each["OutputValue"] for each in stack["Outputs"] if each["OutputKey"] == "PipelineS3Bucket")
+
+
+@pytest.fixture
+def platform_bucket(aws: Any, bare_platform_bucket: str) -> str:
+    """The same, once ``sink-build`` is there, which pipelines run."""
     commands = pack_sink_build(resource_path(SINK_BUILD.source), "1.0.0")
     for env in ENVIRONMENTS:
-        aws("s3").put_object(Bucket=bucket, Key=SINK_BUILD.channel_key(1, env), Body=commands)
-    return bucket
+        aws("s3").put_object(Bucket=bare_platform_bucket, Key=SINK_BUILD.channel_key(1, env), Body=commands)
+    return bare_platform_bucket
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,12 @@ def apply(
     raise AssertionError("no stack was applied")
 
 
+@pytest.fixture
+def platform_bucket(bare_platform_bucket: str) -> str:
+    """A bucket that nothing was published to."""
+    return bare_platform_bucket
+
+
 def test_a_stack_is_created_then_unchanged_then_updated(connection: Aws) -> None:
     told, created = apply(connection, TOPIC, Name="first")
     _, unchanged = apply(connection, TOPIC, Name="first")

@@ -60,6 +60,12 @@ class Platform:
 
 
 @pytest.fixture
+def platform_bucket(bare_platform_bucket: str) -> str:
+    """A bucket that nothing was published to."""
+    return bare_platform_bucket
+
+
+@pytest.fixture
 def platform(invoke: Any, tmp_path: Path, platform_bucket: str, aws: Any, sandbox: Sandbox) -> Platform:
     """A platform that has published 1.0.0."""
     folder = tmp_path / "clone"
