@@ -22,9 +22,9 @@ SECRET = "my-app-stage-secret-core"
 
 
 @pytest.fixture
-def platform(platform_bucket: str) -> str:
-    """A platform to bootstrap on."""
-    return platform_bucket
+def platform(bare_platform_bucket: str) -> str:
+    """A platform to bootstrap on, which has published nothing yet."""
+    return bare_platform_bucket
 
 
 def describe(aws: Any, name: str = STACK) -> Any:
