@@ -33,12 +33,12 @@ from pathlib import Path
 
 import boto3
 
-from the_sink.local.engine import EngineUnavailable, FoundEngine, find_engine
-from the_sink.sandbox import lifecycle
-from the_sink.sandbox.authentication.registry_token import make_root_token
-from the_sink.sandbox.docker_engine.login import write_login
-from the_sink.sandbox.docker_engine.names import Names, sandbox_id
-from the_sink.tasks.journey import free_port
+from demo.journey import free_port
+from sink_host.docker_engine import EngineUnavailable, FoundEngine, find_engine
+from sink_sandbox.authentication.registry_token import make_root_token
+from sink_sandbox.client import lifecycle
+from sink_sandbox.containers.docker.names import Names, sandbox_id
+from sink_sandbox.docker_cli.engine.login import write_login
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(CHECKOUT))

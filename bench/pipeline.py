@@ -28,11 +28,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from the_sink.local import app_environment, serving, uv
-from the_sink.local.engine import EngineUnavailable, find_engine
-from the_sink.sandbox import lifecycle
-from the_sink.sandbox.clients import Clients
-from the_sink.tasks.journey import Journey, free_port
+from demo.journey import Journey, free_port
+from sink_host import uv
+from sink_host.docker_engine import EngineUnavailable, find_engine
+from sink_sandbox.client import lifecycle
+from sink_sandbox.server.clients import Clients
+from the_sink.local import app_environment, serving
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 BOUNDS_SECONDS = {"processes": 10, "docker": 15}

@@ -11,7 +11,7 @@ import time
 
 from pipeline import deployed, measurable
 
-from the_sink.tasks.load import Load, LoadResult
+from demo.load import Load, LoadResult
 
 RATE = 50
 QUIET_SECONDS = 10

@@ -16,14 +16,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from the_sink.local.validator_files import fetch_validator
+from sink_host.templates.validator_files import fetch_validator
 
 ROUNDS = 7
 BOUND = 1.0
 CHECKOUT = Path(__file__).resolve().parents[1]
 BEFORE = """
 from pathlib import Path
-from the_sink.local.checks import find_cfn_lint, lint_template
+from the_sink.local.tool_checks import find_cfn_lint, lint_template
 print(len(lint_template(Path(), find_cfn_lint())))
 """
 NOW = """

@@ -15,7 +15,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
-from the_sink.sandbox.lifecycle import ACCOUNT_ID, Sandbox
+from sink_sandbox.client.lifecycle import ACCOUNT_ID, Sandbox
 
 
 def client_of(

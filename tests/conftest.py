@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from the_sink.sandbox import lifecycle
+from sink_sandbox.client import lifecycle
 
 REGION = "eu-west-1"
 
@@ -125,7 +125,7 @@ def sandbox(_sandbox_server: lifecycle.Sandbox, monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture(scope="session")
 def _clients(_sandbox_server: lifecycle.Sandbox) -> Any:
     """Makes each client once in a run: making one takes longer than most tests."""
-    from the_sink.sandbox.clients import Clients
+    from sink_sandbox.server.clients import Clients
 
     return Clients(_sandbox_server.endpoint_url, _sandbox_server.secret)
 

@@ -58,7 +58,7 @@ def check_app_name(name: str) -> str:
     load balancer names not with ``internal-``
     (https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html).
     ``copier.yml`` asks more of a new one. Two hyphens in a row are in the way of a database alone:
-    :func:`the_sink.config.effective.check_database_name`.
+    :func:`the_sink.checks.effective.check_database_name`.
 
     Raises:
         InputError: quoting the name and saying which rule it breaks.

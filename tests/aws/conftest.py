@@ -16,12 +16,12 @@ import botocore.loaders
 import pytest
 from invoke.program import Program
 
+from sink_sandbox.client.lifecycle import Sandbox
 from the_sink.aws.session import Aws, Target, connect
 from the_sink.local.sink_build import pack_sink_build
 from the_sink.models import Clock
 from the_sink.naming import ENVIRONMENTS, SINK_BUILD
 from the_sink.resources import resource_path
-from the_sink.sandbox.lifecycle import Sandbox
 from the_sink.tasks import app_namespace
 
 REGION = "eu-west-1"
@@ -147,7 +147,7 @@ def read_service_models_once() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def ask_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sandbox answers at once and charges nothing: what waits for it looks four times a second."""
-    monkeypatch.setattr("the_sink.deploy.pace._LONGEST_S", 0.25)
+    monkeypatch.setattr("the_sink.verbs.poller._LONGEST_S", 0.25)
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import pytest
 
 from the_sink.aws.session import Aws
 from the_sink.config import load_app
-from the_sink.deploy.bootstrap import plan
 from the_sink.naming import Names
 from the_sink.plan import ApplyStack
 from the_sink.resources import platform_version, resource_path
+from the_sink.verbs.bootstrap import plan
 
 from .conftest import SMALL_PLATFORM, commit
 
@@ -285,7 +285,7 @@ def test_a_template_too_large_for_a_request_is_read_from_the_bucket(
     invoke: Any, app: Path, platform: str, aws: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pipeline's template is near CloudFormation's limit; here the limit comes to it."""
-    monkeypatch.setattr("the_sink.deploy.stacks.TEMPLATE_BODY_LIMIT", 1000)
+    monkeypatch.setattr("the_sink.verbs.stacks.TEMPLATE_BODY_LIMIT", 1000)
 
     first = invoke(app, "bootstrap", "--env", "stage", "--sandbox")
     second = invoke(app, "bootstrap", "--env", "stage", "--sandbox")

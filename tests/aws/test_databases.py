@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from sink_sandbox.client.process import wait_until
 from the_sink.aws.session import Aws
 from the_sink.config.files import Tree
-from the_sink.deploy.databases import find_taken
 from the_sink.errors import ConfigError
 from the_sink.models import Stack, StackStatus
 from the_sink.naming import Names
-from the_sink.sandbox.process import wait_until
+from the_sink.verbs.databases import find_taken
 
 from .conftest import APP_FILES, commit
 from .deploying import BUILDS

@@ -12,14 +12,14 @@ import pytest
 import yaml
 
 from the_sink.aws.session import Aws
-from the_sink.deploy.causes import explain
-from the_sink.deploy.deploy import DeployPlan, apply
-from the_sink.deploy.follow import follow
-from the_sink.deploy.pace import Pace
-from the_sink.deploy.progress import Progress
+from the_sink.diagnosis.causes import explain
 from the_sink.errors import SinkError
 from the_sink.models import Release
 from the_sink.plan import VerifyServing
+from the_sink.verbs.deploy import DeployPlan, apply
+from the_sink.verbs.follow import follow
+from the_sink.verbs.poller import Pace
+from the_sink.verbs.progress import Progress
 
 from .conftest import CLOCK, commit, git
 from .deploying import BUILDS, NAMES, PIPELINE, close_build, releases, versions

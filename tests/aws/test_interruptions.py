@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from sink_sandbox.client.process import wait_until
 from the_sink.aws.s3 import Objects
 from the_sink.models import Event, Said
 from the_sink.report.events import PlainDisplay
-from the_sink.sandbox.process import wait_until
 from the_sink.tasks import releasing
 
 from .conftest import git
@@ -141,7 +141,7 @@ def test_an_interruption_after_a_failure_says_how_to_hear_its_cause(
     def interrupt(*_arguments: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("the_sink.deploy.deploy.explain", interrupt)
+    monkeypatch.setattr("the_sink.verbs.deploy.explain", interrupt)
     ended = invoke(app, "deploy", "--env", "stage", "--sandbox")
 
     (run,) = releases(aws)

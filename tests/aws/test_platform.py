@@ -10,15 +10,16 @@ from typing import Any, TypeVar
 import pytest
 from botocore.exceptions import ClientError
 
+from sink_sandbox.client.lifecycle import Sandbox
 from the_sink.aws.session import Aws
-from the_sink.deploy import platform, stacks
-from the_sink.deploy.templates import Template
 from the_sink.errors import InputError, NotFound, SinkError
 from the_sink.models import Event, ResourceChanged, Said, StackApplied
 from the_sink.plan import ApplyStack, plan_stack
 from the_sink.resources import platform_version, resource_path
-from the_sink.sandbox.lifecycle import Sandbox
 from the_sink.tasks import platform_namespace
+from the_sink.verbs import stacks
+from the_sink.verbs.platform import stack as platform
+from the_sink.verbs.platform.templates import Template
 
 R = TypeVar("R")
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from sink_sandbox.client.lifecycle import Sandbox
 from the_sink.aws.session import Aws
-from the_sink.sandbox.lifecycle import Sandbox
 
 from .conftest import PARAMETERS, SMALL_PLATFORM, commit, configuration, git
 from .test_approval import until
@@ -196,7 +196,7 @@ def interrupted_at_the_end(walk: Walk, env: str) -> list[str]:
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("the_sink.deploy.deploy._verify", interrupt)
+        patch.setattr("the_sink.verbs.deploy._verify", interrupt)
         ended = walk.deploy(env)
     assert ended.code == 130, ended.err
     lines: list[str] = ended.err.splitlines()[-2:]

@@ -9,7 +9,7 @@ import pytest
 from botocore.stub import Stubber
 
 from the_sink.aws.session import Aws, Target
-from the_sink.deploy.quotas import find_build_quota_warnings
+from the_sink.verbs.quotas import find_build_quota_warnings
 
 from .conftest import CLOCK, REGION
 

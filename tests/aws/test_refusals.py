@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from sink_sandbox.client.lifecycle import Sandbox
 from the_sink.resources import platform_version
-from the_sink.sandbox.lifecycle import Sandbox
 from the_sink.tasks import platform_namespace
 
 from .conftest import commit

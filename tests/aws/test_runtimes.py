@@ -10,9 +10,15 @@ from typing import Any
 
 import pytest
 
+from sink_sandbox.client.lifecycle import Sandbox
+from sink_sandbox.containers.process import install_docker_command
 from the_sink.aws.session import Aws
-from the_sink.deploy.platform import Platform, describe_platform, require_runtimes
-from the_sink.deploy.runtimes import (
+from the_sink.errors import InputError
+from the_sink.local.docker import Docker, find_digest
+from the_sink.models import Image, Said
+from the_sink.tasks import platform_namespace
+from the_sink.verbs.platform.stack import Platform, describe_platform, require_runtimes
+from the_sink.verbs.runtimes import (
     BASE_DIGEST,
     BASE_NAME,
     Runtime,
@@ -22,12 +28,6 @@ from the_sink.deploy.runtimes import (
     describe_runtimes,
     find_dated_tag,
 )
-from the_sink.errors import InputError
-from the_sink.local.docker import Docker, find_digest
-from the_sink.models import Image, Said
-from the_sink.sandbox.compute import install_docker_command
-from the_sink.sandbox.lifecycle import Sandbox
-from the_sink.tasks import platform_namespace
 
 from .test_platform import run
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from the_sink.sandbox.lifecycle import Sandbox
+from sink_sandbox.client.lifecycle import Sandbox
 
 from .conftest import Outcome, commit
 

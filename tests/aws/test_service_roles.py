@@ -9,11 +9,11 @@ from botocore.stub import Stubber
 
 from the_sink.aws.service_roles import ECS
 from the_sink.aws.session import Aws
-from the_sink.deploy import platform
 from the_sink.errors import SinkError
 from the_sink.models import Said
 from the_sink.plan import ApplyStack, MakeServiceRole
 from the_sink.plan.steps import Step
+from the_sink.verbs.platform import stack as platform
 
 
 def plan(connection: Aws) -> tuple[Step, ...]:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
+from sink_sandbox.client.lifecycle import Sandbox
 from the_sink.aws.session import Aws, Target, connect
 from the_sink.errors import AccessError, InputError, SandboxUnavailable, SinkError
 from the_sink.models import Clock
-from the_sink.sandbox.lifecycle import Sandbox
 
 from .conftest import CLOCK, REGION
 

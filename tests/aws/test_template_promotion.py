@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from the_sink.sandbox.lifecycle import Sandbox
+from sink_sandbox.client.lifecycle import Sandbox
 from the_sink.tasks import platform_namespace
 
 TEMPLATE = "stacks/python/cfn-template.yml"

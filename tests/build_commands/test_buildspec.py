@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from sink_sandbox.services.codebuild.buildspec import parse_buildspec
 from the_sink.config.build_steps import STEPS, find_steps
 from the_sink.local.sink_build import pack_sink_build
 from the_sink.resources import resource_path
-from the_sink.sandbox.buildspec import parse_buildspec
 
 FILE = Path(__file__).resolve().parents[2] / "template/aws/buildspec.yaml"
 TEXT = FILE.read_text()

@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from the_sink.deploy.build_log import find_missing_runtime
+from the_sink.diagnosis.build_log import find_missing_runtime
 from the_sink.naming import commit_of_image_tag, runtime_repository
 
 from .conftest import COMMIT, RUNTIME, SECRET_VALUE, Host

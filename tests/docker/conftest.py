@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from sink_host.docker_engine import find_engine
+from sink_sandbox.client import lifecycle
 from tests.docker.ecs import GROUP, Ecs
-from the_sink.local.engine import find_engine
-from the_sink.sandbox import lifecycle
 
 HERE = Path(__file__).resolve().parent
 SUITES = {"3.11": "bookworm", "3.13": "trixie"}

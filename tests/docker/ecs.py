@@ -12,9 +12,9 @@ from typing import Any
 
 import boto3
 
+from sink_sandbox.client import lifecycle
+from sink_sandbox.containers.docker.names import sandbox_id
 from tests.clients import registry_password
-from the_sink.sandbox import lifecycle
-from the_sink.sandbox.docker_engine.names import sandbox_id
 
 HOST = "000000000000.dkr.ecr.eu-west-1.amazonaws.com"
 IMAGE = f"{HOST}/app:one"

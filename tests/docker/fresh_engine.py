@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from the_sink.local.engine import EngineUnavailable, FoundEngine, find_engine
+from sink_host.docker_engine import EngineUnavailable, FoundEngine, find_engine
 
 _START_S = 60
 

@@ -15,16 +15,16 @@ from typing import Any
 import boto3
 import pytest
 
+from sink_host.docker_engine import FoundEngine
+from sink_sandbox.authentication.registry_token import make_root_token
+from sink_sandbox.client import lifecycle
+from sink_sandbox.containers.docker.names import Names, sandbox_id
+from sink_sandbox.docker_cli.engine.install import VARIABLES, install_docker_command
+from sink_sandbox.docker_cli.engine.login import write_login
+from sink_sandbox.services.codebuild.buildspec import parse_buildspec
 from tests.docker.fresh_engine import fresh_engine, why_not
-from the_sink.local.engine import FoundEngine
 from the_sink.local.sink_build import pack_sink_build
 from the_sink.naming import SINK_BUILD
-from the_sink.sandbox import lifecycle
-from the_sink.sandbox.authentication.registry_token import make_root_token
-from the_sink.sandbox.buildspec import parse_buildspec
-from the_sink.sandbox.docker_engine.install import VARIABLES, install_docker_command
-from the_sink.sandbox.docker_engine.login import write_login
-from the_sink.sandbox.docker_engine.names import Names, sandbox_id
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 REGION, ACCOUNT = "eu-west-1", "000000000000"

@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 
 import pytest
 
+from sink_sandbox.client import lifecycle
+from sink_sandbox.containers.docker.names import sandbox_id
 from tests.e2e import test_database as e2e
 from tests.e2e.notes_walk import PLANTED
 from tests.e2e.planted import pattern
-from the_sink.sandbox import lifecycle
-from the_sink.sandbox.docker_engine.names import sandbox_id
 
 walk = e2e.walk
 CONTAINERD = "containerd/daemon/io.containerd.metadata.v1.bolt/meta.db"

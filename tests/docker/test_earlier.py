@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from sink_sandbox.client import lifecycle
+from sink_sandbox.containers.docker.names import sandbox_id
 from tests.e2e import test_earlier as e2e
-from the_sink.sandbox import lifecycle
-from the_sink.sandbox.docker_engine.names import sandbox_id
 
 move = e2e.move
 

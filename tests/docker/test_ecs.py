@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sink_sandbox.authentication import signature
 from tests.clients import client_of
 from tests.docker.ecs import HOST, Ecs, until
-from the_sink.sandbox.authentication import signature
 
 
 @pytest.fixture(scope="module")

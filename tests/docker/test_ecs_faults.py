@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from sink_sandbox.client import lifecycle
 from tests.docker.ecs import until
-from the_sink.sandbox import lifecycle
 
 
 def test_a_sandbox_that_is_killed_takes_its_containers_along(start_ecs: Any) -> None:

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import pytest
 
+from sink_sandbox.client import lifecycle
+from sink_sandbox.containers.docker.names import sandbox_id
 from tests.e2e import permissions
 from tests.e2e import test_journey as e2e
 from tests.e2e.walks import eventually
-from the_sink.sandbox import lifecycle
-from the_sink.sandbox.docker_engine.names import sandbox_id
 
 walk = e2e.walk
 NAMES = e2e.NAMES

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from the_sink.deploy.runtimes import apply_build
 from the_sink.errors import InputError, SinkError
 from the_sink.local.docker import Docker
+from the_sink.verbs.runtimes import apply_build
 
 
 def test_a_base_with_another_python_is_refused(base_image: Any, engine: Any, tmp_path: Path) -> None:

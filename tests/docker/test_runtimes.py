@@ -16,10 +16,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from sink_host import postgres
 from tests.template.conftest import copy_template, git, slow_migration
-from the_sink.deploy.runtimes import apply_build
-from the_sink.local import postgres
 from the_sink.local.docker import Docker
+from the_sink.verbs.runtimes import apply_build
 
 DOCKERFILE = """\
 ARG FROM

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from demo.journey import APP, fetch
+from sink_sandbox.client import lifecycle
 from tests.e2e import planted, walks
 from tests.e2e.logs import read_group
 from the_sink.naming import Names
-from the_sink.sandbox import lifecycle
-from the_sink.tasks.journey import APP, fetch
 
 SANDBOX = "e2e-database"
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from demo.journey import APP
+from sink_sandbox.client import lifecycle
 from tests.e2e.walks import CHECKOUT, Overheard, Walk, use_port
 from the_sink.naming import Names
-from the_sink.sandbox import lifecycle
-from the_sink.tasks.journey import APP
 
 pytestmark = pytest.mark.long
 

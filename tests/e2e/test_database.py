@@ -16,12 +16,12 @@ from typing import Any, ClassVar
 
 import pytest
 
+from demo.journey import APP, fetch
+from sink_sandbox.client import lifecycle
 from tests.e2e import permissions
 from tests.e2e.notes_walk import PLANTED, SANDBOX, TEXT, Walk
 from tests.e2e.walks import Overheard, eventually
 from the_sink.naming import Names
-from the_sink.sandbox import lifecycle
-from the_sink.tasks.journey import APP, fetch
 
 pytestmark = pytest.mark.long
 

@@ -20,10 +20,10 @@ from typing import Any
 import boto3
 import pytest
 
+from demo.journey import Journey, fetch
+from sink_sandbox.client import lifecycle
 from tests.e2e.logs import read_group
 from the_sink.naming import Names
-from the_sink.sandbox import lifecycle
-from the_sink.tasks.journey import Journey, fetch
 
 pytestmark = pytest.mark.long
 

@@ -20,11 +20,11 @@ from typing import Any
 
 import pytest
 
+from demo.journey import APP, fetch
+from sink_sandbox.client import lifecycle
 from tests.clients import client_of
 from tests.e2e.walks import CHECKOUT, eventually
 from the_sink.naming import Names
-from the_sink.sandbox import lifecycle
-from the_sink.tasks.journey import APP, fetch
 
 # Each sentence has a short test where it is made: tests/runtimes, tests/sandbox, tests/unit.
 pytestmark = pytest.mark.long

@@ -18,14 +18,14 @@ from typing import Any, ClassVar
 
 import pytest
 
+from demo.journey import APP
+from demo.platform_change import BUILD_GREETING, NEW_PARAMETER, NEW_VALUE, TEAM_GREETING
+from sink_sandbox.client import lifecycle
 from tests.e2e import permissions, planted
 from tests.e2e.processes import family_of, running
 from tests.e2e.walks import Overheard, Walk, eventually, use_port
 from the_sink.naming import PUBLICATIONS, Names, runtime_repository
 from the_sink.resources import platform_version
-from the_sink.sandbox import lifecycle
-from the_sink.tasks.journey import APP
-from the_sink.tasks.platform_change import BUILD_GREETING, NEW_PARAMETER, NEW_VALUE, TEAM_GREETING
 
 NAMES = Names(APP, "stage")
 PLANTED = planted.Planted()

@@ -14,11 +14,11 @@ from typing import Any
 
 import boto3
 
+from demo.journey import APP, Journey, fetch
+from sink_sandbox.client import lifecycle
 from tests.e2e import planted
 from the_sink.errors import SinkError
 from the_sink.naming import Names, platform_export
-from the_sink.sandbox import lifecycle
-from the_sink.tasks.journey import APP, Journey, fetch
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

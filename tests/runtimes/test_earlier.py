@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from the_sink.local import uv
+from sink_host import uv
 
 from .conftest import Image, refusal
 

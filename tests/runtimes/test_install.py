@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from the_sink.local import uv
+from sink_host import uv
 
 from .conftest import Image, refusal
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from the_sink.local import uv
+from sink_host import uv
 
 from .conftest import SCRIPTS, Image, refusal
 

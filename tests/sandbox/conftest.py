@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from sink_sandbox.client import lifecycle
 from the_sink.aws.session import Aws, Target, connect
 from the_sink.models import Clock
-from the_sink.sandbox import lifecycle
 
 from .helpers import Pipelines
 from .shop import Shop
@@ -26,7 +26,7 @@ def pipelines(aws: Callable[[str], Any]) -> Pipelines:
 @pytest.fixture
 def connection(sandbox: lifecycle.Sandbox, monkeypatch: pytest.MonkeyPatch) -> Aws:
     """The sandbox as a deploy sees it, which asks often."""
-    monkeypatch.setattr("the_sink.deploy.pace._LONGEST_S", 0.25)
+    monkeypatch.setattr("the_sink.verbs.poller._LONGEST_S", 0.25)
     clock = Clock(now=time.monotonic, sleep=time.sleep, utc=lambda: datetime.now(UTC))
     return connect(Target.sandbox("eu-west-1", sandbox.endpoint_url, sandbox.secret), clock)
 

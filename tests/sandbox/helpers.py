@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
-from the_sink.sandbox.codepipeline.declaration import from_cloudformation
+from sink_sandbox.services.codepipeline.declaration import from_cloudformation
 
 BUCKET = "sources"
 ARTIFACTS = "artifacts"

@@ -11,10 +11,10 @@ import json
 import tarfile
 from collections.abc import Mapping, Sequence
 
+from sink_sandbox.authentication.registry_token import make_token
+from sink_sandbox.client import lifecycle
+from sink_sandbox.client.lifecycle import Sandbox
 from the_sink.resources import resource_path
-from the_sink.sandbox import lifecycle
-from the_sink.sandbox.authentication.registry_token import make_token
-from the_sink.sandbox.lifecycle import Sandbox
 
 # Answers /health with the status in BEHAVIOUR ("dies": it exits at once), everything else with VERSION;
 # /write and /read share a file through the file system at /mnt/shared.

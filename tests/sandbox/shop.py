@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from the_sink.sandbox import lifecycle
+from sink_sandbox.client import lifecycle
 
 from .helpers import ROLE, Pipelines, action, stage
 from .images import push_image

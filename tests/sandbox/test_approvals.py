@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sink_sandbox.client import lifecycle
+from sink_sandbox.server.clients import Clients
 from the_sink.aws.session import Target, connect
-from the_sink.deploy.causes import describe_failure
+from the_sink.diagnosis.causes import describe_failure
 from the_sink.models import Clock
 from the_sink.naming import Names
-from the_sink.sandbox import lifecycle
-from the_sink.sandbox.clients import Clients
 
 from .helpers import Pipelines, approval, commands, stage, wait_for
 

@@ -11,7 +11,7 @@ import pytest
 from wsproto import ConnectionType, WSConnection
 from wsproto import events as ws
 
-from the_sink.sandbox import peer
+from sink_sandbox.services.elb import peer
 
 from .shop import HOST, Shop
 

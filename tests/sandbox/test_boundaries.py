@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from the_sink.sandbox import lifecycle
+from sink_sandbox.client import lifecycle
 
 from .helpers import Pipelines
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from the_sink.sandbox import lifecycle
-from the_sink.sandbox.access import AccessLog
-from the_sink.sandbox.builds.runner import Workshop
-from the_sink.sandbox.builds.service import Builds
-from the_sink.sandbox.clients import Clients
-from the_sink.sandbox.emulator.roles import ServiceRoles
+from sink_sandbox.client import lifecycle
+from sink_sandbox.server.clients import Clients
+from sink_sandbox.services.codebuild.builds import Builds
+from sink_sandbox.services.codebuild.runner import Workshop
+from sink_sandbox.services.iam.access import AccessLog
+from sink_sandbox.services.iam.patch.roles import ServiceRoles
 
 from .helpers import archive, make_role, wait_for
 

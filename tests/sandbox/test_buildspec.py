@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from the_sink.sandbox.buildspec import (
+from sink_sandbox.services.codebuild.buildspec import (
     Artifacts,
     Buildspec,
     BuildspecError,

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from sink_sandbox.client import lifecycle
+from sink_sandbox.client.choosing import check_running, choose_compute
 from the_sink.errors import InputError, SandboxUnavailable, SinkError
-from the_sink.sandbox import lifecycle
-from the_sink.sandbox.choosing import check_running, choose_compute
 
 NOTHING = "unix:///nowhere/docker.sock"
 DOES_NOT_RUN = f"The Docker Engine does not run: nothing answers at {NOTHING}"

@@ -11,8 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
+from sink_sandbox.client import lifecycle
 from tests.clients import ask, root_of
-from the_sink.sandbox import lifecycle
 
 from .helpers import BUCKET, ROLE, Pipelines, action, approval, commands, stage, wait_for
 from .test_waiting import open_token

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from the_sink.sandbox.builds.aws_command import AwsCommand
-from the_sink.sandbox.builds.jq_command import install_jq_command
-from the_sink.sandbox.compute import install_docker_command
+from sink_sandbox.containers.process import install_docker_command
+from sink_sandbox.services.codebuild.aws_command import AwsCommand
+from sink_sandbox.services.codebuild.jq_command import install_jq_command
 
 
 def install_aws(state: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-import the_sink.sandbox.emulator as emulator
+import sink_sandbox.emulator as emulator
 
 from .internals import DATA, FUNCTIONS, HANDLERS, STORES, TYPES_OF_OURS
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from the_sink.local.engine import FoundEngine
-from the_sink.sandbox.docker_engine.command import main
-from the_sink.sandbox.docker_engine.install import VARIABLES
-from the_sink.sandbox.docker_engine.names import sandbox_id
+from sink_host.docker_engine import FoundEngine
+from sink_sandbox.containers.docker.names import sandbox_id
+from sink_sandbox.docker_cli.engine.command import main
+from sink_sandbox.docker_cli.engine.install import VARIABLES
 
 CACHE = "000000000000.dkr.ecr.eu-west-1.amazonaws.com/hello-sink-stage:cache-0123456789abcdef"
 
@@ -58,9 +58,9 @@ def test_a_reader_that_has_seen_enough_ends_the_command(
 ) -> None:
     """As `docker logs task | head` does without anything between."""
     play_docker(tmp_path, monkeypatch, "exec yes line")
-    module = "the_sink.sandbox.docker_engine.command"
+    module = "sink_sandbox.docker_cli.engine.command"
     process = subprocess.Popen(
-        [sys.executable, "-m", "the_sink.sandbox.stand_in", module, "logs", "task"],
+        [sys.executable, "-m", "sink_sandbox.shim", module, "logs", "task"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from the_sink.sandbox.emulator.fargate import size_problem, units
+from sink_sandbox.services.ecs.patch.fargate import size_problem, units
 
 from .helpers import Pipelines
 

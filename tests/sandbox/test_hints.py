@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
+from sink_sandbox.client import lifecycle
 from the_sink.aws.session import Aws
-from the_sink.deploy.causes import explain
-from the_sink.deploy.failed_tasks import find_deaf_tasks
-from the_sink.deploy.follow import follow
-from the_sink.deploy.pace import Pace
-from the_sink.deploy.task_ends import describe_end
+from the_sink.diagnosis.causes import explain
+from the_sink.diagnosis.failed_tasks import find_deaf_tasks
+from the_sink.diagnosis.task_ends import describe_end
 from the_sink.errors import DeployFailed
 from the_sink.models import Release
-from the_sink.sandbox import lifecycle
+from the_sink.verbs.follow import follow
+from the_sink.verbs.poller import Pace
 
 from .helpers import BUCKET, ROLE, Pipelines, action, approval, stage, wait_for
 from .images import CONTAINER_INIT, SERVER, runtime_files

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from the_sink.sandbox.builds.jq_command import install_jq_command
+from sink_sandbox.services.codebuild.jq_command import install_jq_command
 
 
 @pytest.fixture(scope="module")

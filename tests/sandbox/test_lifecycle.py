@@ -20,10 +20,10 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 
 import the_sink
+from sink_host import postgres_state
+from sink_sandbox.client import lifecycle
+from sink_sandbox.client.process import exclusive, is_held
 from the_sink.errors import InputError, SandboxUnavailable
-from the_sink.local import postgres_state
-from the_sink.sandbox import lifecycle
-from the_sink.sandbox.process import exclusive, is_held
 from the_sink.tasks.sandbox import start
 
 from .images import push_image

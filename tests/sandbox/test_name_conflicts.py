@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ministack.services.cloudformation import provisioners
 
-from the_sink.sandbox.emulator import name_conflicts
+from sink_sandbox.services.cloudformation.patch import name_conflicts
 
 from .helpers import EVERYTHING, Pipelines, wait_for
 from .templates import nested

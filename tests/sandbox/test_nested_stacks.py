@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from the_sink.sandbox.emulator import stacks
+from sink_sandbox.services.cloudformation.patch import stacks
 
 from .helpers import BUCKET, Pipelines, wait_for
 from .templates import LOG, log_group, log_names, nested

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from the_sink.sandbox import lifecycle
-from the_sink.sandbox.clients import Clients
+from sink_sandbox.client import lifecycle
+from sink_sandbox.server.clients import Clients
 
 from .test_builds import Project
 

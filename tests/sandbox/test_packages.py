@@ -10,8 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from the_sink.sandbox.builds.packages import PackageError, pack_files, read_member, select_files, unpack
-from the_sink.sandbox.buildspec import Artifacts
+from sink_sandbox.services.codebuild.buildspec import Artifacts
+from sink_sandbox.services.codebuild.packages import (
+    PackageError,
+    pack_files,
+    read_member,
+    select_files,
+    unpack,
+)
 
 FILES = ["a.txt", "out/b.txt", "out/deep/c.txt", "out/deep/d.tmp", ".hidden", "other/b.txt"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from the_sink.sandbox.emulator.property_types import WrongType, typed_properties
+from sink_sandbox.services.cloudformation.patch.property_types import WrongType, typed_properties
 
 from .helpers import ROLE, Pipelines
 from .templates import nested

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from the_sink.sandbox import lifecycle
-from the_sink.sandbox.clients import Clients
-from the_sink.sandbox.docker_engine.names import Names, is_reference, sandbox_id
+from sink_sandbox.client import lifecycle
+from sink_sandbox.containers.docker.names import Names, is_reference, sandbox_id
+from sink_sandbox.server.clients import Clients
 
 from .images import push_image, sign_in
 

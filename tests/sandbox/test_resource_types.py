@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from the_sink.sandbox import lifecycle
+from sink_sandbox.client import lifecycle
 
 from .helpers import BUCKET, Pipelines, wait_for
 from .templates import LOG, log_group, log_names, nested

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from sink_sandbox.client import lifecycle
+from sink_sandbox.server.clients import Clients
 from the_sink.errors import SandboxUnavailable
-from the_sink.sandbox import lifecycle
-from the_sink.sandbox.clients import Clients
 
 from .helpers import Pipelines, approval, commands, stage, wait_for
 from .images import push_image

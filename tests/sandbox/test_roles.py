@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from invoke.context import Context
 
-from the_sink.sandbox import lifecycle
+from sink_sandbox.client import lifecycle
 from the_sink.tasks.sandbox import access
 
 from .helpers import ARTIFACTS, BUCKET, EVERYTHING, Pipelines, action, commands, make_role, stage, wait_for

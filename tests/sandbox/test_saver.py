@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from the_sink.sandbox.saver import Saver
+from sink_sandbox.server.saver import Saver
 
 from .helpers import wait_for
 
@@ -27,8 +27,8 @@ class Service:
 
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("the_sink.sandbox.saver._SETTLE_S", 0.01)
-    monkeypatch.setattr("the_sink.sandbox.saver._LOOK_AGAIN_S", (0.01, 0.01))
+    monkeypatch.setattr("sink_sandbox.server.saver._SETTLE_S", 0.01)
+    monkeypatch.setattr("sink_sandbox.server.saver._LOOK_AGAIN_S", (0.01, 0.01))
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from the_sink.sandbox import lifecycle
+from sink_sandbox.client import lifecycle
 
 from .helpers import wait_for
 from .shop import HOST, IMAGE, Shop, template

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from the_sink.sandbox.builds.shell import Shell
+from sink_sandbox.services.codebuild.shell import Shell
 
 
 class Recorded:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from the_sink.sandbox import lifecycle
+from sink_sandbox.client import lifecycle
 
 from .helpers import BUCKET, Pipelines, make_role
 

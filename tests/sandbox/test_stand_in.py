@@ -14,7 +14,7 @@ _WAITS = "print('waiting', flush=True); __import__('time').sleep(600)"
 
 def run_in(folder: Path, source: str) -> subprocess.Popen[str]:
     (folder / "program.py").write_text(source)
-    command = [sys.executable, "-m", "the_sink.sandbox.stand_in", "program", "a", "b"]
+    command = [sys.executable, "-m", "sink_sandbox.shim", "program", "a", "b"]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

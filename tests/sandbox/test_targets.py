@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSResponse
 
+from sink_sandbox.client import lifecycle
 from the_sink.aws.session import Aws, Target, connect
-from the_sink.deploy.causes import explain
-from the_sink.deploy.follow import follow
-from the_sink.deploy.pace import Pace
+from the_sink.diagnosis.causes import explain
 from the_sink.models import Clock, Event, Release, Said, TargetsHealth
-from the_sink.sandbox import lifecycle
+from the_sink.verbs.follow import follow
+from the_sink.verbs.poller import Pace
 
 from .helpers import ROLE, Pipelines, action, stage
 from .images import CONTAINER_INIT, SERVER, runtime_files
@@ -39,7 +39,7 @@ RELEASE = Release("shop", "a" * 40, "Listen elsewhere")
 @pytest.fixture(autouse=True)
 def ask_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sandbox charges nothing for an answer."""
-    monkeypatch.setattr("the_sink.deploy.pace._LONGEST_S", 0.25)
+    monkeypatch.setattr("the_sink.verbs.poller._LONGEST_S", 0.25)
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from the_sink.local import validator_files
+from sink_host.templates import validator_files
+from sink_host.templates.validator import ValidatorFailed
+from sink_sandbox.services.cloudformation import cfn_lint
+from sink_sandbox.services.cloudformation.template_gate import StackTemplate, TemplateGate, TemplateRefused
 from the_sink.local.template_checks import check_templates
-from the_sink.local.template_validator import ValidatorFailed
-from the_sink.sandbox import cfn_lint
-from the_sink.sandbox.template_gate import StackTemplate, TemplateGate, TemplateRefused
 
 from .bad_templates import BAD, Bad
 from .helpers import BUCKET, ROLE, Pipelines, action, stage, wait_for
@@ -288,7 +288,7 @@ class TestWithoutValidator:
     def test_validate_says_so_where_there_is_no_cfn_lint_either(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("the_sink.local.checks.find_cfn_lint", lambda: None)
+        monkeypatch.setattr("the_sink.local.tool_checks.find_cfn_lint", lambda: None)
         app = tmp_path / "app"
         (app / "aws").mkdir(parents=True)
         (app / "aws/cfn-template.yml").write_text(ODD)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from sink_host.docker_engine import FoundEngine
+from sink_sandbox.containers.docker.engine import hold_alone, start_warden
 from the_sink.errors import SandboxUnavailable
-from the_sink.local.engine import FoundEngine
-from the_sink.sandbox.docker_engine.engine import hold_alone, start_warden
 
 from .helpers import wait_for
 

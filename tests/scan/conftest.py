@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
+from sink_host import uv
 from tests.workflows.conftest import CHECKOUT, render, service
-from the_sink.local import uv
 
 __all__ = ["render", "service"]
 

@@ -18,16 +18,16 @@ from typing import Any
 
 import pytest
 
+from sink_host.templates.conditions import holds
+from sink_host.templates.deployed import DeployedTemplate, deployed_template
+from sink_host.templates.validator import Finding, judge_templates
+from sink_host.templates.validator_files import fetch_validator
+from sink_host.templates.validator_program import MISTAKEN
 from tests.stacks.conftest import FILES, configuration, template_text
 from tests.stacks.test_combinations import REQUIRED, SAMPLES, conditions_of, parameters_of, values
-from the_sink.config.conditions import holds
-from the_sink.config.deployed_template import DeployedTemplate, deployed_template
+from the_sink.checks.nested import passed_values
 from the_sink.config.environment_file import parse_environment_file
-from the_sink.config.nested import passed_values
 from the_sink.config.stack_template import parse_template, read_parameters
-from the_sink.local.template_validator import Finding, judge_templates
-from the_sink.local.validator_files import fetch_validator
-from the_sink.local.validator_program import MISTAKEN
 from the_sink.naming import ENVIRONMENTS
 
 from .conftest import tell

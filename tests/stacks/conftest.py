@@ -21,7 +21,7 @@ import jinja2
 import pytest
 from jinja2_ansible_filters.core_filters import to_json
 
-from the_sink.config.conditions import holds
+from sink_host.templates.conditions import holds
 from the_sink.config.stack_template import parse_template
 from the_sink.resources import resource_path
 

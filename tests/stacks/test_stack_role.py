@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from sink_host.templates.creating_actions import creating_actions
+from the_sink.checks.stack_role import allowed_actions, may_make
 from the_sink.config.stack_template import parse_template
-from the_sink.local.creation import creating_actions
-from the_sink.local.stack_role import allowed_actions, may_make
 
 from .policies import (
     ACCOUNT,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from the_sink.config.rollout import Timing, model_rollout
+from the_sink.checks.rollout import Timing, model_rollout
 
 APP = {"AppName": "demo-app", "AppEnv": "stage", "RuntimeVersion": "3.13"}
 

@@ -21,7 +21,7 @@ from .policies import ACCOUNT, REGION, Request, allows, as_list, filled, request
 
 PACKAGE = Path(the_sink.__file__).parent
 Function = tuple[str, str]
-"""Module of ``the_sink.deploy`` and name of a function or class in it."""
+"""Module of ``the_sink.verbs`` and name of a function or class in it."""
 
 ACTIONS: dict[tuple[str, str], set[str]] = {
     ("cloudformation", "create_change_set"): {"cloudformation:CreateChangeSet"},
@@ -160,7 +160,7 @@ def everything_called() -> set[tuple[str, str]]:
 
 
 def reached_from(*starts: Function) -> set[Function]:
-    """The functions and classes of ``the_sink.deploy`` that some of them lead to."""
+    """The functions and classes of ``the_sink.verbs`` that some of them lead to."""
     modules = {path.stem: tree(path) for path in (PACKAGE / "deploy").glob("*.py")}
     defined = {
         (module, node.name): node
@@ -189,8 +189,8 @@ def imports(module: ast.Module) -> tuple[dict[str, Function], dict[str, str]]:
     names: dict[str, Function] = {}
     aliases: dict[str, str] = {}
     for node in module.body:
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("the_sink.deploy"):
-            sibling = (node.module or "").removeprefix("the_sink.deploy").removeprefix(".")
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("the_sink.verbs"):
+            sibling = (node.module or "").removeprefix("the_sink.verbs").removeprefix(".")
             for each in node.names:
                 if sibling:
                     names[each.asname or each.name] = (sibling, each.name)

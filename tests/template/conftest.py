@@ -16,8 +16,8 @@ import pytest
 import yaml
 from pytest_copie.plugin import Copie
 
-from the_sink.local import postgres, uv
-from the_sink.local.pythons import find_python
+from sink_host import postgres, uv
+from sink_host.pythons import find_python
 from the_sink.local.template_locks import list_variants
 from the_sink.naming import PYTHON_RUNTIMES
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
+from the_sink.checks.validation import check_app, load_parameters
 from the_sink.config.platform_pin import parse_pin
 from the_sink.config.settings import load_app
-from the_sink.config.validation import check_app, load_parameters
 from the_sink.naming import PYTHON_RUNTIMES
 
 from .conftest import APP, VARIANTS, VERSION, Render, Template, answers_of, files_of, git, questions

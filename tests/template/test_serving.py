@@ -18,11 +18,11 @@ from typing import Any
 import psutil
 import pytest
 
+from sink_sandbox.client import lifecycle
 from tests.sandbox.helpers import Pipelines
 from tests.sandbox.images import CONTAINER_INIT as CONTAINER_INIT_OF_IMAGE
 from tests.sandbox.images import runtime_files
 from tests.sandbox.shop import HOST, Shop
-from the_sink.sandbox import lifecycle
 
 from .conftest import CHECKOUT, Service, find_pythons
 

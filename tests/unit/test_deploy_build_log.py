@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from the_sink.deploy.build_log import (
+from the_sink.diagnosis.build_log import (
     find_evidence,
     find_missing_runtime,
     find_sink_build_sentence,

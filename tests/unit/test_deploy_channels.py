@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from the_sink.config.files import Tree
-from the_sink.deploy.channels import check_sink_build
 from the_sink.errors import ConfigError
 from the_sink.models import Stack, StackStatus
+from the_sink.verbs.channels import check_sink_build
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "template/aws/buildspec.yaml"
 IN_SHELL = Path(__file__).resolve().parents[1] / "fixtures/buildspec-in-shell.yaml"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from the_sink.deploy.exceptions import LoggedException, find_exception, find_logged_error, shorten_line
+from the_sink.diagnosis.exceptions import LoggedException, find_exception, find_logged_error, shorten_line
 
 FRAME = ["Traceback (most recent call last):", '  File "/app/src/shop/main.py", line 3, in <module>']
 PYDANTIC = [

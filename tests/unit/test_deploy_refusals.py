@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from the_sink.deploy.refusals import find_refusal
+from the_sink.diagnosis.refusals import find_refusal
 
 SESSION = "arn:aws:sts::123456789012:assumed-role/{}/1700000000"
 UPDATE = (

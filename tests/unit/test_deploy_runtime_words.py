@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from the_sink.aws.session import Target
-from the_sink.deploy.exceptions import LoggedException
-from the_sink.deploy.failed_tasks import FailedTask
-from the_sink.deploy.follow import tell_unstarted
-from the_sink.deploy.hints import hint_for_build, hint_for_stack, hint_for_task
-from the_sink.deploy.runtime_words import describe_port, find_runtime_sentence
+from the_sink.diagnosis.exceptions import LoggedException
+from the_sink.diagnosis.failed_tasks import FailedTask
+from the_sink.diagnosis.hints import hint_for_build, hint_for_stack, hint_for_task
+from the_sink.diagnosis.runtime_words import describe_port, find_runtime_sentence
 from the_sink.models import Said, Task, Warned
 from the_sink.naming import Names
+from the_sink.verbs.follow import tell_unstarted
 
 NAMES = Names("shop", "uat")
 SET_IT = (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from the_sink.deploy.task_ends import describe_end
+from the_sink.diagnosis.task_ends import describe_end
 from the_sink.models import Task, UnhealthyTarget
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from demo.platform_change import BUILD_GREETING, NEW_PARAMETER, NEW_VALUE, change_platform
 from the_sink.local.template_source import open_source
-from the_sink.tasks.platform_change import BUILD_GREETING, NEW_PARAMETER, NEW_VALUE, change_platform
 
 from .conftest import (
     APP,

@@ -2,7 +2,7 @@
 
 Copier keeps ``_src_path`` as it was typed, so from a relative path nothing can ever be updated again (a
 traceback, tried with copier 9.19.1). That a commit existed only in a dirty working tree does not show in
-``_commit``; :func:`the_sink.local.checks.check_source` looks for it where the source is on this machine.
+``_commit``; :func:`the_sink.local.tool_checks.check_source` looks for it where the source is on this machine.
 """
 
 from __future__ import annotations

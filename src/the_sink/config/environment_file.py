@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from the_sink.config.parameters import check_instances, check_task_size, check_value, lets_plain_text_in
+from the_sink.checks.parameters import check_instances, check_task_size, check_value, lets_plain_text_in
 from the_sink.config.problems import Problem, did_you_mean
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
 from the_sink.config.stack_template import QUOTE_VERSIONS, RUNTIME, Parameter

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from the_sink.local import postgres
+from sink_host import postgres
 
 FOLDER = Path(".sink") / "postgres"
 """Below the app's root; whole folders are ignored by git through a file of their own."""

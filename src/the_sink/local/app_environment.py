@@ -12,13 +12,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from sink_host import uv
+from sink_host.process import with_path_first
+from sink_host.pythons import find_python
 from the_sink.config import procfile
 from the_sink.config.files import Folder
 from the_sink.config.problems import refusal
 from the_sink.errors import InputError
-from the_sink.local import uv
-from the_sink.local.process import with_path_first
-from the_sink.local.pythons import find_python
 
 LOCK = "requirements-dev.lock"
 _STAMP = ".the-sink"

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from sink_host.docker_engine import FoundEngine, find_engine
+from sink_host.process import Completed, run, show, with_path_first
 from the_sink.errors import InputError, SinkError
-from the_sink.local.engine import FoundEngine, find_engine
-from the_sink.local.process import Completed, run, show, with_path_first
 
 
 class BaseMissing(InputError):

@@ -8,8 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from sink_host.process import run
 from the_sink.errors import InputError
-from the_sink.local.process import run
 from the_sink.local.serving import container_init
 
 FILE = Path("app") / ".env"

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from sink_host.process import Completed, run
 from the_sink.archive import Entry
 from the_sink.errors import InputError, SinkError
-from the_sink.local.process import Completed, run
 
 MINIMUM_VERSION = (2, 38)
 """``git merge-tree --write-tree``, which updates are merged with, came with 2.38:

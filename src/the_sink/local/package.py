@@ -10,16 +10,16 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from sink_host.process import show
 from the_sink.archive import Archive, Entry, Manifest, pack
+from the_sink.checks.validation import check_release
 from the_sink.config import Settings
 from the_sink.config.answers import FILE as ANSWERS_FILE
 from the_sink.config.answers import parse_answers
 from the_sink.config.files import Tree
 from the_sink.config.problems import Problem, warnings_of
-from the_sink.config.validation import check_release
 from the_sink.errors import InputError, SinkError
 from the_sink.local.git import Commit, read_tree, require_clean, resolve_commit
-from the_sink.local.process import show
 
 REQUIRED = ("aws/buildspec.yaml", "aws/cfn-template.yml")
 """Without these in it no pipeline can act on an archive."""

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sink_host.process import run
 from the_sink.errors import SinkError
 from the_sink.local import git
-from the_sink.local.process import run
 
 _COPIER = (sys.executable, "-m", "copier")
 _QUIETLY = ("--defaults", "--quiet", "--skip-tasks")

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sink_host.process import uninterrupted
 from the_sink.errors import InputError
 from the_sink.local import git
-from the_sink.local.process import uninterrupted
 
 _IDENTITY = ("-c", "user.name=the-sink", "-c", "user.email=the-sink@localhost", "-c", "commit.gpgsign=false")
 

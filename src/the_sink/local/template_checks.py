@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from the_sink.config.deployed_template import DeployedTemplate, deployed_template
+from sink_host.templates.deployed import DeployedTemplate, deployed_template
+from sink_host.templates.validator import Finding, judge_templates
+from sink_host.templates.validator_files import ValidatorUnavailable
+from the_sink.checks.nested import passed_values
 from the_sink.config.environment_file import file_name, parse_environment_file
-from the_sink.config.nested import passed_values
 from the_sink.config.problems import Problem
 from the_sink.config.settings import read_app
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
 from the_sink.config.stack_template import parse_template, read_parameters
-from the_sink.local import checks
-from the_sink.local.template_validator import Finding, judge_templates
-from the_sink.local.validator_files import ValidatorUnavailable
+from the_sink.local import tool_checks as checks
 from the_sink.naming import ENVIRONMENTS
 from the_sink.resources import resource_path
 

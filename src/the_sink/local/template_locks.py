@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from the_sink.local.uv import LockChange, resolve_lock
+from sink_host.uv import LockChange, resolve_lock
 
 FOLDER = "template/app/locks"
 

@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from the_sink.checks.rollout import Timing, model_rollout
+from the_sink.checks.validation import platform_parameters
 from the_sink.config.environment_file import file_name
 from the_sink.config.problems import Problem
-from the_sink.config.rollout import Timing, model_rollout
 from the_sink.config.settings import Settings
 from the_sink.config.stack_template import parse_template, read_parameters
-from the_sink.config.validation import platform_parameters
 from the_sink.resources import resource_path
 
 

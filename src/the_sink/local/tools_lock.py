@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sink_host.process import show
+from sink_host.uv import LOCK_COMMAND, LockChange, compare_locks, find_uv
 from the_sink.errors import SinkError
-from the_sink.local.process import show
-from the_sink.local.uv import LOCK_COMMAND, LockChange, compare_locks, find_uv
 
 FILE = "template/requirements-platform.lock"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from the_sink.config.rollout import Timing
+from the_sink.checks.rollout import Timing
 from the_sink.report.tables import render_table
 
 

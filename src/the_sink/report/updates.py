@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from the_sink.update.outcome import Kind, Outcome
+from the_sink.verbs.update.outcome import Kind, Outcome
 
 
 def render_outcome(outcome: Outcome) -> str:

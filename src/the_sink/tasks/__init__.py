@@ -30,7 +30,8 @@ def app_namespace() -> Collection:
 def platform_namespace() -> Collection:
     """Return the tasks of the platform's own repository."""
     _keep_bytecode()
-    from the_sink.tasks import checkout, demo, platform, runtimes, sandbox
+    from demo import task as demo
+    from the_sink.tasks import checkout, platform, runtimes, sandbox
 
     return _compose(demo, checkout, platform=platform, runtimes=runtimes, sandbox=sandbox)
 

@@ -30,16 +30,16 @@ def bootstrap(
         yes: Do not ask: put the permissions boundary on roles that have none; delete and create anew a stack
             whose first creation failed.
     """
+    from the_sink.checks.validation import load_parameters, load_tags
     from the_sink.config import load_app
-    from the_sink.config.validation import load_parameters, load_tags
-    from the_sink.deploy import bootstrap as verb
-    from the_sink.local.checks import check_installed
+    from the_sink.local.tool_checks import check_installed
     from the_sink.naming import DEFAULT_TAGS
     from the_sink.report import lines, wording
     from the_sink.report.events import watch
     from the_sink.resources import platform_version
     from the_sink.tasks import bootstrapping
     from the_sink.tasks.connection import connect_to
+    from the_sink.verbs import bootstrap as verb
 
     settings = load_app()
     environment = settings.environment(flags.required_env(env, settings.environment_names))
@@ -116,11 +116,11 @@ def deploy(
             from dataclasses import asdict
 
             from the_sink.config import load_app
-            from the_sink.deploy import deploy as verb
             from the_sink.report import lines, wording
             from the_sink.report.events import watch
             from the_sink.tasks import releasing
             from the_sink.tasks.connection import connect_to
+            from the_sink.verbs import deploy as verb
 
             settings = load_app()
             environment = settings.environment(flags.required_env(env, settings.environment_names))
@@ -186,10 +186,10 @@ def status(_c: Context, env: str = "", sandbox: bool = False, json: bool = False
     from dataclasses import asdict
 
     from the_sink.config import load_app
-    from the_sink.deploy.status import describe_environment
     from the_sink.naming import Names
     from the_sink.report import lines, wording
     from the_sink.tasks.connection import connect_to
+    from the_sink.verbs.status import describe_environment
 
     settings = load_app()
     wanted = [settings.environment(env)] if env else settings.environments
@@ -210,10 +210,10 @@ def status(_c: Context, env: str = "", sandbox: bool = False, json: bool = False
 def outputs(_c: Context, env: str = "", sandbox: bool = False, json: bool = False) -> None:
     """Show the outputs of an environment's stack, the load balancer's address among them."""
     from the_sink.config import load_app
-    from the_sink.deploy.status import describe_outputs
     from the_sink.naming import Names
     from the_sink.report import lines
     from the_sink.tasks.connection import connect_to
+    from the_sink.verbs.status import describe_outputs
 
     settings = load_app()
     environment = settings.environment(flags.required_env(env, settings.environment_names))

@@ -35,10 +35,10 @@ def validate(_c: Context, json: bool = False, timing: bool = False) -> None:
     """
     from pathlib import Path
 
+    from the_sink.checks.stack_role import check_resources
+    from the_sink.checks.validation import check_app
     from the_sink.config import find_app, load_app
-    from the_sink.config.validation import check_app
-    from the_sink.local import checks
-    from the_sink.local.stack_role import check_resources
+    from the_sink.local import tool_checks as checks
     from the_sink.local.template_checks import check_templates
     from the_sink.local.timing import check_rollouts, model_environments
     from the_sink.report import lines
@@ -99,7 +99,7 @@ def serve(_c: Context, port: str = "", db_port: str = "", no_reload: bool = Fals
     import os
     import sys
 
-    from the_sink.config.validation import has_database
+    from the_sink.checks.validation import has_database
     from the_sink.local import app_database
     from the_sink.local import app_environment as local
     from the_sink.local.serving import container_init, require_free, serving_variables
@@ -144,10 +144,10 @@ def test(c: Context) -> None:
     import os
     from contextlib import ExitStack
 
-    from the_sink.config.validation import has_database
+    from sink_host.process import show
+    from the_sink.checks.validation import has_database
     from the_sink.local import app_database
     from the_sink.local import app_environment as local
-    from the_sink.local.process import show
     from the_sink.report import lines
 
     settings = load_own_app("test")
@@ -170,8 +170,8 @@ def lint(_c: Context, fix: bool = False) -> None:
     Args:
         fix: Repair and format instead, as far as ruff can.
     """
+    from sink_host.process import show
     from the_sink.local import app_environment as local
-    from the_sink.local.process import show
     from the_sink.report import lines
 
     settings = load_own_app("lint")
@@ -198,8 +198,8 @@ def lock(_c: Context, upgrade: bool = False, dry_run: bool = False) -> None:
         upgrade: Take the newest versions that app/pyproject.toml allows, not those that are locked.
         dry_run: Show what would change, and write nothing.
     """
-    from the_sink.local.process import uninterrupted
-    from the_sink.local.uv import resolve_lock
+    from sink_host.process import uninterrupted
+    from sink_host.uv import resolve_lock
     from the_sink.report import lines
 
     project = load_own_app("lock").root / "app"
@@ -222,7 +222,7 @@ def lock(_c: Context, upgrade: bool = False, dry_run: bool = False) -> None:
 
 def _runtime(settings: Settings) -> str:
     """The Python that the app runs on in the environment that is deployed first."""
-    from the_sink.config.validation import load_parameters
+    from the_sink.checks.validation import load_parameters
 
     version = load_parameters(settings, FIRST).get("RuntimeVersion", "")
     if not version:

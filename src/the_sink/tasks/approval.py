@@ -15,9 +15,9 @@ from the_sink.tasks.decorator import task
 
 if TYPE_CHECKING:
     from the_sink.aws.session import Aws
-    from the_sink.deploy.source_archive import SourceArchive
     from the_sink.models import Stack, WaitingRelease
     from the_sink.naming import Names
+    from the_sink.verbs.source_archive import SourceArchive
 
 
 @task
@@ -30,9 +30,9 @@ def approve(_c: Context, env: str = "", commit: str = "", message: str = "", san
         message: What AWS keeps with the answer (default: that this command gave it).
         sandbox: Answer in the sandbox of this machine instead of AWS.
     """
-    from the_sink.deploy import approval
-    from the_sink.deploy.platform import describe_platform
     from the_sink.report import lines
+    from the_sink.verbs import approve as approval
+    from the_sink.verbs.platform.stack import describe_platform
 
     place = _find_place(env, commit, sandbox=sandbox)
     release, source = approval.approve(
@@ -59,8 +59,8 @@ def reject(_c: Context, env: str = "", commit: str = "", message: str = "", sand
         message: Why, for whoever deploys it (default: that this command gave the answer).
         sandbox: Answer in the sandbox of this machine instead of AWS.
     """
-    from the_sink.deploy import approval
     from the_sink.report import lines
+    from the_sink.verbs import approve as approval
 
     place = _find_place(env, commit, sandbox=sandbox)
     release = approval.reject(
@@ -82,10 +82,10 @@ class _Place:
 
 def _find_place(env: str, commit: str, *, sandbox: bool) -> _Place:
     from the_sink.config import load_app
-    from the_sink.deploy.deploy import require_bootstrapped
     from the_sink.naming import Names
     from the_sink.tasks.connection import connect_to
     from the_sink.tasks.releasing import find_commit
+    from the_sink.verbs.deploy import require_bootstrapped
 
     settings = load_app()
     environment = settings.environment(flags.required_env(env, settings.environment_names))

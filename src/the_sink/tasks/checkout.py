@@ -63,9 +63,9 @@ def bench(_c: Context, only: str = "") -> None:
     import sys
     from pathlib import Path
 
+    from sink_host.process import show
     from the_sink.config import load_platform
     from the_sink.errors import InputError
-    from the_sink.local.process import show
     from the_sink.report import lines
 
     root = load_platform(Path.cwd()).root
@@ -124,9 +124,9 @@ def lock(_c: Context, upgrade: bool = False, dry_run: bool = False) -> None:
     """
     from pathlib import Path
 
+    from sink_host.process import uninterrupted
     from the_sink.config import load_platform
     from the_sink.local import tools_lock
-    from the_sink.local.process import uninterrupted
     from the_sink.local.template_locks import resolve_template_locks
     from the_sink.report import lines
 
@@ -149,9 +149,9 @@ def _tool(name: str, *arguments: str) -> int:
     import sys
     from pathlib import Path
 
+    from sink_host.process import show
     from the_sink.config import load_platform
     from the_sink.errors import InputError
-    from the_sink.local.process import show
 
     root = load_platform(Path.cwd()).root
     program = Path(sys.executable).parent / name

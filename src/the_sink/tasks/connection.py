@@ -30,8 +30,8 @@ def connect_to(place: Environment | PlatformSettings, *, sandbox: bool, quiet: b
     clock = Clock(now=time.monotonic, sleep=time.sleep, utc=lambda: datetime.now(UTC))
     if not sandbox:
         return connect(Target(region=place.region, account=place.account, profile=place.profile), clock)
+    from sink_sandbox.client import lifecycle
     from the_sink.report import lines
-    from the_sink.sandbox import lifecycle
     from the_sink.tasks.sandbox import chosen_name
 
     running = lifecycle.require(chosen_name())

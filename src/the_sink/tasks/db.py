@@ -16,7 +16,7 @@ from the_sink.tasks.own_layout import load_own_app
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from the_sink.local.process import Completed
+    from sink_host.process import Completed
 
 FOLDER = "app/migrations/versions"
 
@@ -33,10 +33,10 @@ def migration(_c: Context, message: str = "") -> None:
     """
     import shlex
 
-    from the_sink.config.validation import load_parameters
+    from sink_host.process import run
+    from the_sink.checks.validation import load_parameters
     from the_sink.local import app_database
     from the_sink.local import app_environment as local
-    from the_sink.local.process import run
     from the_sink.report import lines
 
     settings = load_own_app("db.migration")

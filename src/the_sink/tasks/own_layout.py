@@ -16,8 +16,8 @@ def load_own_app(task: str) -> Settings:
         InputError: the app has the earlier platform's layout.
     """
     from the_sink.config import load_app
-    from the_sink.config.earlier import require_own_layout
     from the_sink.config.files import Folder
+    from the_sink.config.legacy import require_own_layout
 
     settings = load_app()
     require_own_layout(Folder(settings.root), task)

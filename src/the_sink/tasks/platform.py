@@ -36,11 +36,11 @@ def bootstrap(
     from pathlib import Path
 
     from the_sink.config import load_platform
-    from the_sink.deploy import platform
     from the_sink.report import lines, wording
     from the_sink.report.events import watch
     from the_sink.resources import find_checkout, platform_version
     from the_sink.tasks.connection import connect_to
+    from the_sink.verbs.platform import stack as platform
 
     settings = load_platform(Path.cwd())
     checkout = find_checkout(settings.root)
@@ -71,13 +71,13 @@ def publish(_c: Context, sandbox: bool = False, dry_run: bool = False, yes: bool
     from pathlib import Path
 
     from the_sink.config import load_platform
-    from the_sink.deploy import platform
-    from the_sink.deploy.template_versions import newer_in_stage
     from the_sink.report import lines, wording
     from the_sink.report.events import watch
     from the_sink.resources import find_checkout, platform_version
     from the_sink.tasks.asking import confirm
     from the_sink.tasks.connection import connect_to
+    from the_sink.verbs.platform import stack as platform
+    from the_sink.verbs.platform.versions import newer_in_stage
 
     settings = load_platform(Path.cwd())
     checkout = find_checkout(settings.root)
@@ -120,8 +120,6 @@ def promote(
     from pathlib import Path
 
     from the_sink.config import load_platform
-    from the_sink.deploy.platform import describe_platform
-    from the_sink.deploy.template_versions import apply_promotion, describe_channels
     from the_sink.plan import check_promotable, plan_promotion
     from the_sink.report import lines, wording
     from the_sink.report.events import watch
@@ -129,6 +127,8 @@ def promote(
     from the_sink.tasks import flags
     from the_sink.tasks.asking import confirm
     from the_sink.tasks.connection import connect_to
+    from the_sink.verbs.platform.stack import describe_platform
+    from the_sink.verbs.platform.versions import apply_promotion, describe_channels
 
     env = flags.required_env(env)
     before = check_promotable(env)
@@ -160,9 +160,9 @@ def promote(
 
 def _say_next(aws: Aws, bucket: str, env: str, version: str) -> None:
     """Name the next environment to let a version on to: the first one that does not hold it."""
-    from the_sink.deploy.template_versions import describe_channels
     from the_sink.plan import next_promotion
     from the_sink.report import lines
+    from the_sink.verbs.platform.versions import describe_channels
 
     behind = next_promotion(env, describe_channels(aws, bucket, _major(version)), version)
     if behind:

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from the_sink.archive import Archive
+from the_sink.checks.validation import check_release
 from the_sink.config import Environment, Settings
 from the_sink.config.files import Tree
 from the_sink.config.problems import Problem, warnings_of
-from the_sink.config.validation import check_release
-from the_sink.deploy.databases import describe_loss
-from the_sink.deploy.promotion import Candidate, find_candidate, is_older
 from the_sink.errors import InputError
 from the_sink.local import git, unfinished_update
 from the_sink.local.comparison import compare_with_commit
@@ -25,6 +23,8 @@ from the_sink.naming import DEFAULT_TAGS
 from the_sink.report import lines
 from the_sink.tasks.asking import confirm
 from the_sink.tasks.connection import connect_to
+from the_sink.verbs.databases import describe_loss
+from the_sink.verbs.promote import Candidate, find_candidate, is_older
 
 
 @dataclass(frozen=True)

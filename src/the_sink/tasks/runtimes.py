@@ -31,10 +31,10 @@ def list_(_c: Context, architecture: str = "", sandbox: bool = False, json: bool
     from pathlib import Path
 
     from the_sink.config import load_platform
-    from the_sink.deploy.platform import describe_platform, require_runtimes
-    from the_sink.deploy.runtimes import check_architecture, describe_runtimes
     from the_sink.report import lines, tables, wording
     from the_sink.tasks.connection import connect_to
+    from the_sink.verbs.platform.stack import describe_platform, require_runtimes
+    from the_sink.verbs.runtimes import check_architecture, describe_runtimes
 
     settings = load_platform(Path.cwd())
     wanted = check_architecture(architecture)
@@ -83,11 +83,11 @@ def build(
     from pathlib import Path
 
     from the_sink.config import load_platform
-    from the_sink.deploy.runtimes import apply_build, check_architecture, choose_runtimes, own_architecture
     from the_sink.naming import runtime_repository
     from the_sink.report import lines
     from the_sink.report.events import watch
     from the_sink.resources import find_checkout, platform_version
+    from the_sink.verbs.runtimes import apply_build, check_architecture, choose_runtimes, own_architecture
 
     settings = load_platform(Path.cwd())
     checkout = find_checkout(settings.root)
@@ -126,12 +126,12 @@ def publish(
     from pathlib import Path
 
     from the_sink.config import load_platform
-    from the_sink.deploy import runtimes
-    from the_sink.deploy.platform import describe_platform
     from the_sink.report import lines, wording
     from the_sink.report.events import watch
     from the_sink.resources import find_checkout, platform_version
     from the_sink.tasks.connection import connect_to
+    from the_sink.verbs import runtimes
+    from the_sink.verbs.platform.stack import describe_platform
 
     settings = load_platform(Path.cwd())
     checkout = find_checkout(settings.root)
@@ -186,7 +186,7 @@ def _docker(sandbox: bool) -> AbstractContextManager[Docker]:
             if not sandbox:
                 yield Docker(config=Path(config))
                 return
-            from the_sink.sandbox import lifecycle
+            from sink_sandbox.client import lifecycle
             from the_sink.tasks.sandbox import chosen_name
 
             running = lifecycle.require(chosen_name())

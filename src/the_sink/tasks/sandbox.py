@@ -26,8 +26,8 @@ def start(_c: Context, port: str = "", compute: str = "", timeout: str = "", jso
         timeout: Give up when it does not answer within this many seconds (default: 180).
         json: Print what the sandbox says of itself as JSON.
     """
+    from sink_sandbox.client import lifecycle
     from the_sink.report import lines
-    from the_sink.sandbox import lifecycle
 
     usual = lifecycle.START_TIMEOUT_S
     wanted, seconds = flags.port(port), flags.seconds(timeout, default=usual)
@@ -55,8 +55,8 @@ def start(_c: Context, port: str = "", compute: str = "", timeout: str = "", jso
 @task
 def status(_c: Context, json: bool = False) -> None:
     """Show whether the sandbox runs, where, and what it only simulates."""
+    from sink_sandbox.client import lifecycle
     from the_sink.report import lines
-    from the_sink.sandbox import lifecycle
 
     name = chosen_name()
     try:
@@ -89,8 +89,8 @@ def env(_c: Context, region: str = "") -> None:
     Args:
         region: The region to set (default: that of the stage in sink.toml, else eu-west-1).
     """
+    from sink_sandbox.client import lifecycle
     from the_sink.report import lines
-    from the_sink.sandbox import lifecycle
 
     sandbox = lifecycle.require(chosen_name())
     lines.data(render_environment(sandbox.endpoint_url, sandbox.secret, region or _region()))
@@ -100,7 +100,7 @@ def render_environment(endpoint_url: str, secret: str, region: str) -> str:
     """Return lines that bash, zsh and fish understand alike: none of the values needs a quote."""
     import os
 
-    from the_sink.sandbox.lifecycle import ACCOUNT_ID
+    from sink_sandbox.client.lifecycle import ACCOUNT_ID
 
     values = {
         "AWS_ENDPOINT_URL": endpoint_url,
@@ -121,9 +121,9 @@ def access(_c: Context, json: bool = False) -> None:
     Args:
         json: Print every access as JSON, with its whole name.
     """
+    from sink_sandbox.client import lifecycle
     from the_sink.report import lines
     from the_sink.report.access import render_accesses
-    from the_sink.sandbox import lifecycle
 
     found = lifecycle.accesses(lifecycle.require(chosen_name()).name)
     if json:
@@ -135,8 +135,8 @@ def access(_c: Context, json: bool = False) -> None:
 @task
 def stop(_c: Context) -> None:
     """Stop the sandbox and everything that runs in it; its state stays."""
+    from sink_sandbox.client import lifecycle
     from the_sink.report import lines
-    from the_sink.sandbox import lifecycle
 
     name = chosen_name()
     if lifecycle.stop(name):
@@ -148,8 +148,8 @@ def stop(_c: Context) -> None:
 @task
 def reset(_c: Context, yes: bool = False, dry_run: bool = False) -> None:
     """Throw away everything in the sandbox; one that runs goes on, empty."""
+    from sink_sandbox.client import lifecycle
     from the_sink.report import lines
-    from the_sink.sandbox import lifecycle
 
     name = chosen_name()
     if dry_run:
@@ -179,8 +179,8 @@ def chosen_name() -> str:
     import os
     from pathlib import Path
 
+    from sink_sandbox.client import lifecycle
     from the_sink.config.settings import sandbox_name
-    from the_sink.sandbox import lifecycle
 
     if os.environ.get("THE_SINK_SANDBOX"):
         return lifecycle.default_name()

@@ -24,7 +24,7 @@ def update(_c: Context, to: str = "", dry_run: bool = False) -> None:
     from the_sink.config import find_app
     from the_sink.report import lines, updates
     from the_sink.report.events import watch
-    from the_sink.update.update import update as bring
+    from the_sink.verbs.update.update import update as bring
 
     outcome = watch(bring(find_app(Path.cwd()), to, is_dry_run=dry_run))
     lines.data(updates.render_outcome(outcome))

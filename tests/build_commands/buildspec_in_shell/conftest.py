@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from the_sink.sandbox.buildspec import Buildspec, parse_buildspec
+from sink_sandbox.services.codebuild.buildspec import Buildspec, parse_buildspec
 
 BY_THE_PIPELINE = {
     *("AWS_REGION", "AWS_ACCOUNT_ID", "APP_NAME", "APP_ENV", "PLATFORM_ECR_REPOSITORY", "RUNTIME_VERSION"),

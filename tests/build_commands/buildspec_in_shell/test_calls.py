@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from the_sink.deploy.build_log import find_missing_runtime
+from the_sink.diagnosis.build_log import find_missing_runtime
 from the_sink.naming import runtime_repository
 
 from .conftest import DIGEST, SECRET_VALUE, STAGE, Play, tag_of

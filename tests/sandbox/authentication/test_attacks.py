@@ -25,10 +25,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
+from sink_sandbox.authentication.guard import Asks
+from sink_sandbox.client import lifecycle
+from sink_sandbox.server.routes import ROUTES, find_route
 from tests.clients import ask, client_of, root_of
-from the_sink.sandbox import lifecycle
-from the_sink.sandbox.authentication.guard import Asks
-from the_sink.sandbox.routes import ROUTES, find_route
 
 from ..helpers import make_role
 from ..shop import HOST, Shop

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from sink_sandbox.authentication.registry_token import VALID_S, make_token, read_token
+from sink_sandbox.client import lifecycle
 from tests.clients import ask, client_of, registry_password
-from the_sink.sandbox import lifecycle
-from the_sink.sandbox.authentication.registry_token import VALID_S, make_token, read_token
 
 from ..helpers import make_role
 from ..images import push_image

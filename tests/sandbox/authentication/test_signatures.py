@@ -26,10 +26,10 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sink_sandbox.authentication.chunks import SIGNED, SIGNED_WITH_TRAILER, UNSIGNED_WITH_TRAILER
+from sink_sandbox.authentication.signature import Request, expected, read_signature
+from sink_sandbox.client import lifecycle
 from tests.clients import ask, client_of, root_of
-from the_sink.sandbox import lifecycle
-from the_sink.sandbox.authentication.chunks import SIGNED, SIGNED_WITH_TRAILER, UNSIGNED_WITH_TRAILER
-from the_sink.sandbox.authentication.signature import Request, expected, read_signature
 
 from ..helpers import make_role
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from the_sink.sandbox.compute.build import Builder, BuildRequest
-from the_sink.sandbox.compute.registry import Registry
-from the_sink.sandbox.compute.store import Image, ImageStore
+from sink_sandbox.containers.process.images.build import Builder, BuildRequest
+from sink_sandbox.containers.process.images.store import Image, ImageStore
+from sink_sandbox.containers.registry_client import Registry
 
 BASE = "FROM public.ecr.aws/docker/library/python:3.11-slim\n"
 

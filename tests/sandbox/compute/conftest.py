@@ -18,7 +18,7 @@ from typing import Any
 import boto3
 import pytest
 
-from the_sink.sandbox.compute import install_docker_command
+from sink_sandbox.containers.process import install_docker_command
 
 from .builds import Bench, Published
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from ministack import app
 from ministack.services import ecs
 
-from the_sink.sandbox.compute import ProcessEngine
+from sink_sandbox.containers.process import ProcessEngine
 
 if __name__ == "__main__":
     ecs._docker = ProcessEngine(Path(sys.argv[1]), sys.argv[2])

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sink_sandbox.containers.process.images.dockerfile import Instruction, parse_dockerfile, split_words
+from sink_sandbox.containers.references import parse_reference
 from the_sink.errors import InputError
-from the_sink.sandbox.compute.dockerfile import Instruction, parse_dockerfile, split_words
-from the_sink.sandbox.compute.references import parse_reference
 
 from .builds import BASE, Bench, Published
 

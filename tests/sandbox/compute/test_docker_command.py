@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from sink_sandbox.docker_cli.go_template import render_template
+from sink_sandbox.docker_cli.process.command import main
 from the_sink.errors import InputError
-from the_sink.sandbox.compute.docker_command import main
-from the_sink.sandbox.compute.go_template import render_template
 
 from .builds import Published
 from .conftest import ACCOUNT, HOST, Docker, Emulator, eventually, open_docker, write_tree
@@ -372,7 +372,7 @@ def test_other_templates_are_refused(template: str, sentence: str) -> None:
 def test_command_imports_no_heavy_package() -> None:
     """A build calls it a dozen times; docker-py, boto3 and ministack each take longer than the rest."""
     code = (
-        "import sys; import the_sink.sandbox.compute.docker_command, the_sink.sandbox.compute.build; "
+        "import sys; import sink_sandbox.docker_cli.process.command, sink_sandbox.containers.process.images.build; "
         "print({'docker', 'requests', 'boto3', 'botocore', 'ministack'} & set(sys.modules))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

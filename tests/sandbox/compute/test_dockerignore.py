@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from sink_sandbox.containers.process.images.dockerignore import Ignored
 from the_sink.errors import InputError
-from the_sink.sandbox.compute.dockerignore import Ignored
 
 from .builds import BASE, Bench
 from .conftest import write_tree

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from docker.errors import APIError, ImageNotFound, NotFound
 
-from the_sink.sandbox.compute import ProcessEngine
+from sink_sandbox.containers.process import ProcessEngine
 
 from .conftest import Docker, Emulator, eventually, write_tree
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from the_sink.sandbox.compute import keeper
+from sink_sandbox.containers.process import supervisor as keeper
 
 # The keeper as it is, on a machine where something takes its time.
 SLOW = f"""\

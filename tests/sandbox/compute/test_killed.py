@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from the_sink.sandbox.compute import ProcessEngine
+from sink_sandbox.containers.process import ProcessEngine
 
 from .conftest import Docker, Emulator, eventually
 from .test_engine import is_alive
@@ -19,7 +19,7 @@ from .test_engine import is_alive
 # Starts one container and waits to be killed; with "fork", a child of it holds all its pipes open.
 OWNER = """
 import os, pathlib, sys, time
-from the_sink.sandbox.compute import ProcessEngine
+from sink_sandbox.containers.process import ProcessEngine
 state, endpoint, image, pids, mode = sys.argv[1:]
 engine = ProcessEngine(pathlib.Path(state), endpoint)
 engine.containers.run(image, ["stubborn", pids], detach=True)

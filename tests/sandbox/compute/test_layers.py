@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sink_sandbox.containers.process.images.layers import Entry, changes, list_tree, normal_mode, pack, unpack
 from the_sink.errors import SinkError
-from the_sink.sandbox.compute.layers import Entry, changes, list_tree, normal_mode, pack, unpack
 
 
 def test_changes_of_a_folder_lead_from_one_listing_to_the_next(tmp_path: Path) -> None:

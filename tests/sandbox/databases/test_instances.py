@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from the_sink.sandbox import lifecycle
+from sink_sandbox.client import lifecycle
 
 from ..helpers import BUCKET, Pipelines, wait_for
 

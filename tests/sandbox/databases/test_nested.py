@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from sink_sandbox.client import lifecycle
 from the_sink.resources import resource_path
-from the_sink.sandbox import lifecycle
 
 from ..helpers import BUCKET, Pipelines, wait_for
 from ..images import push_image

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from the_sink.checks.validation import check_app, load_tags
 from the_sink.config import load_app
-from the_sink.config.validation import check_app, load_tags
 
 from .test_effective import set_values, unbounded, write_template
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from the_sink.config.conditions import holds, resolve
+from sink_host.templates.conditions import holds, resolve
 
 TEMPLATE = {
     "Conditions": {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from the_sink.config.deployed_template import deployed_template
+from sink_host.templates.deployed import deployed_template
 from the_sink.config.stack_template import parse_template
 
 TEMPLATE = """\

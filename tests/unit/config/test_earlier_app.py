@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from the_sink.config.earlier import require_own_layout
+from the_sink.checks.validation import check_app
 from the_sink.config.files import Folder
-from the_sink.config.validation import check_app
+from the_sink.config.legacy import require_own_layout
 from the_sink.errors import InputError
-from the_sink.local import checks
+from the_sink.local import tool_checks as checks
 
 EARLIER = Path(__file__).resolve().parents[2] / "fixtures" / "earlier_app"
 CONFIGURATION = "aws/cfn-template-configuration-stage.json"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from the_sink.checks.effective import PLATFORM_DEFAULTS
+from the_sink.checks.validation import check_against_pipeline, check_app, load_parameters
 from the_sink.config import load_app
-from the_sink.config.effective import PLATFORM_DEFAULTS
 from the_sink.config.files import Folder
 from the_sink.config.stack_template import parse_template, read_parameters
-from the_sink.config.validation import check_against_pipeline, check_app, load_parameters
 from the_sink.errors import ConfigError
 from the_sink.resources import resource_path
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from the_sink.config.parameters import check_value
+from the_sink.checks.parameters import check_value
 from the_sink.config.stack_template import Parameter, parse_template, read_parameters
 
 TEMPLATE = """

@@ -9,8 +9,8 @@ import json
 
 import pytest
 
+from the_sink.checks.validation import check_app, load_parameters
 from the_sink.config import load_app
-from the_sink.config.validation import check_app, load_parameters
 from the_sink.errors import ConfigError
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from sink_host import uv
+from sink_host.pythons import find_python
 from the_sink.errors import ConfigError, InputError, SinkError
-from the_sink.local import uv
 from the_sink.local.app_environment import prepare, prepare_env_file, read_procfile
-from the_sink.local.pythons import find_python
 from the_sink.local.serving import container_init, require_free, serving_variables
 
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from the_sink.config.nested import PlatformStack, check_passed
+from the_sink.checks.nested import PlatformStack, check_passed
 from the_sink.config.stack_template import Parameter, parse_template, read_parameters
-from the_sink.local import checks
+from the_sink.local import tool_checks as checks
 from the_sink.resources import resource_path
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from the_sink.local import resource_schemas
-from the_sink.local.creation import creating_actions, resource_pattern
+from sink_host.templates import resource_schemas
+from sink_host.templates.creating_actions import creating_actions, resource_pattern
 
 REGION = "eu-west-1"
 

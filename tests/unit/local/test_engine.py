@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from the_sink.local.engine import EngineUnavailable, FoundEngine, find_engine
+from sink_host.docker_engine import EngineUnavailable, FoundEngine, find_engine
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -102,7 +102,7 @@ def test_a_command_without_buildx_is_passed_over_for_one_that_can_build(serve: A
 
 
 def test_the_sandbox_s_own_docker_is_never_the_real_one(serve: Any, docker: Any) -> None:
-    ours = docker(text="exec python -I -m the_sink.sandbox.compute.docker_command")
+    ours = docker(text="exec python -I -m sink_sandbox.docker_cli.process.command")
     real = docker("20.10.24", buildx=False)
 
     found = find_engine(
@@ -235,7 +235,7 @@ def as_nobody(environ: dict[str, str]) -> list[str]:
 def test_a_command_that_does_not_end_is_not_said_to_lack_buildx(
     serve: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("the_sink.local.engine._COMMAND_S", 0.2)
+    monkeypatch.setattr("sink_host.docker_engine._COMMAND_S", 0.2)
     (tmp_path / "docker").write_text("#!/bin/sh\nexec sleep 600\n")
     (tmp_path / "docker").chmod(0o755)
 

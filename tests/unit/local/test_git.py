@@ -10,13 +10,7 @@ import pytest
 
 from the_sink.archive import Entry
 from the_sink.errors import InputError, SinkError
-from the_sink.local.git import (
-    changed_files,
-    find_repository,
-    read_tree,
-    require_clean,
-    resolve_commit,
-)
+from the_sink.local.git import changed_files, find_repository, read_tree, require_clean, resolve_commit
 
 
 def refused(function, *arguments) -> InputError:

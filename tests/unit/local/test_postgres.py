@@ -20,8 +20,8 @@ import psutil
 import psycopg
 import pytest
 
+from sink_host import postgres, postgres_programs, postgres_state
 from the_sink.errors import InputError, SinkError
-from the_sink.local import postgres, postgres_programs, postgres_state
 
 PASSWORD = 'it\'s a "secret" \\ $HOME %s'
 

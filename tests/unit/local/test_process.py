@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from sink_host.process import run, show, uninterrupted, with_path_first
 from the_sink.errors import InputError
-from the_sink.local.process import run, show, uninterrupted, with_path_first
 
 
 def test_what_a_program_said_is_returned_with_its_exit_code(tmp_path):
@@ -95,7 +95,7 @@ def test_ctrl_c_is_waited_for_until_the_shown_program_has_ended(tmp_path, code, 
     # In a process of its own: it is Ctrl-C for all of the one that shows.
     body = f"""
 from pathlib import Path
-from the_sink.local.process import show
+from sink_host.process import show
 
 try:
     print(show(["sh", "-c", {script!r}], Path.cwd()))
@@ -115,7 +115,7 @@ def test_ctrl_c_as_a_shown_program_starts_or_ends_loses_nothing(tmp_path, moment
     body = f"""
 import os, signal
 from pathlib import Path
-from the_sink.local.process import show
+from sink_host.process import show
 
 call = os.{moment}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from the_sink.local.pythons import find_python
+from sink_host.pythons import find_python
 
 OWN = ".".join(map(str, sys.version_info[:3]))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from the_sink.local.stack_role import check_resources
+from the_sink.checks.stack_role import check_resources
 
 HINT = (
     "Name a managed policy that allows it in additional_policies of sink.toml "

@@ -15,8 +15,8 @@ import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from the_sink.local import uv
-from the_sink.sandbox.process import wait_until
+from sink_host import uv
+from sink_sandbox.client.process import wait_until
 from the_sink.tasks.app_local import lock, validate
 
 PYPROJECT = """

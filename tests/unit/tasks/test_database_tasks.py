@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from the_sink.local import postgres, postgres_programs
+from sink_host import postgres, postgres_programs
 
 from .conftest import Invoke
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from sink_sandbox.client import lifecycle
 from tests.e2e.walks import use_port
-from the_sink.sandbox import lifecycle
 
 from .conftest import Invoke
 

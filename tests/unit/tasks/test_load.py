@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from the_sink.tasks.load import Load, LoadResult
+from demo.load import Load, LoadResult
 
 Answer = Callable[[BaseHTTPRequestHandler, int], None]
 Serve = Callable[[Answer], str]

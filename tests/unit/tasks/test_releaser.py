@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from the_sink.deploy.archives import encode_metadata
 from the_sink.tasks.releasing import describe_releaser
+from the_sink.verbs.archives import encode_metadata
 
 JOB = {
     "GITHUB_ACTIONS": "true",

@@ -1,0 +1,183 @@
+"""What the sandbox adds to the emulator, put together: builds, pipelines, processes, and their state."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from sink_sandbox.containers.addresses import host_address, listen_addresses
+from sink_sandbox.containers.choice import Compute
+from sink_sandbox.server.clients import Clients
+from sink_sandbox.services.cloudformation.template_gate import StackTemplate, TemplateGate
+from sink_sandbox.services.codebuild.aws_command import AwsCommand
+from sink_sandbox.services.codebuild.builds import Builds
+from sink_sandbox.services.codebuild.jq_command import install_jq_command
+from sink_sandbox.services.codebuild.runner import Workshop
+from sink_sandbox.services.codepipeline.actions.context import Context
+from sink_sandbox.services.codepipeline.actions.providers import make_player
+from sink_sandbox.services.codepipeline.service import CodePipeline
+from sink_sandbox.services.elb.peer import find_peer
+from sink_sandbox.services.iam.access import AccessLog
+from sink_sandbox.services.rds import DatabaseServers
+
+
+class Services:
+    """The added services of one sandbox."""
+
+    def __init__(self, home: Path, endpoint_url: str, port: int, compute: Compute, secret: str) -> None:
+        from sink_sandbox.emulator import executors
+        from sink_sandbox.services.autoscaling import patch as autoscaling
+        from sink_sandbox.services.cloudformation.patch import (
+            conditions,
+            exports,
+            name_conflicts,
+            nested,
+            nested_templates,
+            property_types,
+            resource_types,
+            stack_roles,
+            stacks,
+            template_gate,
+            transforms,
+            update_events,
+        )
+        from sink_sandbox.services.cloudformation.patch import (
+            orphans as leftovers,
+        )
+        from sink_sandbox.services.codebuild import patch as codebuild
+        from sink_sandbox.services.codepipeline import patch as pipelines
+        from sink_sandbox.services.ecr.patch import access as registry_access
+        from sink_sandbox.services.ecr.patch import registry
+        from sink_sandbox.services.ecs.patch import (
+            containers,
+            fargate,
+            task_roles,
+        )
+        from sink_sandbox.services.ecs.patch import (
+            history as ecs_history,
+        )
+        from sink_sandbox.services.ecs.patch import (
+            resources as ecs_resources,
+        )
+        from sink_sandbox.services.ecs.patch import (
+            stopping as ecs_stopping,
+        )
+        from sink_sandbox.services.ecs.patch.services import TaskSupervisor
+        from sink_sandbox.services.elb.patch import protection
+        from sink_sandbox.services.elb.patch.balancer import Balancers
+        from sink_sandbox.services.events import patch as events
+        from sink_sandbox.services.iam.patch import authorization, boundaries, roles
+        from sink_sandbox.services.iam.patch import role_reach as reach
+        from sink_sandbox.services.rds import patch as rds
+
+        clients = Clients(endpoint_url, secret)
+        self.accesses = AccessLog()
+        self._roles = roles.ServiceRoles(self.accesses)
+        self._roles.install()
+        authorization.install()
+        boundaries.install()
+        executors.install()
+        registry_access.RegistryAccess(self._roles, secret).install()
+        self._aws_command = AwsCommand(home)
+        docker_folder = cache(compute.install_docker_command)
+        jq_folder = cache(partial(install_jq_command, home))
+
+        def command_folders() -> list[Path]:
+            return [docker_folder(), *filter(None, (self._aws_command.folder(), jq_folder()))]
+
+        gate = TemplateGate(home / "lint")
+
+        def check_template(context: Context, text: str, parameters: dict[str, str]) -> None:
+            nested_ones = nested_templates.nested_templates(text, parameters, context.run.region)
+            path = context.run.configuration["TemplatePath"].partition("::")[2]
+            gate.check(
+                [StackTemplate(path, text, parameters), *nested_ones], context.run.region, context.wait
+            )
+
+        self._builds = Builds(Workshop(home, clients, self._roles, command_folders))
+        self._pipelines = CodePipeline(
+            make_player(clients, self._roles, self._builds, check_template),
+            events.PipelineEvents(clients, self._roles),
+        )
+        engine = compute.engine
+        self._compute = compute
+        self.registry: Any = registry.Registry(home, port, secret)
+        self.registry.install()
+        is_alone = compute.kind == "processes"
+        # Containers see their network's gateway, which is not loopback either.
+        peer = find_peer() if is_alone else ""
+        self.balancers: Any = Balancers(port, engine.resolve_target, peer, is_alone)
+        self._tasks = TaskSupervisor(engine, self.balancers, peer)
+        codebuild.install(self._builds)
+        pipelines.install(self._pipelines)
+        events.install(self._pipelines, self._roles)
+        self.balancers.install()
+        self._tasks.install()
+        containers.install(home / "efs")
+        ecs_history.install()
+        ecs_resources.install()
+        ecs_stopping.install()
+        fargate.install()
+        task_roles.install(self._roles)
+        stacks.install()
+        property_types.install()
+        name_conflicts.install()
+        stack_roles.install(self._roles)
+        transforms.install(self._roles)
+        conditions.install()
+        exports.install()
+        update_events.install()
+        leftovers.install()
+        nested.install()
+        resource_types.install()
+        protection.install()
+        autoscaling.install()
+        template_gate.install(gate)
+        servers = DatabaseServers(home, host_address(compute.kind), listen_addresses(compute.gateway)[1:])
+        self._databases = rds.DatabaseInstances(servers)
+        self._databases.install()
+        self._effectless = resource_types.simulated
+        self._unread = (reach.unread_policies, boundaries.unread_boundaries, gate.notes)
+        self._read_only_roots = containers.read_only_roots
+
+    def simulated(self) -> list[str]:
+        """Return one sentence for each kind of resource that is not, or not wholly, what it is on AWS."""
+        read_only = self._read_only_roots() if self._compute.kind == "processes" else []
+        notes = [*self._tasks.notes(), *self.balancers.notes(), *self._databases.notes()]
+        unread = [sentence for sentences in self._unread for sentence in sentences()]
+        return [*self._effectless(), *unread, *read_only, *notes]
+
+    def start(self, state_dir: Path) -> None:
+        """Take up what was saved."""
+        self._compute.install_docker_command()  # for `runtimes.publish` too, before any build
+        self._databases.start()  # before the tasks that need them
+        saved = state_dir / "codepipeline.json"
+        if saved.exists():
+            self._pipelines.store.load(saved.read_bytes())
+        self._pipelines.engine.recover()
+
+    def stop(self) -> None:
+        """End what is at work; services start their tasks again with the sandbox."""
+        self._pipelines.engine.shut_down()
+        self._builds.stop_all()
+        self._aws_command.stop()
+        self._tasks.stop()
+        self._databases.stop()
+        self._compute.close()
+
+    def stop_work(self) -> None:
+        """End builds and executions because everything is about to be forgotten."""
+        self._builds.stop_all()
+        self._pipelines.engine.forget()
+
+    def end_tasks(self) -> None:
+        """End the processes of services that are no more."""
+        self._tasks.reset()
+        self._databases.reset()
+        self._roles.forget()
+        self.accesses.clear()
+
+    def snapshot(self) -> dict[str, bytes]:
+        """Return the state as the content of its files."""
+        return {"codepipeline": self._pipelines.store.dump()}
