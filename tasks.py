@@ -14,6 +14,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 (whoever starts it with an older o
     sys.exit(2)
 
 try:
+    from demo import task as demo
     from the_sink.tasks import platform_namespace
 except ModuleNotFoundError as error:
     if (error.name or "").split(".")[0] != "the_sink":
@@ -25,4 +26,4 @@ except ModuleNotFoundError as error:
     )
     sys.exit(2)
 
-namespace = platform_namespace()
+namespace = platform_namespace(demo)

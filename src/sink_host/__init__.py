@@ -1,1 +1,1 @@
-"""TODO-DOC."""
+"""This machine, for the platform and the sandbox alike: processes, Docker Engine, PostgreSQL, uv, Pythons."""

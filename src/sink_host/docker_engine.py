@@ -18,8 +18,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from sink_host.errors import InputError
 from sink_host.home import find_home
-from the_sink.errors import InputError
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 OURS = "sink_sandbox"

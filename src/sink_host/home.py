@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from the_sink.errors import InputError
+from sink_host.errors import InputError
 
 
 def find_home(env: Mapping[str, str] | None = None) -> Path | None:

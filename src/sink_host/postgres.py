@@ -1,7 +1,8 @@
 """A real PostgreSQL on this machine: started for a folder, found again, stopped, never left behind.
 
 A server belongs to whoever started it or found it: it runs until the last of them has ended, however that
-came about, and a small process beside it (``postgres_keeper``) sees to that and starts it again if it dies.
+came about, and a small process beside it (``postgres_supervisor``) sees to that and
+starts it again if it dies.
 The folder is the whole of it: data, log, passwords, locks.
 """
 
@@ -20,11 +21,11 @@ from pathlib import Path
 from sink_host import postgres_ports as ports
 from sink_host import postgres_programs as programs
 from sink_host import postgres_state as state
-from sink_host import postgres_supervisor as postgres_keeper
+from sink_host import postgres_supervisor
+from sink_host.errors import InputError, SinkError
 from sink_host.postgres_ports import HOST
 from sink_host.postgres_programs import ADMIN, last_words, psql, write_private
 from sink_host.process import Completed, run
-from the_sink.errors import InputError, SinkError
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def stop(folder: Path, timeout_s: float = 30) -> bool:
         if not state.is_kept(folder):
             return state.end_orphan(folder)
         with contextlib.suppress(OSError, ValueError):
-            os.kill(int((folder / "keeper.pid").read_text()), signal.SIGTERM)
+            os.kill(int((folder / "supervisor.pid").read_text()), signal.SIGTERM)
         state.wait(lambda: not state.is_kept(folder), timeout_s)
         return True
 
@@ -150,14 +151,14 @@ class _Wanted:
 
 
 def _running(folder: Path, wanted: _Wanted) -> tuple[int, int] | None:
-    """The server that runs already; one that listens elsewhere is ended, for its own keeper is gone."""
+    """The server that runs already; one that listens elsewhere is ended, for its own supervisor is gone."""
     if not state.is_kept(folder):
         state.end_orphan(folder)
         return None
     found = state.wait_ready(folder)
     if found is None:
         return None
-    if not state.is_kept(folder):  # its keeper was killed between the two looks: nobody would end it
+    if not state.is_kept(folder):  # its supervisor was killed between the two looks: nobody would end it
         state.end_orphan(folder)
         return None
     pid, port = found
@@ -182,7 +183,7 @@ def _launch(folder: Path, wanted: _Wanted) -> tuple[int, int]:
     for attempt in range(tries):
         port = _choose_port(folder, wanted)
         write_private(folder / "listens", wanted.describe(port))
-        _start_keeper(folder, wanted, port)
+        _start_supervisor(folder, wanted, port)
         found = state.wait_ready(folder)
         if found is not None:
             return found
@@ -195,7 +196,7 @@ def _launch(folder: Path, wanted: _Wanted) -> tuple[int, int]:
     raise AssertionError("unreachable")  # pragma: no cover
 
 
-def _start_keeper(folder: Path, wanted: _Wanted, port: int) -> None:
+def _start_supervisor(folder: Path, wanted: _Wanted, port: int) -> None:
     durable = "off" if wanted.throw_away else "on"
     settings = {
         "listen_addresses": ",".join(wanted.addresses),
@@ -214,7 +215,7 @@ def _start_keeper(folder: Path, wanted: _Wanted, port: int) -> None:
         server += ["-c", f"{name}={value}"]
     remove = "remove" if wanted.throw_away else "keep"
     done = run(
-        [sys.executable, "-I", postgres_keeper.__file__, str(folder), remove, *server],
+        [sys.executable, "-I", postgres_supervisor.__file__, str(folder), remove, *server],
         folder,
         env=programs.environment(),
     )

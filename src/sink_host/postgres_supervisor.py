@@ -1,8 +1,9 @@
 """The process that keeps one PostgreSQL: started by path, standard library only.
 
-``keeper.py FOLDER REMOVE PROGRAM [ARGUMENT…]`` leaves its starter at once and runs the server until nobody
-holds ``FOLDER/in-use.lock`` any more or SIGTERM comes. A lock is let go by the kernel however its holder
-ends, and goes on through ``exec``: so the server follows whoever asked for it, even one that was killed.
+``postgres_supervisor.py FOLDER REMOVE PROGRAM [ARGUMENT…]`` leaves its starter at once and runs the server
+until nobody holds ``FOLDER/in-use.lock`` any more or SIGTERM comes. The kernel releases a lock however its
+holder ends, and a lock goes on through ``exec``: so the server follows whoever asked for it, even one that
+was killed.
 A server that dies by itself is started again, as long as it does not die over and over. REMOVE is ``remove``
 where the folder goes with the server.
 """
@@ -30,7 +31,7 @@ _is_ending = False
 
 def main(folder: Path, remove: bool, program: list[str]) -> int:
     """Keep the server to its end; the starter gets 0 as soon as this process stands on its own."""
-    lock = (folder / "keeper.lock").open("wb")
+    lock = (folder / "supervisor.lock").open("wb")
     for _ in range(40):  # one that looks whether it is held holds it for a moment
         with contextlib.suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -38,8 +39,8 @@ def main(folder: Path, remove: bool, program: list[str]) -> int:
         time.sleep(0.05)
     else:
         return 1
-    # A keeper that was killed leaves its number, which may be another process's by now.
-    (folder / "keeper.pid").unlink(missing_ok=True)
+    # A supervisor that was killed leaves its number, which may be another process's by now.
+    (folder / "supervisor.pid").unlink(missing_ok=True)
     if os.fork():
         os._exit(0)
     os.setsid()
@@ -49,10 +50,10 @@ def main(folder: Path, remove: bool, program: list[str]) -> int:
         os.dup2(nowhere, stream)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _end)
-    (folder / "keeper.pid").write_text(str(os.getpid()))
+    (folder / "supervisor.pid").write_text(str(os.getpid()))
     with (folder / "server.log").open("wb") as log, (folder / "in-use.lock").open("wb") as in_use:
         code = _keep(program, folder, log.fileno(), in_use.fileno())
-        (folder / "keeper.pid").unlink(missing_ok=True)
+        (folder / "supervisor.pid").unlink(missing_ok=True)
         if remove:
             shutil.rmtree(folder, ignore_errors=True)
     return code

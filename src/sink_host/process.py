@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from the_sink.errors import InputError
+from sink_host.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sink_host.errors import InputError, SinkError
 from sink_host.process import run, show
-from the_sink.errors import ConfigError, SinkError
 
 LOCK_COMMAND = "invoke lock"
 """What the first lines of a lock say it was made with."""
@@ -88,7 +88,7 @@ def resolve_lock(
         upgrade: Whether to take the newest versions.
 
     Raises:
-        ConfigError: ``pyproject.toml`` is missing or malformed.
+        InputError: ``pyproject.toml`` is missing or malformed.
         SinkError: there is no resolution; uv's own words are on standard error.
     """
     declared = _read_pyproject(project)
@@ -141,11 +141,11 @@ def _read_pyproject(project: Path) -> Mapping[str, object]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise ConfigError(
+        raise InputError(
             f"There is no {path.name} in {project}.", "Dependencies are declared there."
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"app/pyproject.toml: it is not TOML: {error}.") from None
+        raise InputError(f"app/pyproject.toml: it is not TOML: {error}.") from None
 
 
 def _python_version(declared: Mapping[str, object]) -> list[str]:

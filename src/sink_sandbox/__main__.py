@@ -9,7 +9,7 @@ import sys
 def main() -> int:
     """Serve until SIGTERM; a refusal is one line on standard error and exit code 2."""
     from sink_sandbox.client.lifecycle import DEFAULT_PORT, default_name
-    from the_sink.errors import SinkError
+    from sink_sandbox.errors import SinkError
 
     parser = argparse.ArgumentParser(prog="python -m sink_sandbox", description=__doc__)
     parser.add_argument("--name", default=default_name())

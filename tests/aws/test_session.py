@@ -11,7 +11,7 @@ from botocore.stub import Stubber
 
 from sink_sandbox.client.lifecycle import Sandbox
 from the_sink.aws.session import Aws, Target, connect
-from the_sink.errors import AccessError, InputError, SandboxUnavailable, SinkError
+from the_sink.errors import AccessError, EndpointUnavailable, InputError, SinkError
 from the_sink.models import Clock
 
 from .conftest import CLOCK, REGION
@@ -89,7 +89,7 @@ def test_an_sso_sign_in_that_was_never_made(tmp_path: Path, monkeypatch: pytest.
 def test_a_sandbox_that_is_gone_midway(free_port: Callable[[], int]) -> None:
     address = f"http://127.0.0.1:{free_port()}"
 
-    with pytest.raises(SandboxUnavailable) as caught:
+    with pytest.raises(EndpointUnavailable) as caught:
         connect(Target.sandbox(REGION, address, "secret"), CLOCK)
 
     assert caught.value.message == f"The sandbox at {address} does not answer."

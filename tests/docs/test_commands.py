@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from the_sink.tasks import app_namespace, platform_namespace
-from the_sink.tasks.menu import find_mistake, read_menu
+from the_sink.tasks import app_namespace
+from the_sink.tasks.menu import find_mistake, load_menu, read_menu
 
 from .test_docs import CHECKOUT, PAGES
 
@@ -35,7 +35,7 @@ def commands(text: str) -> list[str]:
 
 def mistake_in(command: str) -> str:
     """Say what is wrong with a command: nothing, if an app or the platform has it as it stands."""
-    mistakes = [find_mistake(command, read_menu(each())) for each in (app_namespace, platform_namespace)]
+    mistakes = [find_mistake(command, menu) for menu in (read_menu(app_namespace()), load_menu(CHECKOUT))]
     # Of the two sentences, the one that gets as far as an option says more.
     return "" if "" in mistakes else min(mistakes, key=lambda mistake: "there is no task" in mistake)
 

@@ -11,8 +11,8 @@ import pytest
 
 from the_sink.config.settings_reference import describe_settings
 from the_sink.report.reference import render_parameters, render_questions
-from the_sink.tasks import app_namespace, platform_namespace
-from the_sink.tasks.menu import find_mistake, read_menu
+from the_sink.tasks import app_namespace
+from the_sink.tasks.menu import find_mistake, load_menu, read_menu
 from the_sink.tasks.reference import render_pages
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -23,7 +23,8 @@ def checkout(tmp_path: Path) -> Path:
     """A checkout with all that `invoke docs` reads."""
     for name in ("copier.yml", "sink.toml", "tasks.py", "pyproject.toml"):
         shutil.copy(CHECKOUT / name, tmp_path)
-    shutil.copytree(CHECKOUT / "stacks", tmp_path / "stacks")
+    for folder in ("demo", "stacks"):
+        shutil.copytree(CHECKOUT / folder, tmp_path / folder)
     return tmp_path
 
 
@@ -117,7 +118,6 @@ def test_a_command_is_held_against_the_menu(command: str, mistake: str) -> None:
 
 
 def test_each_task_of_both_menus_has_its_help() -> None:
-    for namespace in (app_namespace(), platform_namespace()):
-        menu = read_menu(namespace)
+    for menu in (read_menu(app_namespace()), load_menu(CHECKOUT)):
         assert menu
         assert [each.name for each in menu.values() if not each.help.endswith(".")] == []

@@ -11,7 +11,7 @@ import pytest
 
 from sink_sandbox.client import lifecycle
 from sink_sandbox.client.choosing import check_running, choose_compute
-from the_sink.errors import InputError, SandboxUnavailable, SinkError
+from sink_sandbox.errors import InputError, SandboxUnavailable, SinkError
 
 NOTHING = "unix:///nowhere/docker.sock"
 DOES_NOT_RUN = f"The Docker Engine does not run: nothing answers at {NOTHING}"

@@ -14,17 +14,16 @@ from typing import Any
 
 import pytest
 
-import sink_sandbox.emulator as emulator
+import sink_sandbox
 
 from .internals import DATA, FUNCTIONS, HANDLERS, STORES, TYPES_OF_OURS
 
-PACKAGE = Path(emulator.__file__).parent
-SANDBOX = PACKAGE.parent
+SANDBOX = Path(sink_sandbox.__file__).parent
 
 
 def find(module: str, name: str) -> Any:
     found = getattr(importlib.import_module(module), name, None)
-    assert found is not None or name == "_docker", f"{module}.{name} is gone; see {PACKAGE.name}/"
+    assert found is not None or name == "_docker", f"{module}.{name} is gone"
     return found
 
 
@@ -94,14 +93,24 @@ def test_the_service_of_ours_is_still_missing_there() -> None:
     assert "codepipeline" not in find("ministack.app", "SERVICE_HANDLERS")
 
 
-def test_nothing_but_this_package_touches_the_emulator() -> None:
-    touching = {
-        path.relative_to(SANDBOX).as_posix()
+def touching() -> list[Path]:
+    """The modules of the sandbox that import ministack."""
+    return [
+        path
         for path in SANDBOX.rglob("*.py")
         if any(name.split(".")[0] == "ministack" for name in imports(path))
-    }
+    ]
 
-    assert {path.split("/")[0] for path in touching} == {"emulator"}
+
+def test_nothing_but_patches_and_what_serves_it_touches_the_emulator() -> None:
+    places = [path.relative_to(SANDBOX) for path in touching()]
+
+    assert places
+    assert [
+        place
+        for place in places
+        if place.parts[0] != "emulator" and "patch" not in (place.stem, place.parent.name)
+    ] == []
 
 
 def imports(path: Path) -> set[str]:
@@ -115,11 +124,11 @@ def imports(path: Path) -> set[str]:
 
 
 def test_every_internal_that_is_touched_is_named_here() -> None:
-    """Reads the package's own source: ``module._name`` of a ministack module must be in one of the tables."""
+    """Reads the sandbox's own source: ``module._name`` of a ministack module must be in one of the tables."""
     known = {name for table in (FUNCTIONS, DATA) for names in table.values() for name in names}
     known |= {name for names in STORES.values() for name in names}
     touched: dict[str, str] = {}
-    for path in PACKAGE.glob("*.py"):
+    for path in touching():
         tree = ast.parse(path.read_text())
         modules = {
             alias.asname or alias.name
@@ -143,7 +152,7 @@ def test_every_internal_that_is_touched_is_named_here() -> None:
 
 
 def test_requests_are_authorized_by_what_is_replaced() -> None:
-    """``emulator/authorization.py`` replaces functions that the router imports with each request."""
+    """The patch of IAM replaces functions that the router imports with each request."""
     from ministack import app
 
     source = inspect.getsource(app)
@@ -158,7 +167,7 @@ def test_requests_are_authorized_by_what_is_replaced() -> None:
 
 
 def test_layers_are_kept_where_the_registry_puts_and_finds_them() -> None:
-    """``emulator/registry.py`` takes the place of one dictionary, by these words of the registry's code."""
+    """The patch of ECR takes the place of one dictionary, by these words of the registry's code."""
     from ministack.services import ecr
 
     source = inspect.getsource(ecr)

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sink_sandbox.services.ecs import fargate_sizes
 from sink_sandbox.services.ecs.patch.fargate import size_problem, units
+from the_sink.checks import parameters
 
 from .helpers import Pipelines
 
@@ -105,3 +107,7 @@ def test_sizes_are_read_as_ecs_reads_them(name: str, value: Any, found: int | No
 @pytest.mark.parametrize(("cpu", "memory"), [(256, 512), (4096, 30720), ("16 vCPU", "120GB")])
 def test_the_sizes_of_fargate_are_taken(cpu: Any, memory: Any) -> None:
     assert size_problem(cpu, memory) == ""
+
+
+def test_validate_and_the_sandbox_know_the_same_sizes() -> None:
+    assert parameters.MEMORY_BY_CPU == fargate_sizes.MEMORY_BY_CPU

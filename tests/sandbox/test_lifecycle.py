@@ -19,11 +19,11 @@ import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-import the_sink
+import sink_sandbox
 from sink_host import postgres_state
 from sink_sandbox.client import lifecycle
 from sink_sandbox.client.process import exclusive, is_held
-from the_sink.errors import InputError, SandboxUnavailable
+from sink_sandbox.errors import InputError, SandboxUnavailable
 from the_sink.tasks.sandbox import start
 
 from .images import push_image
@@ -89,7 +89,7 @@ def test_a_sandbox_whose_environment_was_deleted_is_not_used(
     free_port: Callable[[], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where the folder of the app is gone from which it was started."""
-    shutil.copytree(Path(the_sink.__file__).parent, tmp_path / "app/the_sink")
+    shutil.copytree(Path(sink_sandbox.__file__).parent, tmp_path / "app/sink_sandbox")
     with monkeypatch.context() as patch:
         patch.setenv("PYTHONPATH", str(tmp_path / "app"))
         server = lifecycle.start("mine", port=free_port())
@@ -100,7 +100,7 @@ def test_a_sandbox_whose_environment_was_deleted_is_not_used(
         with pytest.raises(SandboxUnavailable) as raised:
             lifecycle.require("mine")
 
-        package = tmp_path / "app/the_sink/sandbox"
+        package = tmp_path / "app/sink_sandbox"
         assert str(raised.value).startswith(f"The sandbox 'mine' was started from {package}, which is gone,")
         start = f"invoke sandbox.start --port {server.port}"
         assert raised.value.hint == f"Start it from here, with its state: invoke sandbox.stop, then {start}"

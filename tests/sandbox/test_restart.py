@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from sink_sandbox.client import lifecycle
+from sink_sandbox.errors import SandboxUnavailable
 from sink_sandbox.server.clients import Clients
-from the_sink.errors import SandboxUnavailable
 
 from .helpers import Pipelines, approval, commands, stage, wait_for
 from .images import push_image

@@ -8,7 +8,7 @@ import pytest
 
 from sink_host.docker_engine import FoundEngine
 from sink_sandbox.containers.docker.engine import hold_alone, start_warden
-from the_sink.errors import SandboxUnavailable
+from sink_sandbox.errors import SandboxUnavailable
 
 from .helpers import wait_for
 

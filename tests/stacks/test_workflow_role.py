@@ -7,7 +7,7 @@ they reach, to the calls of boto3 in ``the_sink.aws``.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -159,12 +159,21 @@ def everything_called() -> set[tuple[str, str]]:
     }
 
 
+def modules() -> dict[str, ast.Module]:
+    """What a deploy is made of, by the modules' whole names: verbs, and the diagnosis of what they see."""
+    return {
+        "the_sink." + path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", "."): tree(path)
+        for folder in ("verbs", "diagnosis")
+        for path in (PACKAGE / folder).rglob("*.py")
+    }
+
+
 def reached_from(*starts: Function) -> set[Function]:
-    """The functions and classes of ``the_sink.verbs`` that some of them lead to."""
-    modules = {path.stem: tree(path) for path in (PACKAGE / "deploy").glob("*.py")}
+    """The functions and classes of those modules that some of them lead to."""
+    found = modules()
     defined = {
         (module, node.name): node
-        for module, parsed in modules.items()
+        for module, parsed in found.items()
         for node in parsed.body
         if isinstance(node, ast.FunctionDef | ast.ClassDef)
     }
@@ -175,7 +184,7 @@ def reached_from(*starts: Function) -> set[Function]:
         if (module, name) in seen or (module, name) not in defined:
             continue
         seen.add((module, name))
-        names, aliases = imports(modules[module])
+        names, aliases = imports(found[module], found.keys())
         for node in ast.walk(defined[module, name]):
             if isinstance(node, ast.Name):
                 waiting.append(names.get(node.id, (module, node.id)))
@@ -184,18 +193,17 @@ def reached_from(*starts: Function) -> set[Function]:
     return seen
 
 
-def imports(module: ast.Module) -> tuple[dict[str, Function], dict[str, str]]:
-    """What a module takes from its siblings: their functions, and themselves."""
+def imports(module: ast.Module, known: Collection[str]) -> tuple[dict[str, Function], dict[str, str]]:
+    """What a module takes from the known ones: their functions, and themselves."""
     names: dict[str, Function] = {}
     aliases: dict[str, str] = {}
     for node in module.body:
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("the_sink.verbs"):
-            sibling = (node.module or "").removeprefix("the_sink.verbs").removeprefix(".")
+        if isinstance(node, ast.ImportFrom) and node.module:
             for each in node.names:
-                if sibling:
-                    names[each.asname or each.name] = (sibling, each.name)
-                else:
-                    aliases[each.asname or each.name] = each.name
+                if node.module in known:
+                    names[each.asname or each.name] = (node.module, each.name)
+                elif f"{node.module}.{each.name}" in known:
+                    aliases[each.asname or each.name] = f"{node.module}.{each.name}"
     return names, aliases
 
 
@@ -204,12 +212,13 @@ def deploy_calls() -> set[tuple[str, str]]:
     clients = made_clients()
     of_class = {class_name: boto_calls(class_name) for _, class_name in clients.values()}
     found = {("sts", call) for calls in boto_calls("Identity").values() for call in calls}
-    starts = [("deploy", "plan"), ("deploy", "apply")]
-    starts += [("promotion", "find_candidate"), ("promotion", "is_older")]
+    starts = [("the_sink.verbs.deploy", "plan"), ("the_sink.verbs.deploy", "apply")]
+    starts += [("the_sink.verbs.promote", "find_candidate"), ("the_sink.verbs.promote", "is_older")]
+    found_in = modules()
     for module, name in reached_from(*starts):
         body = next(
             node
-            for node in tree(PACKAGE / "deploy" / f"{module}.py").body
+            for node in found_in[module].body
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name
         )
         for node in ast.walk(body):  # aws.services.describe, self._aws.stacks.describe_events

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from the_sink.models import Release
-from the_sink.verbs.archives import commit_of, encode_summary, subject_of
+from the_sink.models.summaries import commit_of, subject_of
+from the_sink.verbs.archives import encode_summary
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

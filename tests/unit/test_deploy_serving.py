@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from the_sink.diagnosis.stack_events import describe_cause, find_cause, find_protected
 from the_sink.models import Serving, Stack, StackEvent, StackStatus
 from the_sink.verbs.serving import address_of, find_problem
-from the_sink.verbs.stacks import describe_cause, find_cause, find_protected
 
 OURS, OTHER = "sha256:aaaa", "sha256:bbbb"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from the_sink.config.settings import load_app
-from the_sink.tasks import app_namespace, platform_namespace
-from the_sink.tasks.menu import find_mistake, read_menu
+from the_sink.tasks import app_namespace
+from the_sink.tasks.menu import find_mistake, load_menu, read_menu
 
 from .conftest import CHECKOUT, Render, Workflow, read
 
@@ -82,8 +82,7 @@ def test_every_script_is_one_that_bash_reads(repository: Path) -> None:
 
 @pytest.mark.parametrize("where", ["platform", "service"])
 def test_every_task_that_is_run_is_there_with_its_options(where: str, service: Path) -> None:
-    namespace = platform_namespace() if where == "platform" else app_namespace()
-    menu = read_menu(namespace)
+    menu = load_menu(CHECKOUT) if where == "platform" else read_menu(app_namespace())
     commands = [
         # ${COMMIT:+--commit "$COMMIT"} is these words, or none.
         re.sub(r"\$\{\w+:\+([^}]*)\}", r"\1", line)

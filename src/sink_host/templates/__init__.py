@@ -1,1 +1,1 @@
-"""TODO-DOC."""
+"""CloudFormation templates, as programs of this machine judge them: AWS's validator, cfn-lint's schemas."""

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sink_host.errors import SinkError
 from sink_host.templates.deployed import DeployedTemplate
 from sink_host.templates.validator_files import cache_folder, fetch_validator
-from the_sink.errors import SinkError
 
 PROGRAM = Path(__file__).with_name("validator_program.py")
 

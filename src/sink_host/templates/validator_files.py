@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from sink_host import uv
+from sink_host.errors import SinkError
 from sink_host.home import home
 from sink_host.process import run
-from the_sink.errors import SinkError
 
 LOCK = Path(__file__).with_name("validator.lock")
 

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from the_sink.errors import InputError, SandboxUnavailable
+from sink_sandbox.errors import InputError, SandboxUnavailable
 
 COMPUTES = ("docker", "processes")
 VARIABLE = "THE_SINK_COMPUTE"

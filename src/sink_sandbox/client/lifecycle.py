@@ -33,7 +33,7 @@ from sink_sandbox.client.process import (
     send_signal,
     wait_until,
 )
-from the_sink.errors import InputError, SandboxUnavailable
+from sink_sandbox.errors import InputError, SandboxUnavailable
 
 DEFAULT_PORT = 4566
 ACCOUNT_ID = ROOT_KEY

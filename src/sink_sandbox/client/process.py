@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from sink_sandbox.authentication.secret import ROOT_KEY
 from sink_sandbox.authentication.signature import sign
-from the_sink.errors import SandboxUnavailable
+from sink_sandbox.errors import SandboxUnavailable
 
 HOST = "127.0.0.1"
 

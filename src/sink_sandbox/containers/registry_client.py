@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 from sink_sandbox.containers.process.images.store import MANIFEST_TYPE, Image, ImageStore, digest_of
 from sink_sandbox.containers.progress import Say, quiet
 from sink_sandbox.containers.references import Reference
-from the_sink.errors import AccessError, InputError, NotFound, SandboxUnavailable, SinkError
+from sink_sandbox.errors import AccessError, InputError, NotFound, SandboxUnavailable, SinkError
 
 _ACCEPTED = f"{MANIFEST_TYPE}, application/vnd.docker.distribution.manifest.v2+json"
 _TIMEOUT_S = 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from the_sink.errors import InputError
+from sink_sandbox.errors import InputError
 
 
 @dataclass(frozen=True)

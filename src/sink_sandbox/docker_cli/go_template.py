@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any
 
-from the_sink.errors import InputError
+from sink_sandbox.errors import InputError
 
 _ACTION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}")
 _PATH = r"\.(?:[A-Za-z]\w*(?:\.[A-Za-z]\w*)*)?"

@@ -1,1 +1,1 @@
-"""TODO-DOC."""
+"""The server process: what it is composed of, its own routes, and its state on disk."""

@@ -15,6 +15,7 @@ import signal
 import socket
 import time
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,11 +28,10 @@ from sink_sandbox.client import lifecycle
 from sink_sandbox.client.ports import next_free
 from sink_sandbox.client.process import HOST, open_private
 from sink_sandbox.containers.addresses import HOST_NAME
+from sink_sandbox.errors import SandboxUnavailable
 from sink_sandbox.server.composition import Services
 from sink_sandbox.server.routes import find_route
 from sink_sandbox.server.saver import Saver, write_atomically
-from the_sink.errors import SandboxUnavailable
-from the_sink.resources import platform_version
 
 
 def serve(name: str, port: int, engine: str = "", reason: str = "", starting: int | None = None) -> None:
@@ -193,8 +193,8 @@ class Application:
             "compute": self._compute.kind,
             "reason": self._reason,
             "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "version": platform_version(),
-            "package": str(Path(__file__).parent),
+            "version": version("the-sink"),
+            "package": str(Path(__file__).parents[1]),
         }
         write_atomically(self._home / "compute", self._compute.kind.encode())
         write_atomically(self._home / "port", str(self._port).encode())
@@ -223,7 +223,7 @@ class Application:
     def _status(self) -> dict[str, Any]:
         return {
             "sandbox": self._name,
-            "version": platform_version(),
+            "version": version("the-sink"),
             "emulator": f"ministack {self._emulated.version()}",
             "pid": os.getpid(),
             "endpoint_url": self._endpoint_url,

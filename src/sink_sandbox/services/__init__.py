@@ -1,1 +1,1 @@
-"""TODO-DOC."""
+"""The emulated services, a package each; in each, only ``patch`` imports ministack."""

@@ -130,7 +130,7 @@ def connect(target: Target, clock: Clock) -> Aws:
 
     Raises:
         AccessError: no usable credentials, or credentials of another account; the message names both.
-        SandboxUnavailable: nobody answers at the sandbox's address.
+        EndpointUnavailable: nobody answers at the sandbox's address.
     """
     session = _session(target)
     account = Identity(_client(session, target, "sts"), target).account()

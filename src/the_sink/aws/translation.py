@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from botocore import exceptions as boto
 
 from the_sink.aws.target import Target
-from the_sink.errors import AccessError, InputError, SandboxUnavailable, SinkError
+from the_sink.errors import AccessError, EndpointUnavailable, InputError, SinkError
 
 # https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html and the services' own pages.
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
@@ -116,7 +116,7 @@ def _not_asked(error: boto.BotoCoreError, service: str, target: Target) -> SinkE
 
 def _unreachable(service: str, target: Target) -> SinkError:
     if target.sandbox_url:
-        return SandboxUnavailable(
+        return EndpointUnavailable(
             f"The sandbox at {target.sandbox_url} does not answer.",
             "Start it again with `invoke sandbox.start` (what it held is kept), then run the same command.",
         )

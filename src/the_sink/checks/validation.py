@@ -22,13 +22,13 @@ from the_sink.checks.effective import (
     platform_stacks,
     wanted_boundary,
 )
+from the_sink.checks.environment_file import check_environment_file
 from the_sink.checks.keep_alive import IDLE_TIMEOUT, check_idle_timeout
 from the_sink.config import answers, platform_pin, procfile
 from the_sink.config import legacy as earlier
 from the_sink.config.build_steps import check_build_steps, find_steps
 from the_sink.config.environment_file import (
     EnvironmentFile,
-    check_environment_file,
     effective_parameters,
     file_name,
     parse_environment_file,

@@ -17,16 +17,22 @@ from the_sink.diagnosis.build_log import (
     shorten_message,
 )
 from the_sink.diagnosis.exceptions import find_exception, shorten_line
+from the_sink.diagnosis.executions import Followed, explain_superseded
 from the_sink.diagnosis.failed_tasks import LOG_LINES, FailedTask, find_failed_task, say_more
 from the_sink.diagnosis.hints import hint_for_build, hint_for_stack, hint_for_task
 from the_sink.diagnosis.refusals import find_refusal
 from the_sink.diagnosis.runtime_words import describe_port, find_runtime_sentence
+from the_sink.diagnosis.stack_events import (
+    StackFollower,
+    describe_cause,
+    describe_place,
+    find_cause,
+    find_protected,
+)
 from the_sink.diagnosis.task_ends import describe_end
 from the_sink.errors import AccessError, DeployFailed
 from the_sink.models import ActionRun, Event, Evidence, Release, Service, UnhealthyTarget
 from the_sink.naming import Names
-from the_sink.verbs.follow import Followed, explain_superseded
-from the_sink.verbs.stacks import StackFollower, describe_cause, describe_place, find_cause, find_protected
 
 _BUILD_LOG_LINES = 2000
 """How many lines of a build's log are read: the failure stands before whatever the build did after it."""

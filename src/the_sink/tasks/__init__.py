@@ -27,13 +27,16 @@ def app_namespace() -> Collection:
     return _compose(app_aws, approval, app_local, update, db=db, sandbox=sandbox, secrets=secrets)
 
 
-def platform_namespace() -> Collection:
-    """Return the tasks of the platform's own repository."""
+def platform_namespace(*more: ModuleType) -> Collection:
+    """Return the tasks of the platform's own repository.
+
+    Args:
+        more: Modules of tasks that only the repository has, which no package carries.
+    """
     _keep_bytecode()
-    from demo import task as demo
     from the_sink.tasks import checkout, platform, runtimes, sandbox
 
-    return _compose(demo, checkout, platform=platform, runtimes=runtimes, sandbox=sandbox)
+    return _compose(*more, checkout, platform=platform, runtimes=runtimes, sandbox=sandbox)
 
 
 def _compose(*top: ModuleType, **prefixed: ModuleType) -> Collection:

@@ -6,7 +6,9 @@ people and machines to run.
 
 from __future__ import annotations
 
+import runpy
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from the_sink.report.task_pages import Option, TaskEntry
@@ -25,6 +27,11 @@ def read_menu(namespace: Collection) -> dict[str, TaskEntry]:
         options = sorted((_option(argument) for argument in task.get_arguments()), key=lambda it: it.flag)
         found[name] = TaskEntry(name, " ".join(help_line.split()), tuple(options))
     return found
+
+
+def load_menu(checkout: Path) -> dict[str, TaskEntry]:
+    """Return the tasks that ``invoke --list`` shows in a folder, by running its ``tasks.py``."""
+    return read_menu(runpy.run_path(str(checkout / "tasks.py"))["namespace"])
 
 
 def find_mistake(command: str, menu: dict[str, TaskEntry]) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from the_sink.report import reference as pages
 from the_sink.report.task_pages import render_tasks
-from the_sink.tasks import app_namespace, platform_namespace
-from the_sink.tasks.menu import read_menu
+from the_sink.tasks import app_namespace
+from the_sink.tasks.menu import load_menu, read_menu
 
 
 def render_pages(root: Path) -> dict[str, str]:
@@ -22,7 +22,7 @@ def render_pages(root: Path) -> dict[str, str]:
         "The platform": "stacks/platform/cfn-template.yml",
     }
     stacks = {title: (file, (root / file).read_text(encoding="utf-8")) for title, file in files.items()}
-    app, platform = read_menu(app_namespace()), read_menu(platform_namespace())
+    app, platform = read_menu(app_namespace()), load_menu(root)
     return {
         "questions.md": pages.render_page(
             "Questions",

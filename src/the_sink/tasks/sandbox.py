@@ -8,7 +8,7 @@ from __future__ import annotations
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from the_sink.errors import Interrupted, SandboxUnavailable
+from the_sink.errors import Interrupted
 from the_sink.tasks import flags
 from the_sink.tasks.asking import confirm
 from the_sink.tasks.decorator import task
@@ -56,6 +56,7 @@ def start(_c: Context, port: str = "", compute: str = "", timeout: str = "", jso
 def status(_c: Context, json: bool = False) -> None:
     """Show whether the sandbox runs, where, and what it only simulates."""
     from sink_sandbox.client import lifecycle
+    from sink_sandbox.errors import SandboxUnavailable
     from the_sink.report import lines
 
     name = chosen_name()

@@ -14,8 +14,8 @@ from __future__ import annotations
 from the_sink.aws.session import Aws
 from the_sink.errors import InputError, SinkError
 from the_sink.models import ActionRun, OpenApproval, Pipeline, Stack, WaitingRelease
+from the_sink.models.summaries import commit_of, subject_of
 from the_sink.naming import Names, tag_key
-from the_sink.verbs.archives import commit_of, subject_of
 from the_sink.verbs.source_archive import SourceArchive, verify_source
 
 MESSAGE_LENGTH = 512

@@ -55,17 +55,6 @@ def encode_metadata(text: str) -> str:
     return printable[:_SUMMARY_LENGTH].strip()
 
 
-def commit_of(summary: str) -> str:
-    """Return the full commit that a revision's summary begins with, "" if it names none."""
-    found = re.match(r"[0-9a-f]{40}\b", summary)
-    return found[0] if found else ""
-
-
-def subject_of(summary: str) -> str:
-    """Return what a revision's summary says after the commit."""
-    return summary[40:].strip() if commit_of(summary) else summary
-
-
 def summary_of(stored: StoredObject) -> str:
     """Return the revision summary that an archive carries."""
     return stored.metadata.get(REVISION_SUMMARY, "")

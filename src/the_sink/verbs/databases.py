@@ -12,10 +12,10 @@ from the_sink.aws.session import Aws
 from the_sink.checks.validation import database_class, database_snapshot
 from the_sink.config.environment_file import file_name
 from the_sink.config.files import Tree
+from the_sink.diagnosis.stack_events import unprotect_database
 from the_sink.errors import ConfigError
 from the_sink.models import Stack
 from the_sink.naming import Names
-from the_sink.verbs.stacks import unprotect_database
 
 _HOW_TO = "docs/how-to/take-a-database-away.md of the platform"
 

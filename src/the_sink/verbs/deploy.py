@@ -26,6 +26,7 @@ from the_sink.diagnosis.failed_tasks import count_ending_tasks, find_deaf_tasks
 from the_sink.diagnosis.task_ends import describe_end
 from the_sink.errors import ConfigError, DeployFailed, NotFound, SinkError
 from the_sink.models import ActionRun, Deployed, Event, Execution, Release, Said, Serving, Stack, Warned
+from the_sink.models.summaries import commit_of
 from the_sink.naming import Names, tag_key
 from the_sink.plan import (
     DeleteStack,
@@ -39,14 +40,7 @@ from the_sink.plan import (
     plan_deploy,
 )
 from the_sink.verbs import stacks
-from the_sink.verbs.archives import (
-    commit_of,
-    describe_archive,
-    encode_metadata,
-    encode_summary,
-    put_archive,
-    summary_of,
-)
+from the_sink.verbs.archives import describe_archive, encode_metadata, encode_summary, put_archive, summary_of
 from the_sink.verbs.channels import check_channel, check_sink_build
 from the_sink.verbs.databases import find_taken
 from the_sink.verbs.follow import Awaited, find_execution, follow

@@ -13,7 +13,9 @@ from datetime import UTC, timedelta
 
 from the_sink.aws.session import Aws, Target
 from the_sink.diagnosis.build_log import shorten_message
+from the_sink.diagnosis.executions import Followed
 from the_sink.diagnosis.failed_tasks import FailedTask, describe_log, find_failed_task, say_more
+from the_sink.diagnosis.stack_events import StackFollower
 from the_sink.errors import AccessError, DeployFailed, SinkError
 from the_sink.models import (
     ActionChanged,
@@ -27,10 +29,11 @@ from the_sink.models import (
     UnhealthyTarget,
     Warned,
 )
+from the_sink.models.summaries import name_of
 from the_sink.naming import Names
-from the_sink.verbs.archives import commit_of, subject_of, summary_of
+from the_sink.verbs.archives import summary_of
 from the_sink.verbs.poller import Pace
-from the_sink.verbs.stacks import StackFollower, resource_events
+from the_sink.verbs.stacks import resource_events
 
 _START_IT_OURSELVES_S = 60.0
 """EventBridge needs seconds as a rule, and some five minutes after it is switched on for a bucket:
@@ -51,24 +54,6 @@ class Awaited:
     version: str
     is_fresh: bool
     """Whether this command made it just now; else it may have waited for long."""
-
-
-@dataclass(frozen=True)
-class Followed:
-    """A run that was followed to its end.
-
-    Attributes:
-        execution: As it ended.
-        actions: Its actions, oldest first.
-        unhealthy: The target that the load balancer turned down last, unless it has taken it since. A stack
-            that rolls back takes its load balancer along, so this cannot be asked for afterwards.
-        failed_task: The task that failed while the stack was made or changed, for the same reason.
-    """
-
-    execution: Execution
-    actions: tuple[ActionRun, ...]
-    unhealthy: UnhealthyTarget | None = None
-    failed_task: FailedTask | None = None
 
 
 def find_execution(aws: Aws, names: Names, archive: Awaited, pace: Pace) -> Generator[Event, None, str]:
@@ -94,7 +79,7 @@ def find_execution(aws: Aws, names: Names, archive: Awaited, pace: Pace) -> Gene
             if newest is not None and newest.version_id != archive.version:
                 raise DeployFailed(
                     "Before the pipeline began, another release took this one's place: "
-                    f"{_name(summary_of(newest))}.",
+                    f"{name_of(summary_of(newest))}.",
                     "If this one is meant, deploy it again.",
                 )
             yield tell_unstarted(aws.target)
@@ -204,7 +189,7 @@ class _Watcher:
             flags = f"--env {self.names.env}{self.aws.target.flags}"
             since = f", since {approval.since.astimezone(UTC):%H:%M} UTC" if approval.since else ""
             yield from self._once(
-                f"Stage {approval.stage} waits for an approval of {_name(whose.summary)}"
+                f"Stage {approval.stage} waits for an approval of {name_of(whose.summary)}"
                 f"{', which is ahead of this release' if others else ''}{since}. "
                 f"In another terminal: invoke approve {flags} (or: invoke reject {flags})"
             )
@@ -293,18 +278,6 @@ class _Watcher:
 
     def _service(self) -> Service | None:
         return self.aws.services.describe(self.names.cluster, self.names.service)
-
-
-def explain_superseded(aws: Aws, names: Names, execution_id: str) -> str:
-    """Return which release took a run's place: AWS names none, it is the next newer one."""
-    runs = aws.pipelines.executions(names.pipeline)
-    position = next((i for i, run in enumerate(runs) if run.execution_id == execution_id), 0)
-    return _name(runs[position - 1].summary) if position else "a newer one"
-
-
-def _name(summary: str) -> str:
-    commit = commit_of(summary)
-    return f"{commit[:8]} {subject_of(summary)}".strip() if commit else summary or "one without a name"
 
 
 def _usual_durations(aws: Aws, names: Names) -> dict[str, float]:

@@ -18,8 +18,9 @@ from the_sink.aws.session import Aws
 from the_sink.config import Settings
 from the_sink.errors import AccessError, InputError, NotFound
 from the_sink.models import UNKNOWN_COMMIT, EnvironmentStatus, Release, StoredObject
+from the_sink.models.summaries import commit_of, subject_of
 from the_sink.naming import Names, release_key
-from the_sink.verbs.archives import commit_of, subject_of, summary_of
+from the_sink.verbs.archives import summary_of
 from the_sink.verbs.platform.stack import describe_platform
 from the_sink.verbs.status import describe_environment
 

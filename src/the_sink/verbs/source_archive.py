@@ -16,8 +16,8 @@ from the_sink.archive import Manifest, read_archive
 from the_sink.aws.session import Aws
 from the_sink.errors import InputError, NotFound
 from the_sink.models import Release
+from the_sink.models.summaries import commit_of, subject_of
 from the_sink.naming import Names, release_key
-from the_sink.verbs.archives import commit_of, subject_of
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from the_sink.aws.session import Aws
 from the_sink.errors import NotFound, SinkError
 from the_sink.models import EnvironmentStatus, Execution, Image, Serving
+from the_sink.models.summaries import commit_of
 from the_sink.naming import Names, commit_of_image_tag
 from the_sink.verbs.approve import describe_waiting
-from the_sink.verbs.archives import commit_of
 from the_sink.verbs.serving import describe_release_image, describe_serving
 
 _LOOKED_THROUGH = 10

@@ -372,7 +372,8 @@ def test_other_templates_are_refused(template: str, sentence: str) -> None:
 def test_command_imports_no_heavy_package() -> None:
     """A build calls it a dozen times; docker-py, boto3 and ministack each take longer than the rest."""
     code = (
-        "import sys; import sink_sandbox.docker_cli.process.command, sink_sandbox.containers.process.images.build; "
+        "import sys; import sink_sandbox.docker_cli.process.command; "
+        "import sink_sandbox.containers.process.images.build; "
         "print({'docker', 'requests', 'boto3', 'botocore', 'ministack'} & set(sys.modules))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

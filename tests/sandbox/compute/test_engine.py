@@ -235,7 +235,7 @@ def test_environment_of_a_python_that_is_gone_is_installed_for_another(
 def test_leftovers_of_a_killed_sandbox_are_ended(
     engine: ProcessEngine, emulator: Emulator, app: str, state_dir: Path, tmp_path: Path
 ) -> None:
-    """Where even the keeper was killed, the next engine ends what is recorded, and nothing else."""
+    """Where even the supervisor was killed, the next engine ends what is recorded, and nothing else."""
     pids = tmp_path / "pids"
     container = engine.containers.run(app, ["stubborn", str(pids)], detach=True)
     eventually(lambda: pids.exists() and pids.read_text())
@@ -245,7 +245,7 @@ def test_leftovers_of_a_killed_sandbox_are_ended(
 
     ProcessEngine(state_dir, emulator.endpoint_url)
     assert container.status == "running", "its owner lives"
-    record.write_text(json.dumps(dict(stranger, keeper=[os.getpid(), "not this process"])))
+    record.write_text(json.dumps(dict(stranger, supervisor=[os.getpid(), "not this process"])))
     ProcessEngine(state_dir, emulator.endpoint_url)
     assert container.status == "running", "no recorded process is the one that runs now"
     container.facts.folder.mkdir()

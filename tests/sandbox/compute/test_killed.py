@@ -63,16 +63,16 @@ def test_container_ends_with_a_killed_sandbox(
 @pytest.mark.skipif(
     sys.platform != "linux", reason="needs PR_SET_PDEATHSIG; elsewhere the next start cleans up"
 )
-def test_container_ends_with_a_killed_keeper(
+def test_container_ends_with_a_killed_supervisor(
     emulator: Emulator, state_dir: Path, app: str, tmp_path: Path
 ) -> None:
     engine = ProcessEngine(state_dir, emulator.endpoint_url)
     pids = tmp_path / "pids"
     container = engine.containers.run(app, ["stubborn", str(pids)], detach=True)
     main, helper = map(int, eventually(lambda: pids.exists() and pids.read_text().split()))
-    keeper, _ = json.loads((container.facts.folder / "process.json").read_text())["keeper"]
+    supervisor, _ = json.loads((container.facts.folder / "process.json").read_text())["supervisor"]
 
-    os.kill(keeper, signal.SIGKILL)
+    os.kill(supervisor, signal.SIGKILL)
 
     assert container.wait(timeout=60)["StatusCode"] == 128 + signal.SIGKILL
     eventually(lambda: not is_alive(main))

@@ -9,7 +9,8 @@ import json
 
 import pytest
 
-from the_sink.config.environment_file import check_environment_file, file_name, parse_environment_file
+from the_sink.checks.environment_file import check_environment_file
+from the_sink.config.environment_file import file_name, parse_environment_file
 from the_sink.config.stack_template import Parameter
 
 FILE = "aws/cfn-template-configuration-stage.json"

@@ -11,7 +11,7 @@ import pytest
 
 from sink_host import uv
 from sink_host.pythons import find_python
-from the_sink.errors import ConfigError, InputError, SinkError
+from the_sink.errors import InputError, SinkError
 from the_sink.local.app_environment import prepare, prepare_env_file, read_procfile
 from the_sink.local.serving import container_init, require_free, serving_variables
 
@@ -160,7 +160,7 @@ def test_a_procfile_that_starts_nothing_is_refused(app, text, message):
     if text is not None:
         (app / "app" / "Procfile").write_text(text)
 
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(InputError) as caught:
         read_procfile(app)
 
     assert caught.value.message == message
@@ -237,7 +237,7 @@ def test_dependencies_that_are_not_declared_cannot_be_resolved(tmp_path, text, m
     if text is not None:
         (tmp_path / "pyproject.toml").write_text(text)
 
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(InputError) as caught:
         uv.resolve_lock(tmp_path, "requirements.lock")
 
     assert caught.value.message.startswith(message.format(tmp_path))

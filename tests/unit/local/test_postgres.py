@@ -240,7 +240,7 @@ def test_a_server_that_is_killed_over_and_over_stays_down(start: Callable[..., p
             os.kill(found[0], signal.SIGKILL)
         return not postgres_state.is_kept(database.folder)
 
-    eventually(is_given_up, "the keeper's end")
+    eventually(is_given_up, "the supervisor's end")
     assert len(killed) == 6
     assert not postgres.is_running(database.folder)
 
@@ -293,16 +293,16 @@ def test_what_is_thrown_away_leaves_no_folder_even_when_it_is_killed(tmp_path: P
     eventually(lambda: not is_alive(pid) and not (tmp_path / "postgres").exists(), "the end")
 
 
-def test_where_the_keeper_was_killed_too_the_next_start_clears_up(
+def test_where_the_supervisor_was_killed_too_the_next_start_clears_up(
     tmp_path: Path, holder: Any, start: Callable[..., postgres.Database]
 ) -> None:
     process, pid = holder("keep")
-    keeper = int((tmp_path / "postgres" / "keeper.pid").read_text())
-    os.kill(keeper, signal.SIGKILL)
+    supervisor = int((tmp_path / "postgres" / "supervisor.pid").read_text())
+    os.kill(supervisor, signal.SIGKILL)
     process.kill()
     process.wait(timeout=60)
     # Nobody here is told when it ends; until then it holds its lock, and the server counts as kept.
-    eventually(lambda: not is_alive(keeper), "the keeper's end")
+    eventually(lambda: not is_alive(supervisor), "the supervisor's end")
     assert is_alive(pid)
 
     database = start()

@@ -1,7 +1,7 @@
 """The engine for ECS: the part of docker-py's client that ministack uses, on a real Docker Engine.
 
-It stands where :class:`sink_sandbox.containers.process.engine.ProcessEngine` stands without one. Images come from
-the sandbox's registry under the registry's own names; containers carry the sandbox's label and live on a
+Without one, :class:`sink_sandbox.containers.process.engine.ProcessEngine` takes its place. Images come
+from the sandbox's registry under the registry's own names; containers carry the sandbox's label and live on a
 network of its own, so that two sandboxes do not see each other, and all of it can be found and removed
 again.
 """
@@ -30,7 +30,7 @@ from sink_sandbox.containers.docker import reaper as warden
 from sink_sandbox.containers.docker.container import DockerContainer
 from sink_sandbox.containers.docker.images import Images
 from sink_sandbox.containers.docker.names import LABEL, Names, sandbox_id
-from the_sink.errors import SandboxUnavailable
+from sink_sandbox.errors import SandboxUnavailable
 
 PORTS_LABEL = "the-sink.ports"
 """The ports that a task's container listens on, for where they must be published."""

@@ -11,7 +11,7 @@ from sink_sandbox.containers.process.environments import Environments, environme
 from sink_sandbox.containers.process.rootfs import Rootfs
 from sink_sandbox.containers.process.supervise import Supervised
 from sink_sandbox.containers.progress import Say
-from the_sink.errors import SinkError
+from sink_sandbox.errors import SinkError
 
 
 class AppInit:

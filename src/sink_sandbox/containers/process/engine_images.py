@@ -8,10 +8,10 @@ from typing import Any
 
 from docker.errors import APIError, ImageNotFound, NotFound
 
+from sink_sandbox import errors
 from sink_sandbox.containers.process.images.store import Image, ImageStore
 from sink_sandbox.containers.references import parse_reference
 from sink_sandbox.containers.registry_client import Registry
-from the_sink import errors
 
 
 @contextmanager

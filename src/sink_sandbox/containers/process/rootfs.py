@@ -21,7 +21,7 @@ from sink_host.pythons import Interpreter
 from sink_host.uv import find_uv
 from sink_sandbox.containers.process.images.layers import inside, unpack
 from sink_sandbox.containers.process.images.store import Image, ImageStore
-from the_sink.errors import InputError, NotFound
+from sink_sandbox.errors import InputError, NotFound
 
 _VENV = PurePosixPath("/opt/venv")
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

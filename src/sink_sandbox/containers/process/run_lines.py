@@ -16,7 +16,7 @@ from pathlib import Path
 from sink_sandbox.containers.process.images.dockerfile import Instruction, split_words
 from sink_sandbox.containers.process.images.layers import inside
 from sink_sandbox.containers.process.rootfs import Mount, Rootfs
-from the_sink.errors import InputError
+from sink_sandbox.errors import InputError
 
 _NO_ENGINE = "without a Docker Engine"
 _TARGETS = ("target", "dst", "destination")

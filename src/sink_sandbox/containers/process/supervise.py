@@ -1,4 +1,4 @@
-"""Start, signal and outlive-proof the processes of containers and builds; see :mod:`.keeper`."""
+"""Start, signal and outlive-proof the processes of containers and builds; see :mod:`.supervisor`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from sink_sandbox.containers.process import supervisor as keeper
+from sink_sandbox.containers.process import supervisor
 from sink_sandbox.containers.process.supervisor import process_identity
 
 RECORD_NAME = "process.json"
@@ -23,7 +23,7 @@ _GRACE_S = 2.0
 
 
 class Supervised:
-    """One program under its keeper.
+    """One program under its supervisor.
 
     Args:
         argv: The program's absolute path and its arguments.
@@ -42,8 +42,8 @@ class Supervised:
         output: IO[bytes] | int | None = None,
     ) -> None:
         self._record = record_dir / RECORD_NAME
-        self._keeper = subprocess.Popen(
-            [sys.executable, "-I", "-S", keeper.__file__, str(self._record), str(_GRACE_S), *argv],
+        self._supervisor = subprocess.Popen(
+            [sys.executable, "-I", "-S", supervisor.__file__, str(self._record), str(_GRACE_S), *argv],
             env=dict(environment),
             cwd=folder,
             stdin=subprocess.PIPE,
@@ -54,13 +54,13 @@ class Supervised:
 
     @property
     def pid(self) -> int:
-        """The keeper's process id."""
-        return self._keeper.pid
+        """The supervisor's process id."""
+        return self._supervisor.pid
 
     @property
     def stdout(self) -> IO[bytes] | None:
         """What the program writes, where ``output`` was a pipe."""
-        return self._keeper.stdout
+        return self._supervisor.stdout
 
     def send_signal(self, number: int) -> None:
         """Signal the main process, as a container engine signals process 1; no error if it has ended."""
@@ -72,21 +72,21 @@ class Supervised:
 
     def wait(self) -> int:
         """Return the exit code once program and group have ended; 128 + n after signal n."""
-        code = self._keeper.wait()
+        code = self._supervisor.wait()
         if code < 0:
-            # Somebody killed the keeper itself: what it kept must not go on unseen.
+            # Somebody killed the supervisor itself: what it kept must not go on unseen.
             _kill_recorded(self._record)
             code = 128 - code
-        if self._keeper.stdin:
+        if self._supervisor.stdin:
             with contextlib.suppress(OSError):
-                self._keeper.stdin.close()
+                self._supervisor.stdin.close()
         return code
 
     def _order(self, line: str) -> None:
         with contextlib.suppress(OSError, ValueError):
-            assert self._keeper.stdin is not None  # noqa: S101 - Popen was given a pipe
-            self._keeper.stdin.write(line.encode())
-            self._keeper.stdin.flush()
+            assert self._supervisor.stdin is not None  # noqa: S101 - Popen was given a pipe
+            self._supervisor.stdin.write(line.encode())
+            self._supervisor.stdin.flush()
 
 
 def clean_leftovers(folder: Path) -> int:
@@ -123,7 +123,7 @@ def _read_record(record: Path) -> dict[str, tuple[int, str]]:
 
 def _kill_recorded(record: Path) -> None:
     roles = _read_record(record)
-    for role in ("keeper", "main"):
+    for role in ("supervisor", "main"):
         pid, identity = roles.get(role, (0, ""))
         if identity and process_identity(pid) == identity:
             with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -6,7 +6,7 @@ signals the main process, ``K`` kills its group, and the end of the pipe means t
 It ends with the main process's exit code (128 + signal, as containers do), after everything that
 process left behind is killed too.
 
-``keeper.py RECORD GRACE_S PROGRAM [ARGUMENT…]`` writes who is who to RECORD before the program begins, so
+``supervisor.py RECORD GRACE_S PROGRAM [ARGUMENT…]`` writes who is who to RECORD before the program begins, so
 that a later sandbox can clean up where even this process was killed.
 """
 
@@ -58,7 +58,7 @@ def _start(program: list[str]) -> tuple[int, int]:
     The program begins once something is written to the pipe that is returned beside the process's id, and
     never if this process ends before.
     """
-    keeper = os.getpid()
+    supervisor = os.getpid()
     may_begin, begin = os.pipe()
     pid = os.fork()
     if pid:
@@ -68,7 +68,7 @@ def _start(program: list[str]) -> tuple[int, int]:
         os.close(begin)
         os.setsid()
         _linux_prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != keeper:
+        if os.getppid() != supervisor:
             os._exit(137)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
@@ -170,7 +170,7 @@ def main(record: str, grace_s: str, *program: str) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, forward)
-    roles = {"owner": os.getppid(), "keeper": os.getpid(), "main": child}
+    roles = {"owner": os.getppid(), "supervisor": os.getpid(), "main": child}
     known = json.dumps({role: [pid, process_identity(pid)] for role, pid in roles.items()})
     draft = Path(f"{record}.{os.getpid()}")
     draft.write_text(known)

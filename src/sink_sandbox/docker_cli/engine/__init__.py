@@ -1,1 +1,1 @@
-"""TODO-DOC."""
+"""``docker`` before the real one: ECR's names lead to the sandbox's registry."""

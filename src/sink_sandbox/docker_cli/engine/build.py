@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sink_sandbox.containers.docker.names import LABEL, has_reference, is_reference
-from the_sink.errors import InputError
+from sink_sandbox.errors import InputError
 
 if TYPE_CHECKING:
     from sink_sandbox.docker_cli.engine.command import Command

@@ -22,7 +22,7 @@ from sink_sandbox.containers.references import is_ecr_host, parse_reference
 from sink_sandbox.docker_cli.engine.install import VARIABLES
 from sink_sandbox.docker_cli.engine.login import write_login
 from sink_sandbox.docker_cli.process.session import Session
-from the_sink.errors import InputError, SinkError
+from sink_sandbox.errors import InputError, SinkError
 
 _HELD = ("image", "container", "builder", "buildx")
 """Groups whose members are known without them too: ``docker image push`` is ``docker push``."""

@@ -1,1 +1,1 @@
-"""TODO-DOC."""
+"""``docker`` for a machine without a Docker Engine: the commands that builds use, others refused by name."""

@@ -19,7 +19,7 @@ from sink_sandbox.docker_cli.go_template import render_template
 from sink_sandbox.docker_cli.process import images as docker_images
 from sink_sandbox.docker_cli.process.install import ENDPOINT_VARIABLE, STATE_VARIABLE
 from sink_sandbox.docker_cli.process.session import Session
-from the_sink.errors import InputError, SandboxUnavailable, SinkError
+from sink_sandbox.errors import InputError, SandboxUnavailable, SinkError
 
 _VERSION = "the-sink"
 _FORMAT = {"--format": "format", "-f": "format"}

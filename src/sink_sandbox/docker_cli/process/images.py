@@ -15,7 +15,7 @@ from sink_sandbox.containers.references import is_ecr_host, parse_reference
 from sink_sandbox.docker_cli.arguments import Syntax, read_arguments
 from sink_sandbox.docker_cli.go_template import render_template
 from sink_sandbox.docker_cli.process.session import Session, say, say_aside
-from the_sink.errors import InputError
+from sink_sandbox.errors import InputError
 
 _LOGIN = Syntax(
     "login",

@@ -21,7 +21,7 @@ from sink_sandbox.containers.process.supervise import Supervised
 from sink_sandbox.containers.references import parse_reference
 from sink_sandbox.docker_cli.arguments import Arguments, Syntax, read_arguments
 from sink_sandbox.docker_cli.process.session import Session, say_aside
-from the_sink.errors import InputError, NotFound, SinkError
+from sink_sandbox.errors import InputError, NotFound, SinkError
 
 _RUN = Syntax(
     "run",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sink_sandbox.containers.locks import exclusive, write_atomically
 from sink_sandbox.containers.process.images.store import ImageStore
 from sink_sandbox.containers.references import Reference
-from the_sink.errors import AccessError
+from sink_sandbox.errors import AccessError
 
 if TYPE_CHECKING:
     from sink_sandbox.containers.registry_client import Registry

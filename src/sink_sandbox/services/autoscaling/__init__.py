@@ -1,1 +1,1 @@
-"""TODO-DOC."""
+"""Application Auto Scaling."""

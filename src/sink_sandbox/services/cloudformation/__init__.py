@@ -1,1 +1,1 @@
-"""TODO-DOC."""
+"""CloudFormation: templates checked as AWS does, stacks that nest, roll back and refuse as AWS's do."""

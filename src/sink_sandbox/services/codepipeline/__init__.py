@@ -2,5 +2,5 @@
 
 ``declaration`` checks definitions, ``store`` keeps them and their executions, ``engine`` moves executions
 through stages, ``views`` answers in the shapes of AWS's API and ``service`` is its JSON protocol. What an
-action does is the player's business (``sink_sandbox.services.codepipeline.actions``), handed to the engine as a function.
+action does is for ``actions`` to know, and is handed to the engine as a function.
 """

@@ -1,1 +1,1 @@
-"""TODO-DOC."""
+"""ECR: a registry that takes real pushes, under the roles that ask."""

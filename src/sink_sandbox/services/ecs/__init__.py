@@ -1,1 +1,1 @@
-"""TODO-DOC."""
+"""ECS: services whose tasks are real, their rollouts, history and roles."""

@@ -1,1 +1,1 @@
-"""TODO-DOC."""
+"""Elastic Load Balancing: addresses that open, targets that are really looked at."""

@@ -1,1 +1,1 @@
-"""TODO-DOC."""
+"""EventBridge: rules that start pipelines."""

@@ -1,1 +1,1 @@
-"""TODO-DOC."""
+"""IAM: requests authorized as on AWS, services under their roles, what was asked for."""

@@ -18,9 +18,9 @@ from ministack.services import rds
 from ministack.services.cloudformation import _stacks, engine, provisioners, stacks
 
 from sink_host.postgres_programs import ADMIN
+from sink_sandbox.errors import SinkError
 from sink_sandbox.services.cloudformation.patch.stack_events import StackEvent, Tell, intercept_events
 from sink_sandbox.services.rds import DatabaseServers
-from the_sink.errors import SinkError
 
 logger = logging.getLogger(__name__)
 

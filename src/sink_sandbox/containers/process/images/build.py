@@ -43,7 +43,7 @@ from sink_sandbox.containers.process.run_lines import RunLine, mounted, read_run
 from sink_sandbox.containers.progress import Say
 from sink_sandbox.containers.references import Reference, parse_reference
 from sink_sandbox.containers.registry_client import Registry
-from the_sink.errors import InputError, SinkError
+from sink_sandbox.errors import InputError, SinkError
 
 _BASE_PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 

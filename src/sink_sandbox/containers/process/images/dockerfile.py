@@ -1,6 +1,7 @@
 """A Dockerfile as instructions: lines joined, comments gone, flags and JSON forms taken apart.
 
-Only reading happens here; :mod:`sink_sandbox.containers.process.images.build` gives the instructions their meaning.
+Only reading happens here; :mod:`sink_sandbox.containers.process.images.build` gives the instructions their
+meaning.
 Grammar: https://docs.docker.com/reference/dockerfile/
 """
 
@@ -11,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from the_sink.errors import InputError
+from sink_sandbox.errors import InputError
 
 KEYWORDS = frozenset(
     {"ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "RUN", "SHELL"}

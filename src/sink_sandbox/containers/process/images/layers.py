@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from the_sink.errors import SinkError
+from sink_sandbox.errors import SinkError
 
 MODIFIED_AT_S = 315_619_200
 """The time of every entry: 1980-01-02, because zip files, which some builds make, know no earlier year."""

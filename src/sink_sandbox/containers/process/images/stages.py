@@ -6,7 +6,7 @@ import re
 
 from sink_sandbox.containers.process.images.dockerfile import Instruction
 from sink_sandbox.containers.references import Reference
-from the_sink.errors import InputError
+from sink_sandbox.errors import InputError
 
 _NO_ENGINE = "without a Docker Engine"
 

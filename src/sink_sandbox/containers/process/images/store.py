@@ -18,7 +18,7 @@ from typing import Any
 
 from sink_sandbox.containers.locks import exclusive, write_atomically
 from sink_sandbox.containers.references import Reference, parse_reference
-from the_sink.errors import NotFound, SinkError
+from sink_sandbox.errors import NotFound, SinkError
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"

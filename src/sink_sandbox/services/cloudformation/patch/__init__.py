@@ -1,1 +1,1 @@
-"""TODO-DOC."""
+"""What is added to ministack's CloudFormation, and corrected."""

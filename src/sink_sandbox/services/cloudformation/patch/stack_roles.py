@@ -2,9 +2,9 @@
 
 The emulator makes resources by itself, by other calls than AWS's handlers, so these calls are not played
 under the role. What is checked is whether the role may bring a new thing into being at all: the action that
-its type's creation cannot do without (:mod:`sink_host.templates.creating_actions`), on any resource. What an update, a
-replacement or a deletion takes, and what only some properties take, is not. A new nested stack is given the
-role of the one above, which must be allowed to pass itself on
+its type's creation cannot do without (:mod:`sink_host.templates.creating_actions`), on any resource. What an
+update, a replacement or a deletion takes, and what only some properties take, is not. A new nested stack is
+given the role of the one above, which must be allowed to pass itself on
 (https://github.com/aws-solutions-library-samples/data-lakes-on-aws/issues/275).
 """
 

@@ -15,9 +15,9 @@ from ministack.core.responses import get_region
 from ministack.services import cloudformation
 from ministack.services.cloudformation import _ACTION_HANDLERS, engine, handlers, helpers
 
+from sink_sandbox.errors import SinkError
 from sink_sandbox.services.cloudformation.patch.nested_templates import nested_templates
 from sink_sandbox.services.cloudformation.template_gate import StackTemplate, TemplateGate, TemplateRefused
-from the_sink.errors import SinkError
 
 OPERATIONS = ("CreateStack", "UpdateStack", "CreateChangeSet")
 

@@ -1,1 +1,1 @@
-"""TODO-DOC."""
+"""What is added to ministack's ECR, and corrected."""

@@ -12,7 +12,7 @@ from typing import Any
 from ministack.core.responses import error_response_json
 from ministack.services import ecs
 
-from the_sink.checks.parameters import MEMORY_BY_CPU
+from sink_sandbox.services.ecs.fargate_sizes import MEMORY_BY_CPU
 
 _UNITS = {"cpu": ("vcpu", 1024), "memory": ("gb", 1024)}
 

@@ -13,8 +13,8 @@ from ministack.services import ecs, secretsmanager
 
 from sink_sandbox.client.lifecycle import ACCOUNT_ID
 from sink_sandbox.containers.references import Reference, parse_reference
+from sink_sandbox.errors import InputError
 from sink_sandbox.services.iam.access import RoleRefused, Roles
-from the_sink.errors import InputError
 
 _SERVICE = "ecs-tasks.amazonaws.com"
 

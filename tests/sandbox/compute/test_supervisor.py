@@ -8,15 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sink_sandbox.containers.process import supervisor as keeper
+from sink_sandbox.containers.process import supervisor
 
-# The keeper as it is, on a machine where something takes its time.
+# The supervisor as it is, on a machine where something takes its time.
 SLOW = f"""\
 import os, runpy, sys, time
-sys.path.insert(0, {str(Path(keeper.__file__).parent)!r})
-import keeper
+sys.path.insert(0, {str(Path(supervisor.__file__).parent)!r})
+import supervisor
 {{change}}
-sys.exit(keeper.main(*sys.argv[1:]))
+sys.exit(supervisor.main(*sys.argv[1:]))
 """
 
 
@@ -31,7 +31,7 @@ def keep(change: str, record: Path, *program: str, stdin: int = subprocess.PIPE)
 
 def keep_to_the_end(change: str, record: Path, *program: str) -> str:
     """Keep a program that ends well by itself; return what it said."""
-    # The end of the keeper's standard input would end the program.
+    # The end of the supervisor's standard input would end the program.
     orders, starter = os.pipe()
     process = keep(change, record, *program, stdin=orders)
     os.close(orders)
@@ -47,12 +47,13 @@ def test_a_program_begins_once_it_is_noted_who_it_is(tmp_path: Path) -> None:
     """However long noting takes: of what runs, a later sandbox finds the process."""
     record = tmp_path / "process.json"
     slow = (
-        "known = keeper.process_identity\nkeeper.process_identity = lambda pid: time.sleep(0.2) or known(pid)"
+        "known = supervisor.process_identity\n"
+        "supervisor.process_identity = lambda pid: time.sleep(0.2) or known(pid)"
     )
 
     roles = json.loads(keep_to_the_end(slow, record, "/bin/cat", str(record)))
 
-    assert roles.keys() == {"owner", "keeper", "main"}
+    assert roles.keys() == {"owner", "supervisor", "main"}
     assert all(identity for _, identity in roles.values())
     assert list(tmp_path.iterdir()) == [record]
 
