@@ -10,6 +10,11 @@ from invoke.exceptions import Exit
 
 from the_sink.tasks.decorator import task
 
+LINT = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",), ("lint-imports",))
+"""What `lint` runs, and what .pre-commit-config.yaml runs before a commit."""
+
+MEND = (("ruff", "check", "--fix"), ("ruff", "format"), ("mypy",), ("lint-imports",))
+
 
 @task
 def test(_c: Context, only: str = "", docker: bool = False, long: bool = False) -> None:
@@ -40,11 +45,8 @@ def lint(_c: Context, fix: bool = False) -> None:
     Args:
         fix: Mend what can be mended without thinking.
     """
-    style = ("check", "--fix") if fix else ("check",)
-    form = ("format",) if fix else ("format", "--check")
     # All of them, so that one run shows everything that is wrong.
-    codes = [_tool("ruff", *style), _tool("ruff", *form), _tool("mypy"), _tool("lint-imports")]
-    raise Exit(code=max(codes))
+    raise Exit(code=max([_tool(*command) for command in (MEND if fix else LINT)]))
 
 
 @task
