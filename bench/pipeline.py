@@ -28,6 +28,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import sink_sandbox
 from demo.journey import Journey, free_port
 from sink_host import uv
 from sink_host.docker_engine import EngineUnavailable, find_engine
@@ -94,7 +95,7 @@ def pipeline_seconds(clients: Clients, region: str = "eu-west-1") -> float:
 
 def verification() -> tuple[float, float]:
     """Return how many requests the bench's sandbox has verified, and the seconds that took."""
-    told = lifecycle.status("bench")["verification"]
+    told = sink_sandbox.status("bench")["verification"]
     return told["requests"], told["seconds"]
 
 

@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 
 from demo.load import Load, LoadResult
 from demo.platform_change import change_platform, edit_app
+from sink_host.interrupts import interrupted_afterwards
 from sink_host.process import run, show
-from sink_sandbox.client.process import interrupted_afterwards
 from the_sink.errors import InputError, SinkError
 
 APP = "hello-sink"

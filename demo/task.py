@@ -26,7 +26,7 @@ def demo(_c: Context, folder: str = "", compute: str = "") -> None:
         compute: What plays containers: docker or processes (default: docker where an engine answers).
     """
     from demo.journey import Journey, free_folder
-    from sink_sandbox.client.choosing import require_compute
+    from sink_sandbox import require_compute
     from the_sink.config import load_platform
     from the_sink.errors import InputError, Interrupted, SinkError
     from the_sink.local.git import check_git
@@ -59,15 +59,15 @@ def _describe_rest(journey: Journey) -> str:
     """Say what a demo that stopped half-way has left, and how to stop that too."""
     import contextlib
 
-    from sink_sandbox.client import lifecycle
+    import sink_sandbox
 
     with contextlib.suppress(OSError):
         journey.folder.rmdir()  # where nothing has come into it
     rest = [f"Its folder is {journey.folder}."] if journey.folder.exists() else []
-    log = lifecycle.state_dir(SANDBOX) / "server.log"
+    log = sink_sandbox.state_dir(SANDBOX) / "server.log"
     if log.exists():
         rest.append(f"Its sandbox's log is {log}.")
-    running = lifecycle.find(SANDBOX)
+    running = sink_sandbox.find(SANDBOX)
     if running is not None:
         rest.append(f"Its sandbox runs on, at {running.endpoint_url}. Stop it: {STOP}")
     if not journey.compute and running is not None and running.compute == "docker":

@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 
+import sink_sandbox
 from sink_sandbox.client import lifecycle
 from sink_sandbox.containers.docker.names import sandbox_id
 from tests.clients import registry_password
@@ -133,7 +134,7 @@ class Ecs:
 
     def status(self) -> dict[str, Any]:
         """What the sandbox says of itself."""
-        return lifecycle.status(self.sandbox.name)
+        return sink_sandbox.status(self.sandbox.name)
 
     def run(self, definition: str, **options: Any) -> str:
         """Start a task and return its ARN."""

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+import sink_sandbox
 from demo.journey import APP, fetch
 from sink_sandbox.client import lifecycle
 from tests.e2e import permissions
@@ -143,7 +144,7 @@ class TestDatabase:
         (service,) = walk.client("ecs").describe_services(cluster=NAMES.cluster, services=[NAMES.service])[
             "services"
         ]
-        simulated = " ".join(lifecycle.status(SANDBOX)["simulated"])
+        simulated = " ".join(sink_sandbox.status(SANDBOX)["simulated"])
 
         names = "errors load-balancer-errors unhealthy-hosts healthy-hosts cpu memory"
         names += " database-storage database-connections"
@@ -261,7 +262,7 @@ class TestDatabase:
 
     def test_every_permission_of_the_tasks_roles_was_used(self, walk: Walk) -> None:
         """Those of a database too; what the other roles use, the walk of ``test_journey`` tells."""
-        accesses = lifecycle.accesses(SANDBOX)
+        accesses = sink_sandbox.accesses(SANDBOX)
         everything, unused = permissions.find_unused(walk.client, APP, ("stage", "uat"), accesses)
 
         tasks = {each for each in everything if each[0] in ("ExecutionRole", "TaskRole")}

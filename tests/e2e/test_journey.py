@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+import sink_sandbox
 from demo.journey import APP
 from demo.platform_change import BUILD_GREETING, NEW_PARAMETER, NEW_VALUE, TEAM_GREETING
 from sink_sandbox.client import lifecycle
@@ -319,7 +320,7 @@ class TestJourney:
 
     def test_every_permission_was_used_or_has_its_reason(self, walk: Walk) -> None:
         """All that happened until here, in three environments, under the roles that AWS would take."""
-        accesses = lifecycle.accesses(walk.journey.sandbox)
+        accesses = sink_sandbox.accesses(walk.journey.sandbox)
         unplayed = {**permissions.UNPLAYED, **self.unplayed}
         everything, unused = permissions.find_unused(walk.client, APP, ("stage", "uat", "prod"), accesses)
 

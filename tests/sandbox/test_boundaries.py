@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+import sink_sandbox
 from sink_sandbox.client import lifecycle
 
 from .helpers import Pipelines
@@ -125,4 +126,4 @@ class TestOfAnotherAccount:
         assert (
             "AWS::IAM::Role worker: the sandbox has no policy boundary, and without it the boundary "
             f"{self.ARN} bounds nothing"
-        ) in lifecycle.status("default")["simulated"]
+        ) in sink_sandbox.status("default")["simulated"]

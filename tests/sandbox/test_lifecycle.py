@@ -68,7 +68,7 @@ def test_state_survives_a_stop_and_a_kill(own: lifecycle.Sandbox) -> None:
     version = s3.put_object(Bucket="kept", Key="a.zip", Body=b"\x00bytes")["VersionId"]
     client(own, "ecr").create_repository(repositoryName="images")
     client(own, "secretsmanager").create_secret(Name="core", SecretString="{}")
-    wait_until(lambda: lifecycle.status("mine")["saved"])
+    wait_until(lambda: sink_sandbox.status("mine")["saved"])
 
     kill(own)
     with pytest.raises(SandboxUnavailable, match="was killed") as raised:
@@ -114,7 +114,7 @@ def test_a_sandbox_whose_environment_was_deleted_is_not_used(
 def test_starting_twice_is_the_same_sandbox(own: lifecycle.Sandbox) -> None:
     assert lifecycle.start("mine").pid == own.pid
     assert lifecycle.require("mine") == own
-    assert lifecycle.status("mine")["compute"] == "processes"
+    assert sink_sandbox.status("mine")["compute"] == "processes"
     with pytest.raises(SandboxUnavailable, match="already running, with compute processes") as raised:
         lifecycle.start("mine", compute="docker")
     assert raised.value.hint == (
@@ -248,7 +248,7 @@ def test_an_interrupted_start_of_a_sandbox_that_runs_says_how_to_stop_it(
         raise KeyboardInterrupt
 
     monkeypatch.setenv("THE_SINK_SANDBOX", "mine")
-    monkeypatch.setattr(lifecycle, "start", interrupted)
+    monkeypatch.setattr(sink_sandbox, "start", interrupted)
     with pytest.raises(Exit) as ended:
         start(Context())
 

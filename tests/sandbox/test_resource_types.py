@@ -11,6 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+import sink_sandbox
 from sink_sandbox.client import lifecycle
 
 from .helpers import BUCKET, Pipelines, wait_for
@@ -127,7 +128,7 @@ def test_missing_resource_types_exist_and_those_without_effect_are_named(
     (found,) = ec2.describe_security_groups(GroupIds=[resources["Group"]])["SecurityGroups"]
     assert [entry["IpRanges"][0]["CidrIp"] for entry in found["IpPermissions"]] == ["10.0.0.0/8"]
     assert "10.9.0.0/16" in [r["CidrIp"] for e in found["IpPermissionsEgress"] for r in e["IpRanges"]]
-    assert [text.partition("*")[0] for text in lifecycle.status("default")["simulated"]] == [
+    assert [text.partition("*")[0] for text in sink_sandbox.status("default")["simulated"]] == [
         "AWS::ApplicationAutoScaling::",
         "AWS::CloudWatch::",
         "AWS::EC2::",
@@ -135,7 +136,7 @@ def test_missing_resource_types_exist_and_those_without_effect_are_named(
     pipelines.stacks.delete_stack(StackName="types")
     wait_for(lambda: not ec2.describe_addresses()["Addresses"], "the deletion")
     assert iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
-    assert lifecycle.status("default")["simulated"] == []
+    assert sink_sandbox.status("default")["simulated"] == []
 
 
 def test_a_database_that_only_is_recorded_says_so(pipelines: Pipelines, sandbox: lifecycle.Sandbox) -> None:
@@ -166,7 +167,7 @@ def test_a_database_that_only_is_recorded_says_so(pipelines: Pipelines, sandbox:
         child: "",
     }
     note = "AWS::RDS::*: a database of another engine than postgres is recorded; none runs"
-    assert note in lifecycle.status("default")["simulated"]
+    assert note in sink_sandbox.status("default")["simulated"]
 
 
 def test_what_only_exists_on_paper_is_named_and_so_is_what_counts_for_nothing(
@@ -186,7 +187,7 @@ def test_what_only_exists_on_paper_is_named_and_so_is_what_counts_for_nothing(
 
     assert pipelines.stack("paper", {"Resources": resources})["StackStatus"] == "CREATE_COMPLETE"
 
-    told = lifecycle.status("default")["simulated"]
+    told = sink_sandbox.status("default")["simulated"]
     assert told == [
         "AWS::CodeBuild::*: builds run with the tools of this machine; a project's image and compute type, "
         "and a buildspec's runtime-versions, count for nothing",

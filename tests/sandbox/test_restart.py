@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import sink_sandbox
 from sink_sandbox.client import lifecycle
 from sink_sandbox.errors import SandboxUnavailable
 from sink_sandbox.server.clients import Clients
@@ -36,7 +37,7 @@ class Own:
         self.server = lifecycle.start("own")
 
     def kill_and_start(self) -> None:
-        wait_for(lambda: lifecycle.status("own")["saved"], "the state to be saved")
+        wait_for(lambda: sink_sandbox.status("own")["saved"], "the state to be saved")
         os.kill(self.server.pid, signal.SIGKILL)
         wait_for(lambda: lifecycle.find("own") is None, "the end")
         self.server = lifecycle.start("own")

@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from invoke.context import Context
 
+import sink_sandbox
 from sink_sandbox.client import lifecycle
 from the_sink.tasks.sandbox import access
 
@@ -124,18 +125,18 @@ def ship(aws: Callable[[str], Any], pipelines: Pipelines) -> Ship:
 
 
 def seen(action_name: str) -> list[dict[str, Any]]:
-    return [access for access in lifecycle.accesses("default") if access["action"] == action_name]
+    return [access for access in sink_sandbox.accesses("default") if access["action"] == action_name]
 
 
 def test_every_action_works_under_its_role_and_is_recorded(ship: Ship) -> None:
     assert ship.pipelines.ended("ship", ship.pipelines.start("ship")) == "Succeeded"
 
-    asked = {(a["role"].rpartition("/")[2], a["action"]) for a in lifecycle.accesses("default")}
+    asked = {(a["role"].rpartition("/")[2], a["action"]) for a in sink_sandbox.accesses("default")}
     # The group of the build's log is made by the build, that of the commands by the pipeline's role.
     wanted = {("ship-PipelineRole-1", name) for name in WORK["codepipeline"]}
     wanted |= {("ship-BuildRole-2", name) for name in WORK["codebuild"]}
     assert asked == wanted - {("ship-PipelineRole-1", "s3:GetObjectVersion")}
-    assert all(a["allowed"] for a in lifecycle.accesses("default"))
+    assert all(a["allowed"] for a in sink_sandbox.accesses("default"))
 
 
 @pytest.mark.parametrize(

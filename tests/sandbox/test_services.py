@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from sink_sandbox.client import lifecycle
+import sink_sandbox
 
 from .helpers import wait_for
 from .shop import HOST, IMAGE, Shop, template
@@ -153,7 +153,7 @@ def test_a_task_that_stays_unhealthy_is_stopped_for_it_and_fails_the_stack(shop:
     assert any("ECS Deployment Circuit Breaker was triggered" in reason for reason in reasons)
     stopped = {task["stoppedReason"].partition(" (")[0] for task in shop.tasks("STOPPED")}
     assert "Task failed ELB health checks in" in stopped
-    (note,) = [n for n in lifecycle.status("default")["simulated"] if n.startswith("AWS::ECS::Service*: ")]
+    (note,) = [n for n in sink_sandbox.status("default")["simulated"] if n.startswith("AWS::ECS::Service*: ")]
     assert "with an error other than 503 is stopped 3 s later" in note
     messages = [event["message"] for event in shop.service()["events"]]
     assert any("due to (reason Health checks failed with these codes: [500])" in text for text in messages)
@@ -240,4 +240,4 @@ def test_with_a_certificate_the_address_still_opens_and_it_is_said_that_tls_is_n
 
     assert shop.get() == (200, f"one {HOST}:{shop.sandbox.port}")
     note = "AWS::ElasticLoadBalancingV2::Listener*: HTTPS is answered at the HTTP address, without TLS"
-    assert note in lifecycle.status("default")["simulated"]
+    assert note in sink_sandbox.status("default")["simulated"]

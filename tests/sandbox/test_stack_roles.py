@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sink_sandbox.client import lifecycle
+import sink_sandbox
 
 from .helpers import BUCKET, Pipelines, make_role
 
@@ -83,7 +83,7 @@ def test_a_creation_is_rolled_back_where_the_role_may_not_make_one_of_its_resour
 
     assert maker.failures() == {"Jobs": denied()}
     assert (maker.queues(), maker.logs()) == ([], [])
-    assert [a for a in lifecycle.accesses("default") if a["role"] == maker.role and not a["allowed"]] == [
+    assert [a for a in sink_sandbox.accesses("default") if a["role"] == maker.role and not a["allowed"]] == [
         {
             "role": maker.role,
             "action": "sqs:CreateQueue",
@@ -240,4 +240,4 @@ class TestManagedPolicies:
         assert (
             f"AWS::IAM::Role maker: the sandbox has no policy unknown, and takes {arn} to let "
             "CloudFormation make everything"
-        ) in lifecycle.status("default")["simulated"]
+        ) in sink_sandbox.status("default")["simulated"]

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from sink_host.home import home
+from sink_host.interrupts import interrupted_afterwards
 from sink_sandbox.authentication.secret import FILE as SECRET_FILE
 from sink_sandbox.authentication.secret import ROOT_KEY, read_secret
 from sink_sandbox.client.choosing import Choice, check_running, choose_compute, forget_engine
 from sink_sandbox.client.ports import PortIs, former_port, look_at, next_free, sandbox_on
 from sink_sandbox.client.process import (
     exclusive,
-    interrupted_afterwards,
     is_alive,
     is_held,
     open_private,
@@ -230,34 +230,6 @@ def reset(name: str, *, timeout_s: float = 30) -> None:
                 shutil.rmtree(kept, ignore_errors=True)
             else:
                 kept.unlink(missing_ok=True)
-
-
-def status(name: str) -> dict[str, Any]:
-    """Return what the running sandbox ``name`` says of itself: version, compute, what is simulated.
-
-    Raises:
-        SandboxUnavailable: it is not running.
-    """
-    running = require(name)
-    answer = request(running.port, "GET", "/_sandbox/status", running.secret, timeout_s=10)
-    if not isinstance(answer, dict):
-        raise SandboxUnavailable(f"The sandbox {name!r} does not answer.", "invoke sandbox.stop")
-    return answer
-
-
-def accesses(name: str) -> list[dict[str, Any]]:
-    """Return what roles asked the running sandbox ``name`` for since it was started, the latest last.
-
-    Each is a dict with ``role`` (its ARN), ``action``, ``resource`` and ``allowed``.
-
-    Raises:
-        SandboxUnavailable: it is not running.
-    """
-    running = require(name)
-    answer = request(running.port, "GET", "/_sandbox/access", running.secret, timeout_s=10)
-    if not isinstance(answer, dict):
-        raise SandboxUnavailable(f"The sandbox {name!r} does not answer.", "invoke sandbox.stop")
-    return list(answer["access"])
 
 
 def _launch(name: str, home: Path, port: int, choice: Choice, timeout_s: float, lock: IO[bytes]) -> Sandbox:

@@ -1,4 +1,4 @@
-"""Small questions to a sandbox's process: does it live, does it answer; one command at a time; Ctrl-C.
+"""Small questions to a sandbox's process: does it live, does it answer; one command at a time.
 
 On the standard library, as ``lifecycle``, which they serve, is imported on every invocation of a task.
 """
@@ -117,26 +117,3 @@ def exclusive(path: Path, timeout_s: float) -> Iterator[IO[bytes]]:
                 "Another command is still starting or stopping this sandbox.", "Try again."
             )
         yield handle
-
-
-@contextlib.contextmanager
-def interrupted_afterwards() -> Iterator[list[Any]]:
-    """Let Ctrl-C wait until the block has ended; pressed meanwhile, it is heard then.
-
-    The block is given a list that is empty until then. A program that it starts hears Ctrl-C as ever.
-    """
-    import signal
-    import threading
-
-    heard: list[Any] = []
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield heard  # signals are the main thread's; and what is ignored stays ignored
-        return
-    signal.signal(signal.SIGINT, lambda number, frame: heard.append((number, frame)))
-    try:
-        yield heard
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if heard:
-            before(*heard[0])

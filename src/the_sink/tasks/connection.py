@@ -30,11 +30,11 @@ def connect_to(place: Environment | PlatformSettings, *, sandbox: bool, quiet: b
     clock = Clock(now=time.monotonic, sleep=time.sleep, utc=lambda: datetime.now(UTC))
     if not sandbox:
         return connect(Target(region=place.region, account=place.account, profile=place.profile), clock)
-    from sink_sandbox.client import lifecycle
+    import sink_sandbox
     from the_sink.report import lines
     from the_sink.tasks.sandbox import chosen_name
 
-    running = lifecycle.require(chosen_name())
+    running = sink_sandbox.require(chosen_name())
     aws = connect(Target.sandbox(place.region, running.endpoint_url, running.secret), clock)
     if running.compute == "processes" and not quiet:
         lines.say(f"Sandbox {running.name!r}, no Docker: containers are played by processes.")

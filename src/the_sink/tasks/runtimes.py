@@ -186,10 +186,10 @@ def _docker(sandbox: bool) -> AbstractContextManager[Docker]:
             if not sandbox:
                 yield Docker(config=Path(config))
                 return
-            from sink_sandbox.client import lifecycle
+            import sink_sandbox
             from the_sink.tasks.sandbox import chosen_name
 
-            running = lifecycle.require(chosen_name())
+            running = sink_sandbox.require(chosen_name())
             # The server made it when it started, for its own compute.
             folder = running.state_dir / "docker" / "bin"
             yield Docker(Path(config), folder, has_engine=running.compute == "docker")

@@ -5,6 +5,8 @@ Imported by ``invoke --list``: whatever is more than Invoke and the errors is im
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from invoke.context import Context
 from invoke.exceptions import Exit
 
@@ -26,16 +28,16 @@ def start(_c: Context, port: str = "", compute: str = "", timeout: str = "", jso
         timeout: Give up when it does not answer within this many seconds (default: 180).
         json: Print what the sandbox says of itself as JSON.
     """
-    from sink_sandbox.client import lifecycle
+    import sink_sandbox
     from the_sink.report import lines
 
-    usual = lifecycle.START_TIMEOUT_S
+    usual = sink_sandbox.START_TIMEOUT_S
     wanted, seconds = flags.port(port), flags.seconds(timeout, default=usual)
     name = chosen_name()
     try:
-        sandbox = lifecycle.start(name, port=wanted, compute=compute, timeout_s=seconds or usual)
+        sandbox = sink_sandbox.start(name, port=wanted, compute=compute, timeout_s=seconds or usual)
         if json:
-            lines.data_as_json(lifecycle.status(sandbox.name))
+            lines.data_as_json(sink_sandbox.status(sandbox.name))
             return
         lines.data(
             f"The sandbox {sandbox.name!r} is ready: {sandbox.endpoint_url}\n"
@@ -45,7 +47,7 @@ def start(_c: Context, port: str = "", compute: str = "", timeout: str = "", jso
         )
     except KeyboardInterrupt:
         # Its own, at the very end of the start, or one that somebody else had started.
-        if lifecycle.find(name) is not None:
+        if sink_sandbox.find(name) is not None:
             raise Interrupted(
                 f"Interrupted; the sandbox {name!r} is running.", "Stop it: invoke sandbox.stop"
             ) from None
@@ -55,14 +57,13 @@ def start(_c: Context, port: str = "", compute: str = "", timeout: str = "", jso
 @task
 def status(_c: Context, json: bool = False) -> None:
     """Show whether the sandbox runs, where, and what it only simulates."""
-    from sink_sandbox.client import lifecycle
-    from sink_sandbox.errors import SandboxUnavailable
+    import sink_sandbox
     from the_sink.report import lines
 
     name = chosen_name()
     try:
-        found = lifecycle.status(name)
-    except SandboxUnavailable as error:
+        found = sink_sandbox.status(name)
+    except sink_sandbox.SandboxUnavailable as error:
         if json:
             lines.data_as_json({"sandbox": name, "running": False, "reason": error.message})
             raise Exit(code=1) from None
@@ -74,7 +75,7 @@ def status(_c: Context, json: bool = False) -> None:
     titles = {"endpoint_url": "Endpoint", "pid": "Process", "compute": "Compute"}
     titles |= {"engine": "Containers", "emulator": "Emulator"}
     lines.data(f"The sandbox {name!r} is running.")
-    lines.data(f"State: {lifecycle.state_dir(name)}")
+    lines.data(f"State: {sink_sandbox.state_dir(name)}")
     shown = {**found, "compute": _compute(found["compute"], found.get("reason", ""))}
     for key, title in titles.items():
         lines.data(f"{title}: {shown.get(key, 'unknown')}")
@@ -90,29 +91,21 @@ def env(_c: Context, region: str = "") -> None:
     Args:
         region: The region to set (default: that of the stage in sink.toml, else eu-west-1).
     """
-    from sink_sandbox.client import lifecycle
+    import sink_sandbox
     from the_sink.report import lines
 
-    sandbox = lifecycle.require(chosen_name())
-    lines.data(render_environment(sandbox.endpoint_url, sandbox.secret, region or _region()))
+    sandbox = sink_sandbox.require(chosen_name())
+    lines.data(render_environment(sink_sandbox.environment(sandbox, region or _region())))
 
 
-def render_environment(endpoint_url: str, secret: str, region: str) -> str:
+def render_environment(values: Mapping[str, str]) -> str:
     """Return lines that bash, zsh and fish understand alike: none of the values needs a quote."""
     import os
 
-    from sink_sandbox.client.lifecycle import ACCOUNT_ID
-
-    values = {
-        "AWS_ENDPOINT_URL": endpoint_url,
-        "AWS_ACCESS_KEY_ID": ACCOUNT_ID,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-    }
+    shown = dict(values)
     if os.environ.get("AWS_SESSION_TOKEN"):
-        values["AWS_SESSION_TOKEN"] = ""  # of another account; there is one word for unset in each shell
-    return "\n".join(f"export {name}={value}" for name, value in values.items())
+        shown["AWS_SESSION_TOKEN"] = ""  # of another account; there is one word for unset in each shell
+    return "\n".join(f"export {name}={value}" for name, value in shown.items())
 
 
 @task
@@ -122,11 +115,11 @@ def access(_c: Context, json: bool = False) -> None:
     Args:
         json: Print every access as JSON, with its whole name.
     """
-    from sink_sandbox.client import lifecycle
+    import sink_sandbox
     from the_sink.report import lines
     from the_sink.report.access import render_accesses
 
-    found = lifecycle.accesses(lifecycle.require(chosen_name()).name)
+    found = sink_sandbox.accesses(sink_sandbox.require(chosen_name()).name)
     if json:
         lines.data_as_json({"access": found})
         return
@@ -136,12 +129,12 @@ def access(_c: Context, json: bool = False) -> None:
 @task
 def stop(_c: Context) -> None:
     """Stop the sandbox and everything that runs in it; its state stays."""
-    from sink_sandbox.client import lifecycle
+    import sink_sandbox
     from the_sink.report import lines
 
     name = chosen_name()
-    if lifecycle.stop(name):
-        lines.data(f"The sandbox {name!r} is stopped; its state stays in {lifecycle.state_dir(name)}.")
+    if sink_sandbox.stop(name):
+        lines.data(f"The sandbox {name!r} is stopped; its state stays in {sink_sandbox.state_dir(name)}.")
     else:
         lines.data(f"The sandbox {name!r} was not running.")
 
@@ -149,15 +142,15 @@ def stop(_c: Context) -> None:
 @task
 def reset(_c: Context, yes: bool = False, dry_run: bool = False) -> None:
     """Throw away everything in the sandbox; one that runs goes on, empty."""
-    from sink_sandbox.client import lifecycle
+    import sink_sandbox
     from the_sink.report import lines
 
     name = chosen_name()
     if dry_run:
-        lines.data(f"Would throw away everything in {lifecycle.state_dir(name)}.")
+        lines.data(f"Would throw away everything in {sink_sandbox.state_dir(name)}.")
         return
     confirm(f"Throw away everything in the sandbox {name!r}", yes=yes)
-    lifecycle.reset(name)
+    sink_sandbox.reset(name)
     lines.data(f"The sandbox {name!r} is empty.")
 
 
@@ -180,9 +173,9 @@ def chosen_name() -> str:
     import os
     from pathlib import Path
 
-    from sink_sandbox.client import lifecycle
+    import sink_sandbox
     from the_sink.config.settings import sandbox_name
 
     if os.environ.get("THE_SINK_SANDBOX"):
-        return lifecycle.default_name()
-    return sandbox_name(Path.cwd()) or lifecycle.default_name()
+        return sink_sandbox.default_name()
+    return sandbox_name(Path.cwd()) or sink_sandbox.default_name()

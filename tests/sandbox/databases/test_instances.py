@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+import sink_sandbox
 from sink_sandbox.client import lifecycle
 
 from ..helpers import BUCKET, Pipelines, wait_for
@@ -152,7 +153,7 @@ def test_a_stacks_database_is_reached_by_its_secret(
         if event["LogicalResourceId"] == "Database" and event["ResourceStatus"] == "CREATE_COMPLETE"
     }
     assert reasons == {""}
-    assert any("PostgreSQL on this machine" in note for note in lifecycle.status("default")["simulated"])
+    assert any("PostgreSQL on this machine" in note for note in sink_sandbox.status("default")["simulated"])
 
 
 def test_a_nested_stacks_database_has_the_password_of_its_secret(pipelines: Pipelines, aws: Aws) -> None:
@@ -324,7 +325,7 @@ def test_a_server_that_cannot_run_is_failed_and_says_why(aws: Aws, sandbox: life
     create(aws)
 
     wait_for(lambda: instance(aws, "made")["DBInstanceStatus"] == "failed", "the failure")
-    (note,) = [n for n in lifecycle.status("default")["simulated"] if "was made by PostgreSQL 12" in n]
+    (note,) = [n for n in sink_sandbox.status("default")["simulated"] if "was made by PostgreSQL 12" in n]
     assert "begin anew" in note
 
 
