@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         state_dir,
         stop,
     )
-    from sink_sandbox.client.questions import accesses, environment, status
+    from sink_sandbox.client.questions import accesses, applied_patches, environment, status
     from sink_sandbox.errors import SandboxUnavailable
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Sandbox",
     "SandboxUnavailable",
     "accesses",
+    "applied_patches",
     "default_name",
     "environment",
     "find",
@@ -47,6 +48,7 @@ __all__ = [
 _MODULES = {
     "SandboxUnavailable": "sink_sandbox.errors",
     "accesses": "sink_sandbox.client.questions",
+    "applied_patches": "sink_sandbox.client.questions",
     "environment": "sink_sandbox.client.questions",
     "require_compute": "sink_sandbox.client.choosing",
     "status": "sink_sandbox.client.questions",

@@ -31,6 +31,25 @@ def accesses(name: str) -> list[dict[str, Any]]:
     return list(_ask(name, "/_sandbox/access")["access"])
 
 
+def applied_patches(name: str) -> list[dict[str, Any]]:
+    """Return what the running sandbox ``name`` has changed in its emulator, in the order of application.
+
+    Each is a dict with ``name``, ``module`` (below ``sink_sandbox``), ``reason`` and ``after``, the names of
+    those that must come before it.
+
+    Raises:
+        SandboxUnavailable: it is not running, does not answer, or is of a version that had no such list.
+    """
+    running = require(name)
+    answer = request(running.port, "GET", "/_sandbox/patches", running.secret, _TIMEOUT_S)
+    if not isinstance(answer, dict):
+        raise SandboxUnavailable(
+            f"The sandbox {name!r} does not list its patches: its version is an earlier one, or it is busy.",
+            "Start it anew, with its state: invoke sandbox.stop && invoke sandbox.start",
+        )
+    return list(answer["patches"])
+
+
 def environment(sandbox: Sandbox, region: str) -> dict[str, str]:
     """Return the variables that let ``aws`` and boto3 in another process reach the sandbox as its root."""
     return {

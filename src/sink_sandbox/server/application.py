@@ -29,6 +29,7 @@ from sink_sandbox.client.ports import next_free
 from sink_sandbox.client.process import HOST, open_private
 from sink_sandbox.containers.addresses import HOST_NAME
 from sink_sandbox.errors import SandboxUnavailable
+from sink_sandbox.patches import Patcher
 from sink_sandbox.server.composition import Services
 from sink_sandbox.server.routes import find_route
 from sink_sandbox.server.saver import Saver, write_atomically
@@ -111,11 +112,13 @@ class Application:
         from sink_sandbox.services.iam.patch import credentials
 
         keys = credentials.Keys(secret)
-        keys.install()
+        self._patcher = Patcher()
+        self._patcher.apply("iam/credentials", keys.install)
+        # What follows imports the emulator's services.
         from sink_sandbox.emulator import application
         from sink_sandbox.services.ecs.patch import task_metadata
 
-        application.save_alone()
+        self._patcher.apply("emulator/saving", application.save_alone)
         self._emulated = application
         self._name = name
         self._home = home
@@ -124,7 +127,7 @@ class Application:
         self._compute = compute
         self._reason = reason
         self._starting = starting
-        self._services = Services(home, self._endpoint_url, port, compute, secret)
+        self._services = Services(home, self._endpoint_url, port, compute, secret, self._patcher)
         names = {HOST_NAME, compute.gateway} - {""}
         self._guard = Guard(port, names, ROOT_KEY, keys.find_secret)
         self._is_task_path = task_metadata.is_of_task
@@ -214,6 +217,8 @@ class Application:
             await _send_json(send, 200, self._status())
         elif route == ("GET", "/_sandbox/access"):
             await _send_json(send, 200, {"access": self._services.accesses.as_data()})
+        elif route == ("GET", "/_sandbox/patches"):
+            await _send_json(send, 200, {"patches": self._patcher.as_data()})
         elif route == ("POST", "/_sandbox/reset"):
             await asyncio.to_thread(self._reset)
             await _send_json(send, 200, {"reset": True})

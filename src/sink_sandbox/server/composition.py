@@ -1,4 +1,7 @@
-"""What the sandbox adds to the emulator, put together: builds, pipelines, processes, and their state."""
+"""What the sandbox adds to the emulator, put together: builds, pipelines, processes, and their state.
+
+Each part is made with what it needs; then the patches are applied, in :mod:`sink_sandbox.patches`' order.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 
 from sink_sandbox.containers.addresses import host_address, listen_addresses
 from sink_sandbox.containers.choice import Compute
+from sink_sandbox.patches import Patcher
 from sink_sandbox.server.clients import Clients
 from sink_sandbox.services.cloudformation.template_gate import StackTemplate, TemplateGate
 from sink_sandbox.services.codebuild.aws_command import AwsCommand
@@ -25,7 +29,9 @@ from sink_sandbox.services.rds import DatabaseServers
 class Services:
     """The added services of one sandbox."""
 
-    def __init__(self, home: Path, endpoint_url: str, port: int, compute: Compute, secret: str) -> None:
+    def __init__(
+        self, home: Path, endpoint_url: str, port: int, compute: Compute, secret: str, patcher: Patcher
+    ) -> None:
         from sink_sandbox.emulator import executors
         from sink_sandbox.services.autoscaling import patch as autoscaling
         from sink_sandbox.services.cloudformation.patch import (
@@ -34,6 +40,7 @@ class Services:
             name_conflicts,
             nested,
             nested_templates,
+            orphans,
             property_types,
             resource_types,
             stack_roles,
@@ -42,9 +49,6 @@ class Services:
             transforms,
             update_events,
         )
-        from sink_sandbox.services.cloudformation.patch import (
-            orphans as leftovers,
-        )
         from sink_sandbox.services.codebuild import patch as codebuild
         from sink_sandbox.services.codepipeline import patch as pipelines
         from sink_sandbox.services.ecr.patch import access as registry_access
@@ -52,33 +56,21 @@ class Services:
         from sink_sandbox.services.ecs.patch import (
             containers,
             fargate,
+            history,
+            resources,
+            stopping,
             task_roles,
-        )
-        from sink_sandbox.services.ecs.patch import (
-            history as ecs_history,
-        )
-        from sink_sandbox.services.ecs.patch import (
-            resources as ecs_resources,
-        )
-        from sink_sandbox.services.ecs.patch import (
-            stopping as ecs_stopping,
         )
         from sink_sandbox.services.ecs.patch.services import TaskSupervisor
         from sink_sandbox.services.elb.patch import protection
         from sink_sandbox.services.elb.patch.balancer import Balancers
         from sink_sandbox.services.events import patch as events
-        from sink_sandbox.services.iam.patch import authorization, boundaries, roles
-        from sink_sandbox.services.iam.patch import role_reach as reach
+        from sink_sandbox.services.iam.patch import authorization, boundaries, role_reach, roles
         from sink_sandbox.services.rds import patch as rds
 
         clients = Clients(endpoint_url, secret)
         self.accesses = AccessLog()
         self._roles = roles.ServiceRoles(self.accesses)
-        self._roles.install()
-        authorization.install()
-        boundaries.install()
-        executors.install()
-        registry_access.RegistryAccess(self._roles, secret).install()
         self._aws_command = AwsCommand(home)
         docker_folder = cache(compute.install_docker_command)
         jq_folder = cache(partial(install_jq_command, home))
@@ -103,42 +95,51 @@ class Services:
         engine = compute.engine
         self._compute = compute
         self.registry: Any = registry.Registry(home, port, secret)
-        self.registry.install()
         is_alone = compute.kind == "processes"
         # Containers see their network's gateway, which is not loopback either.
         peer = find_peer() if is_alone else ""
         self.balancers: Any = Balancers(port, engine.resolve_target, peer, is_alone)
         self._tasks = TaskSupervisor(engine, self.balancers, peer)
-        codebuild.install(self._builds)
-        pipelines.install(self._pipelines)
-        events.install(self._pipelines, self._roles)
-        self.balancers.install()
-        self._tasks.install()
-        containers.install(home / "efs")
-        ecs_history.install()
-        ecs_resources.install()
-        ecs_stopping.install()
-        fargate.install()
-        task_roles.install(self._roles)
-        stacks.install()
-        property_types.install()
-        name_conflicts.install()
-        stack_roles.install(self._roles)
-        transforms.install(self._roles)
-        conditions.install()
-        exports.install()
-        update_events.install()
-        leftovers.install()
-        nested.install()
-        resource_types.install()
-        protection.install()
-        autoscaling.install()
-        template_gate.install(gate)
         servers = DatabaseServers(home, host_address(compute.kind), listen_addresses(compute.gateway)[1:])
         self._databases = rds.DatabaseInstances(servers)
-        self._databases.install()
+        patcher.apply_rest(
+            {
+                "autoscaling/targets": autoscaling.install,
+                "cloudformation/conditions": conditions.install,
+                "cloudformation/exports": exports.install,
+                "cloudformation/name-conflicts": name_conflicts.install,
+                "cloudformation/nested": nested.install,
+                "cloudformation/orphans": orphans.install,
+                "cloudformation/property-types": property_types.install,
+                "cloudformation/requests": stacks.install,
+                "cloudformation/resource-types": resource_types.install,
+                "cloudformation/stack-roles": partial(stack_roles.install, self._roles),
+                "cloudformation/template-gate": partial(template_gate.install, gate),
+                "cloudformation/transforms": partial(transforms.install, self._roles),
+                "cloudformation/update-events": update_events.install,
+                "codebuild/builds": partial(codebuild.install, self._builds),
+                "codepipeline/service": partial(pipelines.install, self._pipelines),
+                "ecr/access": registry_access.RegistryAccess(self._roles, secret).install,
+                "ecr/registry": self.registry.install,
+                "ecs/containers": partial(containers.install, home / "efs"),
+                "ecs/fargate": fargate.install,
+                "ecs/history": history.install,
+                "ecs/resources": resources.install,
+                "ecs/services": self._tasks.install,
+                "ecs/stopping": stopping.install,
+                "ecs/task-roles": partial(task_roles.install, self._roles),
+                "elb/balancers": self.balancers.install,
+                "elb/protection": protection.install,
+                "emulator/executors": executors.install,
+                "events/pipelines": partial(events.install, self._pipelines, self._roles),
+                "iam/authorization": authorization.install,
+                "iam/boundaries": boundaries.install,
+                "iam/roles": self._roles.install,
+                "rds/instances": self._databases.install,
+            }
+        )
         self._effectless = resource_types.simulated
-        self._unread = (reach.unread_policies, boundaries.unread_boundaries, gate.notes)
+        self._unread = (role_reach.unread_policies, boundaries.unread_boundaries, gate.notes)
         self._read_only_roots = containers.read_only_roots
 
     def simulated(self) -> list[str]:

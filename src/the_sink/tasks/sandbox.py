@@ -6,6 +6,7 @@ Imported by ``invoke --list``: whatever is more than Invoke and the errors is im
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from invoke.context import Context
 from invoke.exceptions import Exit
@@ -55,13 +56,21 @@ def start(_c: Context, port: str = "", compute: str = "", timeout: str = "", jso
 
 
 @task
-def status(_c: Context, json: bool = False) -> None:
-    """Show whether the sandbox runs, where, and what it only simulates."""
+def status(_c: Context, json: bool = False, patches: bool = False) -> None:
+    """Show whether the sandbox runs, where, and what it only simulates.
+
+    Args:
+        json: Print it as JSON.
+        patches: Show instead what the sandbox has changed in its emulator, in order, each with its reason.
+    """
     import sink_sandbox
     from the_sink.report import lines
 
     name = chosen_name()
     try:
+        if patches:
+            _show_patches(sink_sandbox.applied_patches(name), json)
+            return
         found = sink_sandbox.status(name)
     except sink_sandbox.SandboxUnavailable as error:
         if json:
@@ -152,6 +161,17 @@ def reset(_c: Context, yes: bool = False, dry_run: bool = False) -> None:
     confirm(f"Throw away everything in the sandbox {name!r}", yes=yes)
     sink_sandbox.reset(name)
     lines.data(f"The sandbox {name!r} is empty.")
+
+
+def _show_patches(patches: list[dict[str, Any]], json: bool) -> None:
+    from the_sink.report import lines
+
+    if json:
+        lines.data_as_json({"patches": patches})
+        return
+    for number, patch in enumerate(patches, 1):
+        after = f"\n    after {', '.join(patch['after'])}" if patch["after"] else ""
+        lines.data(f"{number:2}. {patch['name']} ({patch['module']})\n    {patch['reason']}{after}")
 
 
 def _compute(kind: str, reason: str) -> str:

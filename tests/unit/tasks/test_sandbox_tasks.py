@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from sink_sandbox.patches import PATCHES
 from the_sink.errors import ConfigError, InputError
 from the_sink.tasks import asking
 from the_sink.tasks.sandbox import chosen_name
@@ -39,6 +40,14 @@ def test_a_sandbox_is_started_seen_emptied_and_stopped(invoke, free_port):
         assert (found["running"], found["endpoint_url"]) == (True, f"http://127.0.0.1:{port}")
         for told in (started.out, seen.out):
             assert 'For aws and boto3: eval "$(invoke sandbox.env)"\n' in told
+
+        patches = json.loads(invoke("sandbox.status", "--patches", "--json").out)["patches"]
+        assert [patch["name"] for patch in patches] == [patch.name for patch in PATCHES]
+        shown = invoke("sandbox.status", "--patches").out
+        assert shown.startswith(
+            " 1. iam/credentials (services.iam.patch.credentials)\n    ministack takes any "
+        )
+        assert "    after iam/roles\n 5. iam/boundaries (services.iam.patch.boundaries)\n" in shown
 
         assert invoke("sandbox.access").out == "No role has asked for anything yet: deploy something.\n"
         assert json.loads(invoke("sandbox.access", "--json").out) == {"access": []}
