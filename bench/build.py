@@ -1,4 +1,4 @@
-"""What the build of a release costs, against the earlier platform's way in the same run.
+"""What the build of a release costs, against the legacy platform's way in the same run.
 
 That way is a Dockerfile which copies everything and then has pip install the app, so that every change of a
 source installs every dependency. Both build the same app FROM the same runtime with the same versions of the

@@ -134,7 +134,7 @@ def read_archive(path: Path, fallback: Manifest) -> tuple[Archive, dict[str, byt
 
     Args:
         path: The zip.
-        fallback: What is known of it from elsewhere: archives of the earlier platform say nothing of
+        fallback: What is known of it from elsewhere: archives of the legacy platform say nothing of
             themselves.
 
     Raises:

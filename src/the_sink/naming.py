@@ -50,7 +50,7 @@ def check_platform_name(name: str) -> str:
 
 
 def check_app_name(name: str) -> str:
-    """Return ``name`` if it can name an app, be it one of the earlier platform.
+    """Return ``name`` if it can name an app, be it one of the legacy platform.
 
     What that platform asked for (5 to 24 characters, lowercase letters, digits and hyphens, none at the
     end), and what AWS makes impossible, because names of its resources begin with the app's: stack names
@@ -263,8 +263,8 @@ PUBLICATIONS = (STACK_TEMPLATE, SINK_BUILD)
 """The template first: every published version has one, and what an environment holds is read from it."""
 
 
-def earlier_channel_key() -> str:
-    """The moving S3 key that apps of the earlier platform name in every environment; it moves with prod's."""
+def legacy_channel_key() -> str:
+    """The moving S3 key that apps of the legacy platform name in every environment; it moves with prod's."""
     return "stacks/python/cfn-template-v1.1.yml"
 
 

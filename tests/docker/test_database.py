@@ -1,6 +1,6 @@
 """A service with a database and a Docker Engine: the steps and assertions of ``tests/e2e``.
 
-FastAPI here and Flask there; here the image holds the secret at first, as it did on the earlier platform.
+FastAPI here and Flask there; here the image holds the secret at first, as it did on the legacy platform.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def test_a_runtime_is_what_the_contract_says(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", PYTHON_RUNTIMES)
-def test_the_app_has_no_rights_and_the_earlier_platforms_name_is_the_same_user(version: str) -> None:
+def test_the_app_has_no_rights_and_the_legacy_platforms_name_is_the_same_user(version: str) -> None:
     """Dockerfiles of that platform say ``USER smartlabuser`` and copy to its home."""
     text = (SCRIPTS / f"{version}.Dockerfile").read_text().replace("\\\n", " ")
     commands = [

@@ -52,7 +52,7 @@ def _record_hash(text: str) -> str:
 
 
 def test_an_app_is_installed_and_starts(image: Image, variables: dict[str, str], tmp_path: Path) -> None:
-    """Without an argument both steps are done, as the earlier platform's Dockerfiles expect."""
+    """Without an argument both steps are done, as the legacy platform's Dockerfiles expect."""
     image.write("requirements.lock", make_wheel(tmp_path, "from the lock"))
     image.write("src/shop.py", "import parcel\nprint(parcel.VALUE)\n")
 

@@ -33,7 +33,7 @@ def test_a_machine_that_has_one_keeps_it(tmp_path: Path, monkeypatch: pytest.Mon
     assert install_jq_command(tmp_path / "state") is None
 
 
-def test_it_writes_an_env_file_as_buildspecs_of_the_earlier_platform_do(command: str, tmp_path: Path) -> None:
+def test_it_writes_an_env_file_as_buildspecs_of_the_legacy_platform_do(command: str, tmp_path: Path) -> None:
     secret = tmp_path / "secret.json"
     secret.write_text(json.dumps({"A": 'x # "y"', "N": 5, "T": True, "O": {"k": [1, None]}, "Ü": "é\n2"}))
 

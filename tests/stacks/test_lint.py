@@ -33,7 +33,7 @@ COMBINATIONS: dict[str, tuple[str, dict[str, Any]]] = {
             "CertificateArn": CERTIFICATE,
         },
     ),
-    "app of the earlier platform": ("python", {**APP, "AppEnv": "uat"}),
+    "app of the legacy platform": ("python", {**APP, "AppEnv": "uat"}),
     "app with everything in prod": (
         "python",
         {

@@ -1,4 +1,4 @@
-"""The parameters of an app's stack: what apps of the earlier platform pass, and what a generated one does."""
+"""The parameters of an app's stack: what apps of the legacy platform pass, and what a generated one does."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CONTRACT: dict[str, dict[str, Any]] = {
     "UniqueDomainName": {"Type": "String", "Default": ""},
     "UniqueDomainNameCertificateArn": {"Type": "String", "Default": ""},
 }
-"""The sixteen parameters that apps of the earlier platform pass, and nothing else: what they accept, to the
+"""The sixteen parameters that apps of the legacy platform pass, and nothing else: what they accept, to the
 letter. A change here refuses values that such an app may have, or changes what it gets without them."""
 
 
@@ -45,7 +45,7 @@ def limits(declared: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in declared.items() if k not in ("Description", "ConstraintDescription")}
 
 
-def test_parameters_of_the_earlier_platform_keep_name_and_limits(stack: Callable[..., Any]) -> None:
+def test_parameters_of_the_legacy_platform_keep_name_and_limits(stack: Callable[..., Any]) -> None:
     declared = stack("python").template["Parameters"]
 
     assert list(declared)[:16] == list(CONTRACT)
@@ -70,7 +70,7 @@ def test_an_app_needs_nothing_beyond_them(stack: Callable[..., Any]) -> None:
     assert [p for p in declared if p not in CONTRACT and "Default" not in declared[p]] == []
 
 
-def test_an_app_of_the_earlier_platform_gets_what_it_had(stack: Callable[..., Any]) -> None:
+def test_an_app_of_the_legacy_platform_gets_what_it_had(stack: Callable[..., Any]) -> None:
     """Its image holds its .env, and its database is there although nobody said so."""
     resources = stack("python").resources
     container = resources["TaskDefinition"]["Properties"]["ContainerDefinitions"][0]

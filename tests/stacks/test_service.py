@@ -252,7 +252,7 @@ def test_the_root_is_read_only_where_no_shell_needs_it(
 
 
 def test_a_task_knows_its_share_of_a_processor(stack: Callable[..., Any]) -> None:
-    """In every delivery: an app of the earlier platform is none the worse for it."""
+    """In every delivery: an app of the legacy platform is none the worse for it."""
     for parameters in ({}, {"SecretsDelivery": "task"}):
         task = stack("python", TaskCpu="2048", **parameters).properties("TaskDefinition")
         assert {"Name": "TASK_CPU", "Value": "2048"} in task["ContainerDefinitions"][0]["Environment"]
@@ -285,7 +285,7 @@ COORDINATES = {
     "DATABASE_USER": "username",
     "DATABASE_PASSWORD": "password",
 }
-"""Keys of the database's secret: under PostgreSQL's own names, and under the earlier platform's."""
+"""Keys of the database's secret: under PostgreSQL's own names, and under the legacy platform's."""
 
 
 @pytest.mark.parametrize(

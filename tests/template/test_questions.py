@@ -71,7 +71,7 @@ def test_an_app_name_is_refused_in_the_words_of_naming(refuse: Refuse, name: str
 
 
 def test_a_new_app_has_a_name_that_its_database_may_have_too(refuse: Refuse) -> None:
-    """Apps of the earlier platform may be called so."""
+    """Apps of the legacy platform may be called so."""
     assert check_app_name("hello--sink") == "hello--sink"
 
     sentence = "'hello--sink' cannot name an app: it may not contain two hyphens in a row."

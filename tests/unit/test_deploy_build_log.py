@@ -65,7 +65,7 @@ def test_a_block_whose_text_ends_with_a_newline_is_told_from_its_output_too() ->
 
 
 def test_the_first_failure_counts_and_not_one_that_follows_from_it() -> None:
-    """The earlier platform's buildspecs go on to push what the failed build has left."""
+    """The legacy platform's buildspecs go on to push what the failed build has left."""
     log = [
         own("Running command make"),
         "cause",

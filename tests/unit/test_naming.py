@@ -17,8 +17,8 @@ from the_sink.naming import (
     check_app_name,
     check_environment,
     check_platform_name,
-    earlier_channel_key,
     ledger_prefix,
+    legacy_channel_key,
     template_upload_key,
 )
 from the_sink.resources import resource_path
@@ -60,7 +60,7 @@ def test_an_app_name_of_a_wrong_kind_is_refused(name, problem):
 
 
 @pytest.mark.parametrize("name", ["the-sink", "platform", "runtimes", "my--app", "x---9", "a" * 24])
-def test_an_app_of_the_earlier_platform_keeps_its_name(name):
+def test_an_app_of_the_legacy_platform_keeps_its_name(name):
     """What its rules allowed and AWS can be asked for; its own public app is called the-sink."""
     assert check_app_name(name) == name
 
@@ -69,7 +69,7 @@ def test_only_the_folders_of_the_platform_in_the_bucket_of_archives_are_reserved
     keys = [
         *(each.version_key("1.0.0") for each in PUBLICATIONS),
         *(each.channel_key(1, "prod") for each in PUBLICATIONS),
-        earlier_channel_key(),
+        legacy_channel_key(),
         template_upload_key("pipeline", "f" * 64),
         ledger_prefix("my-app", "prod"),
         "admissions/my-app/prod/",  # of sink-build alone
@@ -142,8 +142,8 @@ def test_the_runtimes_that_may_be_named_are_those_that_are_built():
     assert set(RETIRED_RUNTIMES) < set(PYTHON_RUNTIMES)
 
 
-def test_the_earlier_platforms_template_keeps_its_key():
-    assert earlier_channel_key() == "stacks/python/cfn-template-v1.1.yml"
+def test_the_legacy_platforms_template_keeps_its_key():
+    assert legacy_channel_key() == "stacks/python/cfn-template-v1.1.yml"
 
 
 def test_an_uploaded_template_is_named_by_its_content():

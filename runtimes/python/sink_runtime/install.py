@@ -4,8 +4,8 @@
     app-init app            the Procfile can be read, every source compiles
     app-init                both
 
-The app itself is not installed: container-init puts its `src/` on PYTHONPATH. An app of the earlier
-platform is installed in its own way: sink_runtime/earlier.
+The app itself is not installed: container-init puts its `src/` on PYTHONPATH. An app of the legacy
+platform is installed in its own way: sink_runtime/legacy.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import os
 from collections.abc import Sequence
 from functools import partial
 
-from sink_runtime.earlier import install as earlier
-from sink_runtime.earlier.layout import find_earlier
 from sink_runtime.layout import Layout, Refusal, read_layout, run, say
+from sink_runtime.legacy import install as legacy
+from sink_runtime.legacy.layout import find_legacy
 from sink_runtime.procfile import PROCESSES, read_procfile
 from sink_runtime.sources import say_what_does_not_compile
 from sink_runtime.uv import Uv
@@ -36,9 +36,9 @@ def _main(arguments: Sequence[str]) -> int:
     layout = read_layout(os.environ)
     if list(arguments) not in ([], ["dependencies"], ["app"]):
         raise Refusal(f"{' '.join(arguments)!r} is not understood: write app-init [dependencies|app].")
-    app = find_earlier(layout)
-    install = partial(earlier.install_dependencies, app) if app else partial(install_dependencies, layout)
-    prepare = partial(earlier.prepare, app) if app else partial(prepare_app, layout)
+    app = find_legacy(layout)
+    install = partial(legacy.install_dependencies, app) if app else partial(install_dependencies, layout)
+    prepare = partial(legacy.prepare, app) if app else partial(prepare_app, layout)
     steps = {"dependencies": install, "app": prepare}
     return steps[arguments[0]]() if arguments else install() or prepare()
 

@@ -9,7 +9,7 @@
 The environment is that of the container; what it lacks comes from the secret in SINK_SECRET_CORE, or else
 from .env. The secret is also written to .env for whoever looks for its values there.
 
-An app of the earlier platform starts in its own way: sink_runtime/earlier.
+An app of the legacy platform starts in its own way: sink_runtime/legacy.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from typing import NoReturn
 from sink_runtime import env_file
 from sink_runtime.children import Children
 from sink_runtime.concurrency import choose_concurrency
-from sink_runtime.earlier.layout import find_earlier
-from sink_runtime.earlier.start import start as start_earlier
 from sink_runtime.health import probe
 from sink_runtime.layout import DEFAULTS, Layout, Refusal, read_layout, run, say
+from sink_runtime.legacy.layout import find_legacy
+from sink_runtime.legacy.start import start as start_legacy
 from sink_runtime.procfile import PROCESSES, read_procfile
 from sink_runtime.secret import VARIABLE, parse_secret, refuse_steering
 from sink_runtime.shell import exec_form
@@ -56,8 +56,8 @@ def _main(arguments: Sequence[str]) -> int:
         return code
     if arguments:
         raise Refusal(f"{' '.join(arguments)!r} is not understood: write container-init [check|env|health].")
-    earlier = find_earlier(layout)
-    return start_earlier(earlier) if earlier else start(layout)
+    legacy = find_legacy(layout)
+    return start_legacy(legacy) if legacy else start(layout)
 
 
 def start(layout: Layout) -> int:

@@ -18,7 +18,7 @@ from the_sink.config.settings import FILE as SETTINGS_FILE
 from the_sink.config.settings import NO_BOUNDARY, Environment, Settings
 from the_sink.config.stack_template import FILE as TEMPLATE_FILE
 from the_sink.config.stack_template import Parameter, as_text
-from the_sink.naming import Names, earlier_channel_key
+from the_sink.naming import Names, legacy_channel_key
 
 PLATFORM_DEFAULTS: Mapping[str, str] = {
     "PlatformName": "the-sink",
@@ -45,7 +45,7 @@ PLATFORM_BOUNDARY = "platform"
 pipeline's stack and in the app's configuration files alike."""
 
 _PLATFORM_STACK = re.compile(r"stacks/python/cfn-template-v1(-|\.\d)")
-"""A channel of the major (``v1-stage``), a version of it (``v1.2.0``), the earlier platform's ``v1.1``."""
+"""A channel of the major (``v1-stage``), a version of it (``v1.2.0``), the legacy platform's ``v1.1``."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def wanted_boundary(environment: Environment, template: Mapping[str, Any]) -> st
     if environment.permissions_boundary == NO_BOUNDARY:
         return ""
     is_legacy = any(
-        earlier_channel_key() in str(resource) for resource in _mapping(template.get("Resources")).values()
+        legacy_channel_key() in str(resource) for resource in _mapping(template.get("Resources")).values()
     )
     return environment.permissions_boundary or ("" if is_legacy else PLATFORM_BOUNDARY)
 
@@ -167,7 +167,7 @@ def check_database_name(
 ) -> list[Problem]:
     """Return the problem of an app that may be called what its database may not.
 
-    Only apps of the earlier platform have such names
+    Only apps of the legacy platform have such names
     (https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html).
     """
     if "--" not in app or not platform_stacks(template):

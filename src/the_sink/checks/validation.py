@@ -24,8 +24,7 @@ from the_sink.checks.effective import (
 )
 from the_sink.checks.environment_file import check_environment_file
 from the_sink.checks.keep_alive import IDLE_TIMEOUT, check_idle_timeout
-from the_sink.config import answers, platform_pin, procfile
-from the_sink.config import legacy as earlier
+from the_sink.config import answers, legacy, platform_pin, procfile
 from the_sink.config.build_steps import check_build_steps, find_steps
 from the_sink.config.environment_file import (
     EnvironmentFile,
@@ -54,7 +53,7 @@ def check_app(root: Path) -> list[Problem]:
         problems += _check_environment(files, env, template, settings)[1]
     problems += _check_buildspec(files)
     problems += _check_dockerfile(files)
-    if not earlier.is_earlier(files):
+    if not legacy.is_legacy(files):
         problems += _check_procfile(files)
     problems += _check_origin(files)
     return problems
@@ -267,7 +266,7 @@ def _check_buildspec(files: Files) -> list[Problem]:
     if not isinstance(document.get("phases"), dict):
         problems.append(Problem(BUILDSPEC_FILE, "phases is missing: the build would do nothing."))
     problems += check_build_steps(document.get("phases"), BUILDSPEC_FILE)
-    return [*problems, *earlier.check_buildspec(text, BUILDSPEC_FILE)]
+    return [*problems, *legacy.check_buildspec(text, BUILDSPEC_FILE)]
 
 
 def calls_sink_build(files: Files) -> bool:
@@ -301,7 +300,7 @@ def _check_origin(files: Files) -> list[Problem]:
     text, problems = files.read(answers.FILE)
     if not problems:
         problems = answers.check_answers(text)
-    elif earlier.is_earlier(files) and not files.has(answers.FILE):
+    elif legacy.is_legacy(files) and not files.has(answers.FILE):
         problems = []  # no template made it
     found = answers.parse_answers(text)
     pin, missing = files.read(platform_pin.FILE)

@@ -1,7 +1,7 @@
-"""Apps of the earlier platform: how their files are told from those of an app of the template.
+"""Apps of the legacy platform: how their files are told from those of an app of the template.
 
 They came with their ``aws/`` folder and were given ``sink.toml``, ``tasks.py`` and
-``requirements-platform.txt``; docs/how-to/move-an-app-from-the-earlier-platform.md.
+``requirements-platform.txt``; docs/how-to/move-an-app-from-the-legacy-platform.md.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _MANIFESTS = ("requirements.lock", "pyproject.toml", "requirements.txt")
 _MOVING_IMAGE = re.compile(r"imageUri.*ECR_TAG")
 
 
-def is_earlier(files: Files) -> bool:
-    """Say whether an app has the earlier platform's layout, as its container's runtime tells it."""
+def is_legacy(files: Files) -> bool:
+    """Say whether an app has the legacy platform's layout, as its container's runtime tells it."""
     has_server = any(files.has(f"{SERVER}/{name}") for name in _MANIFESTS)
     return has_server and not files.has(procfile.FILE)
 
@@ -40,11 +40,11 @@ def require_own_layout(files: Files, task: str) -> None:
     """See that a task that works on the layout of generated apps is not asked of another.
 
     Raises:
-        InputError: the app has the earlier platform's layout.
+        InputError: the app has the legacy platform's layout.
     """
-    if is_earlier(files):
+    if is_legacy(files):
         raise InputError(
-            f"invoke {task} knows the layout of generated apps; this one has the earlier platform's "
+            f"invoke {task} knows the layout of generated apps; this one has the legacy platform's "
             f"({SERVER}, no {procfile.FILE}).",
             "On the laptop it works as it did before; every task about AWS and the sandbox is there.",
         )

@@ -108,7 +108,7 @@ class Settings:
         platform_repository: Where the app's template came from; "" where that is not known.
         environments: Those that the app has, in promotion order, stage first.
         package: What else goes into an archive.
-        secrets_delivery: ``task`` (container-init writes ``.env``) or ``image`` (the earlier platform's way).
+        secrets_delivery: ``task`` (container-init writes ``.env``) or ``image`` (the legacy platform's way).
         sandbox: The sandbox's name; without it, the default.
         github: Whose workflows deploy it.
     """

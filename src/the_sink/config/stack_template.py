@@ -120,7 +120,7 @@ def _parameter(name: str, body: Mapping[str, Any]) -> Parameter:
 
 
 def _unquoted_problems(name: str, body: Mapping[str, Any], file: str) -> list[Problem]:
-    """Warn of versions without quotes: the earlier platform's templates have them, and mostly work.
+    """Warn of versions without quotes: the legacy platform's templates have them, and mostly work.
 
     Only an environment that chooses 3.10 cannot be deployed; what its file says decides.
     """

@@ -57,7 +57,7 @@ def throw_away() -> Iterator[postgres.Database]:
 
 
 def task_variables(database: postgres.Database) -> dict[str, str]:
-    """Return what a task of the app is given for its database, the earlier platform's names too."""
+    """Return what a task of the app is given for its database, the legacy platform's names too."""
     return {
         **database.variables,
         "DATABASE_ENGINE": "postgres",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from the_sink.errors import InputError
 from the_sink.models import Version, parse_version
-from the_sink.naming import ENVIRONMENTS, PUBLICATIONS, STACK_TEMPLATE, Publication, earlier_channel_key
+from the_sink.naming import ENVIRONMENTS, PUBLICATIONS, STACK_TEMPLATE, Publication, legacy_channel_key
 from the_sink.plan.steps import Step
 
 
@@ -58,11 +58,11 @@ class Promotion:
 def promoted_channels(major: int, env: str) -> tuple[tuple[Publication, str], ...]:
     """Return what a promotion to ``env`` moves, with its keys; the template's channel comes first.
 
-    The earlier platform's apps follow prod.
+    The legacy platform's apps follow prod.
     """
     channels = [(each, each.channel_key(major, env)) for each in PUBLICATIONS]
     if env == "prod" and major == 1:
-        channels.append((STACK_TEMPLATE, earlier_channel_key()))
+        channels.append((STACK_TEMPLATE, legacy_channel_key()))
     return tuple(channels)
 
 

@@ -13,7 +13,7 @@ def load_own_app(task: str) -> Settings:
 
     Raises:
         ConfigError: outside an app, or ``sink.toml`` is malformed.
-        InputError: the app has the earlier platform's layout.
+        InputError: the app has the legacy platform's layout.
     """
     from the_sink.config import load_app
     from the_sink.config.files import Folder

@@ -91,7 +91,7 @@ def plan(
         check_order(
             settings.app,
             environment.name,
-            _describe_earlier(settings, environment, connect),
+            _describe_previous(settings, environment, connect),
             flags=aws.target.flags,
         )
     runtimes = require_runtimes(aws, platform, environment.architecture)
@@ -205,7 +205,7 @@ def _check_moving_tag(
     )
 
 
-def _describe_earlier(
+def _describe_previous(
     settings: Settings, environment: Environment, connect: Callable[[Environment], Aws]
 ) -> dict[str, bool]:
     earlier: dict[str, bool] = {}

@@ -138,7 +138,7 @@ def _fetch(
     """Bring an archive to this machine; return it and its files."""
     path = folder / f"{sha}.zip"
     path.write_bytes(aws.objects.read(bucket, stored.key, stored.version_id))
-    # An archive of the earlier platform does not say when it was committed.
+    # An archive of the legacy platform does not say when it was committed.
     known = Manifest(app, sha, subject_of(summary_of(stored)), stored.stored_at or aws.clock.utc(), "")
     return read_archive(path, known)
 

@@ -52,7 +52,7 @@ def describe_serving(aws: Aws, names: Names, stack: Stack | None) -> Serving | N
 def address_of(stack: Stack | None, *, is_sandbox: bool = False) -> str:
     """Return the address at which the app answers, "" before its stack has one.
 
-    That is the stack's ``Url``, which knows of certificate and domain name; templates of the earlier
+    That is the stack's ``Url``, which knows of certificate and domain name; templates of the legacy
     platform put out the load balancer's name only. Nobody resolves a domain name to the sandbox, whose
     load balancers speak plain HTTP under a name that holds their port.
     """
@@ -88,7 +88,7 @@ def describe_release_image(aws: Aws, names: Names, actions: tuple[ActionRun, ...
 
     Raises:
         SinkError: the run's artifact or its image no longer exists, or the image's tag, in a buildspec of
-            the earlier platform the same for every commit, was moved by a later build.
+            the legacy platform the same for every commit, was moved by a later build.
     """
     named = (
         (found, run)

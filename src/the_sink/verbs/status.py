@@ -41,7 +41,7 @@ def describe_environment(aws: Aws, names: Names) -> EnvironmentStatus:
 def _commit_of(aws: Aws, names: Names, serving: Serving | None, runs: Sequence[Execution]) -> str:
     """What the running image says: after a rollback or a late failure the last good run is not what runs.
 
-    An image of the earlier platform's buildspec says nothing: its run is the newest good one if that
+    An image of the legacy platform's buildspec says nothing: its run is the newest good one if that
     deployed this image, else the one whose build pushed it.
     """
     if serving is None or len(serving.digests) != 1:

@@ -16,7 +16,7 @@ from sink_sandbox.containers.locks import exclusive
 VENV_LABEL = "the-sink.sandbox.venv"
 """Set by the sandbox's ``docker build`` on an image whose dependencies are installed: the key."""
 
-# What app-init may install from: the lock file, or what apps of the earlier platform have.
+# What app-init may install from: the lock file, or what apps of the legacy platform have.
 _EARLIER = ("requirements.lock", "pyproject.toml", "requirements.txt")
 _SOURCES = ("requirements.lock", *(f"app/server/{name}" for name in _EARLIER))
 

@@ -17,7 +17,7 @@ from the_sink.naming import (
     SINK_BUILD,
     STACK_TEMPLATE,
     Publication,
-    earlier_channel_key,
+    legacy_channel_key,
     platform_stack,
     runtime_repository,
 )
@@ -260,7 +260,7 @@ def apply_publish(
 def channel_keys(publication: Publication, version: str) -> tuple[str, ...]:
     """Return the channels that a version belongs to, the one that a publish moves first."""
     major = int(version.split(".", 1)[0])
-    earlier = (earlier_channel_key(),) if major == 1 and publication is STACK_TEMPLATE else ()
+    earlier = (legacy_channel_key(),) if major == 1 and publication is STACK_TEMPLATE else ()
     return (*(publication.channel_key(major, env) for env in ENVIRONMENTS), *earlier)
 
 

@@ -11,8 +11,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from the_sink.checks.validation import check_app
-from the_sink.config import answers, platform_pin
-from the_sink.config import legacy as earlier
+from the_sink.config import answers, legacy, platform_pin
 from the_sink.config.files import Folder
 from the_sink.config.problems import Problem, refusal
 from the_sink.errors import InputError
@@ -55,7 +54,7 @@ def update(root: Path, wanted: str = "", *, is_dry_run: bool = False) -> Generat
     head = git.resolve_commit(root).sha
     inside = git.checked(root, "rev-parse", "--show-prefix").text
     done = git.call(top, "show", f"{head}:{inside}{answers.FILE}")
-    if done.code and earlier.is_earlier(Folder(root)):
+    if done.code and legacy.is_legacy(Folder(root)):
         raise InputError(
             "No template made this app, so there is nothing to update in its files.",
             f"Its platform's version is the commit in {platform_pin.FILE}: write a newer one there, install "

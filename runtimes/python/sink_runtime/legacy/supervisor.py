@@ -1,4 +1,4 @@
-"""The supervisor programs of an app of the earlier platform, for supervisor itself to run.
+"""The supervisor programs of an app of the legacy platform, for supervisor itself to run.
 
 Its configuration is made anew at each start, of the sections of the app's ``*.ini``: what they leave out
 is completed so that the programs' lines reach the task's log, and paths of the image become those of the
@@ -12,13 +12,13 @@ import os
 import shlex
 from pathlib import Path
 
-from sink_runtime.earlier.layout import EarlierApp
 from sink_runtime.layout import Refusal, say
+from sink_runtime.legacy.layout import LegacyApp
 
 _TAKEN = ("program:", "eventlistener:", "fcgi-program:", "group:")
 
 
-def read_programs(app: EarlierApp) -> configparser.RawConfigParser | None:
+def read_programs(app: LegacyApp) -> configparser.RawConfigParser | None:
     """Return the app's sections, completed; None if there are none.
 
     Makes a script executable that a program names and that is not: a file loses that on some ways.
@@ -65,7 +65,7 @@ def _read(file: Path, into: configparser.RawConfigParser) -> None:
         }
 
 
-def _complete(section: configparser.SectionProxy, app: EarlierApp) -> None:
+def _complete(section: configparser.SectionProxy, app: LegacyApp) -> None:
     if section.name.startswith("group:"):
         return
     # A listener speaks with supervisor through its standard output.
@@ -83,7 +83,7 @@ def _complete(section: configparser.SectionProxy, app: EarlierApp) -> None:
         del section["user"]
 
 
-def _command(command: str, app: EarlierApp) -> str:
+def _command(command: str, app: LegacyApp) -> str:
     try:
         words = [app.place(word) for word in shlex.split(command)]
     except ValueError:

@@ -1,4 +1,4 @@
-"""An app of the earlier platform is installed and started as its own files say."""
+"""An app of the legacy platform is installed and started as its own files say."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .conftest import Image, refusal
 
 pytestmark = pytest.mark.long
 
-FIXTURE = Path(__file__).resolve().parents[1] / "fixtures" / "earlier_app"
+FIXTURE = Path(__file__).resolve().parents[1] / "fixtures" / "legacy_app"
 DEADLINE_S = 60
 
 

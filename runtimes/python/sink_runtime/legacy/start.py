@@ -1,4 +1,4 @@
-"""container-init for an app of the earlier platform.
+"""container-init for an app of the legacy platform.
 
     1. its .env becomes the environment, for whoever does not read the file: app-boot, other programs
     2. app-boot, to its end and in one task at a time; what it exports lasts
@@ -22,12 +22,12 @@ from pathlib import Path
 import sink_runtime
 from sink_runtime.children import Children
 from sink_runtime.concurrency import choose_concurrency
-from sink_runtime.earlier.front import CLIENT_VARIABLE
-from sink_runtime.earlier.install import optimized
-from sink_runtime.earlier.layout import EarlierApp
-from sink_runtime.earlier.supervisor import read_programs, write_configuration
-from sink_runtime.earlier.user import Service, become, find_service_user
 from sink_runtime.layout import DEFAULTS, Refusal, say
+from sink_runtime.legacy.front import CLIENT_VARIABLE
+from sink_runtime.legacy.install import optimized
+from sink_runtime.legacy.layout import LegacyApp
+from sink_runtime.legacy.supervisor import read_programs, write_configuration
+from sink_runtime.legacy.user import Service, become, find_service_user
 from sink_runtime.turns import taking_turns
 from sink_runtime.watch import leave_watching, watching
 
@@ -58,7 +58,7 @@ _GUNICORN = ["--worker-class", "gthread", "--threads", "8", "--graceful-timeout"
 _GUNICORN += ["--access-logfile", "-"]
 
 
-def start(app: EarlierApp) -> int:
+def start(app: LegacyApp) -> int:
     """Boot and serve; returns the exit code only where supervisor runs beside the service."""
     gunicorn = app.venv / "bin" / "gunicorn"
     if not gunicorn.exists():
@@ -96,7 +96,7 @@ def start(app: EarlierApp) -> int:
         return code
 
 
-def make_environment(app: EarlierApp, environ: Mapping[str, str]) -> dict[str, str]:
+def make_environment(app: LegacyApp, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of what is started; what the container's own says wins over .env."""
     found = optimized({**DEFAULTS, **_read_env_file(app), **environ})
     found |= choose_concurrency(found)
@@ -111,7 +111,7 @@ def make_environment(app: EarlierApp, environ: Mapping[str, str]) -> dict[str, s
     return found
 
 
-def _read_env_file(app: EarlierApp) -> dict[str, str]:
+def _read_env_file(app: LegacyApp) -> dict[str, str]:
     """Return the values of .env as the app's own python-dotenv reads them: its versions differ in that.
 
     Nobody quoted them, so a value with quotes, ``#``, ``${`` or a line end may not be what the secret holds.
@@ -129,7 +129,7 @@ def _read_env_file(app: EarlierApp) -> dict[str, str]:
 
 
 def _boot(
-    app: EarlierApp, children: Children, environment: dict[str, str], user: Service
+    app: LegacyApp, children: Children, environment: dict[str, str], user: Service
 ) -> tuple[int, dict[str, str]]:
     """Run app-boot; return its exit code and the environment that it leaves."""
     bash = shutil.which("bash", path=environment["PATH"])
@@ -155,10 +155,10 @@ def _boot(
     return code, {name: value for name, value in left.items() if name not in {"HOME", "USER", "_", "SHLVL"}}
 
 
-def _gunicorn_arguments(app: EarlierApp, environment: Mapping[str, str]) -> list[str]:
+def _gunicorn_arguments(app: LegacyApp, environment: Mapping[str, str]) -> list[str]:
     name = environment["FLASK_APP"]
     if not name.isidentifier():
         raise Refusal(f"FLASK_APP is {name!r}; it must name the package in {app.sources}, such as api.")
     bind = f"{environment['HOST']}:{environment['PORT']}"
     own = [] if (app.server / "gunicorn.conf.py").is_file() else _GUNICORN
-    return ["--bind", bind, *own, "sink_runtime.earlier.front:make_application()"]
+    return ["--bind", bind, *own, "sink_runtime.legacy.front:make_application()"]

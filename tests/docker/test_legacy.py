@@ -1,4 +1,4 @@
-"""An app of the earlier platform with a Docker Engine: the steps of ``tests/e2e``, and whose processes."""
+"""An app of the legacy platform with a Docker Engine: the steps of ``tests/e2e``, and whose processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from sink_sandbox.client import lifecycle
 from sink_sandbox.containers.docker.names import sandbox_id
-from tests.e2e import test_earlier as e2e
+from tests.e2e import test_legacy as e2e
 
 move = e2e.move
 
@@ -22,7 +22,7 @@ def compute(base_image: Any) -> str:
     return "docker"
 
 
-class TestEarlierAppOnDocker(e2e.TestEarlierApp):  # type: ignore[misc]
+class TestLegacyAppOnDocker(e2e.TestLegacyApp):  # type: ignore[misc]
     def test_its_service_has_no_rights_and_its_programs_have_those_of_the_image(
         self, move: Any, engine: Any
     ) -> None:

@@ -1,4 +1,4 @@
-"""The aws/ folder of an app of the earlier platform deploys as it is."""
+"""The aws/ folder of an app of the legacy platform deploys as it is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from the_sink.config.legacy import require_own_layout
 from the_sink.errors import InputError
 from the_sink.local import tool_checks as checks
 
-EARLIER = Path(__file__).resolve().parents[2] / "fixtures" / "earlier_app"
+EARLIER = Path(__file__).resolve().parents[2] / "fixtures" / "legacy_app"
 CONFIGURATION = "aws/cfn-template-configuration-stage.json"
 TEMPLATE = "aws/cfn-template.yml"
 
@@ -23,7 +23,7 @@ TEMPLATE = "aws/cfn-template.yml"
 def earlier(tmp_path: Path) -> Path:
     """Such an app with the files that it is given here, and no others: no Procfile, no answers.
 
-    Its name is that of the earlier platform's own public app.
+    Its name is that of the legacy platform's own public app.
     """
     root = tmp_path / "the-sink"
     shutil.copytree(EARLIER, root)
@@ -155,6 +155,6 @@ def test_a_task_for_the_layout_of_generated_apps_says_so(earlier, task):
         require_own_layout(Folder(earlier), task)
 
     assert caught.value.message == (
-        f"invoke {task} knows the layout of generated apps; this one has the earlier platform's "
+        f"invoke {task} knows the layout of generated apps; this one has the legacy platform's "
         "(app/server, no app/Procfile)."
     )

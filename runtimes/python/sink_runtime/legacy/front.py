@@ -1,4 +1,4 @@
-"""What gunicorn serves for an app of the earlier platform: its pages, and its service under a prefix.
+"""What gunicorn serves for an app of the legacy platform: its pages, and its service under a prefix.
 
 Runs in the app's own environment, with Flask and Werkzeug of the app's choice. The service answers below
 ``/<FLASK_APP>``, ``/api`` usually, and sees the rest of the path; everything else is the built client,

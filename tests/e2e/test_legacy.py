@@ -1,6 +1,6 @@
-"""An app of the earlier platform deploys with its ``aws/`` folder untouched.
+"""An app of the legacy platform deploys with its ``aws/`` folder untouched.
 
-What is put beside that folder is what docs/how-to/move-an-app-from-the-earlier-platform.md says. It is named
+What is put beside that folder is what docs/how-to/move-an-app-from-the-legacy-platform.md says. It is named
 as that platform's own public app, and as the platform is: the-sink. The steps build on one another;
 ``tests/docker`` takes them with an engine.
 """
@@ -28,9 +28,9 @@ from the_sink.naming import Names
 pytestmark = pytest.mark.long
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-FIXTURE = CHECKOUT / "tests" / "fixtures" / "earlier_app"
-PAGE = CHECKOUT / "docs" / "how-to" / "move-an-app-from-the-earlier-platform.md"
-SANDBOX = "e2e-earlier"
+FIXTURE = CHECKOUT / "tests" / "fixtures" / "legacy_app"
+PAGE = CHECKOUT / "docs" / "how-to" / "move-an-app-from-the-legacy-platform.md"
+SANDBOX = "e2e-legacy"
 REGION = "eu-west-1"
 NAMES = Names("the-sink", "stage")
 
@@ -157,7 +157,7 @@ def move(tmp_path_factory: pytest.TempPathFactory, compute: str) -> Iterator[Mov
             lifecycle.reset(SANDBOX)  # its images would stay in the engine
 
 
-class TestEarlierApp:
+class TestLegacyApp:
     def test_three_files_beside_it_are_all_that_it_needs(self, move: Move) -> None:
         """The page's settings, but for how its pages are built: the fixture's need no npm."""
         (settings,) = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)

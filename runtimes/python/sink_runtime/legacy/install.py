@@ -1,4 +1,4 @@
-"""app-init for an app of the earlier platform.
+"""app-init for an app of the legacy platform.
 
 Its dependencies are what `pip install app/server` would install, or what a requirements.lock beside its
 pyproject.toml says; as elsewhere the app itself is not installed, because its files belong to root while
@@ -13,8 +13,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from sink_runtime.earlier.layout import EarlierApp
 from sink_runtime.layout import Refusal
+from sink_runtime.legacy.layout import LegacyApp
 from sink_runtime.sources import say_what_does_not_compile
 from sink_runtime.uv import Uv
 
@@ -35,7 +35,7 @@ def optimized(environ: dict[str, str]) -> dict[str, str]:
     return {"PYTHONOPTIMIZE": "1", **environ}
 
 
-def install_dependencies(app: EarlierApp) -> int:
+def install_dependencies(app: LegacyApp) -> int:
     """Make the virtual environment anew with what the app's server names, and see that it can be served."""
     declared = _declared(app.server)
     uv = Uv(app.venv, app.is_image, optimized(dict(os.environ)))
@@ -52,7 +52,7 @@ def install_dependencies(app: EarlierApp) -> int:
     return uv.install("supervisor", *exactly, given=SUPERVISOR)
 
 
-def prepare(app: EarlierApp) -> int:
+def prepare(app: LegacyApp) -> int:
     """See that every source compiles; the files are root's, so nothing is written beside them."""
     with tempfile.TemporaryDirectory() as cache:
         python = [str(app.venv / "bin" / "python"), "-X", f"pycache_prefix={cache}"]

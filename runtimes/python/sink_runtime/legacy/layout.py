@@ -1,4 +1,4 @@
-"""Where the Dockerfile of an app of the earlier platform puts things."""
+"""Where the Dockerfile of an app of the legacy platform puts things."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ USER = "smartlabuser"
 
 
 @dataclass(frozen=True)
-class EarlierApp:
+class LegacyApp:
     """The paths of one app.
 
     Attributes:
@@ -67,13 +67,13 @@ class EarlierApp:
         return str(inside) if inside.exists() else path
 
 
-def find_earlier(layout: Layout) -> EarlierApp | None:
-    """Return the app if it is one of the earlier platform: ``app/server``, and no Procfile."""
+def find_legacy(layout: Layout) -> LegacyApp | None:
+    """Return the app if it is one of the legacy platform: ``app/server``, and no Procfile."""
     root = layout.app.parent
     if (layout.app / "Procfile").exists():
         return None
     # A Dockerfile that names the home by its path finds no link where nothing but layers was unpacked.
     for home in (layout.app, root / HOME[1:]):
         if (home / "app" / "server").is_dir():
-            return EarlierApp(root, home, layout.venv, layout.is_image)
+            return LegacyApp(root, home, layout.venv, layout.is_image)
     return None

@@ -1,4 +1,4 @@
-"""Whom the service of an app of the earlier platform runs as."""
+"""Whom the service of an app of the legacy platform runs as."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from sink_runtime.earlier.layout import USER
+from sink_runtime.legacy.layout import USER
 from sink_runtime.signals import give_back_signals
 
 
