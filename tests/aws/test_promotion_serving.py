@@ -2,130 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import pty
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sink_sandbox.client.lifecycle import Sandbox
 from the_sink.aws.session import Aws
 
-from .conftest import PARAMETERS, SMALL_PLATFORM, commit, configuration, git
+from .conftest import SMALL_PLATFORM, commit, configuration
 from .test_approval import until
 from .test_promotion import put_archive
+from .walking import Walk, push_image, walk
 
-IMAGES = Path(__file__).parents[1] / "sandbox" / "images.py"
-"""Pushes an image; it belongs to another folder of tests, which have no package in common."""
-
-SERVICE = (
-    PARAMETERS
-    + """\
-Resources:
-  Cluster:
-    Type: AWS::ECS::Cluster
-    Properties: { ClusterName: !Sub "${AppName}-${AppEnv}-ecs-cluster" }
-  TaskDefinition:
-    Type: AWS::ECS::TaskDefinition
-    Properties:
-      RequiresCompatibilities: [FARGATE]
-      NetworkMode: awsvpc
-      Cpu: "256"
-      Memory: "512"
-      ContainerDefinitions:
-        - Name: !Sub "${AppName}-${AppEnv}-app"
-          Image: !Sub "${AWS::AccountId}.dkr.ecr.${AWS::Region}.amazonaws.com/${AppName}-${AppEnv}:${EcrTag}"
-  Service:
-    Type: AWS::ECS::Service
-    Properties:
-      ServiceName: !Sub "${AppName}-${AppEnv}-ecs-service"
-      Cluster: !Ref Cluster
-      TaskDefinition: !Ref TaskDefinition
-      LaunchType: FARGATE
-      DesiredCount: 1
-      DeploymentConfiguration:
-        DeploymentCircuitBreaker: { Enable: true, Rollback: true }
-      NetworkConfiguration:
-        AwsvpcConfiguration: { Subnets: [subnet-12345678] }
-"""
-)
-
-# The layers are in the registry already; the image itself is pushed by its own build, and once.
-BUILDS = r"""
-version: 0.2
-phases:
-  build:
-    commands:
-      - COMMIT=$(python3 -c 'import json; print(json.load(open("release.json"))["commit"])')
-      - TAG="$COMMIT-12345678"
-      - |
-        read_manifest() {
-          aws ecr batch-get-image --repository-name "$ECR_REPOSITORY" --image-ids imageTag="$1" \
-            --query 'images[0].imageManifest' --output text
-        }
-      - PREPARED=$(read_manifest "prepared-$COMMIT")
-      - |
-        test "$(read_manifest "$TAG")" != None ||
-          aws ecr put-image --repository-name "$ECR_REPOSITORY" --image-tag "$TAG" \
-            --image-manifest "${PREPARED%\}}, \"annotations\": {\"build\": \"$CODEBUILD_BUILD_ID\"}}"
-      - REGISTRY="$AWS_ACCOUNT_ID.dkr.ecr.$AWS_REGION.amazonaws.com"
-      - printf '[{"name":"%s","imageUri":"%s"}]' "$APP_NAME-$APP_ENV-app" "$REGISTRY/$ECR_REPOSITORY:$TAG" > imagedefinitions.json
-artifacts:
-  files: [imagedefinitions.json]
-"""  # noqa: E501 (a command is one line)
-
-
-def push_image(*arguments: Any, **more: str) -> None:
-    """Push an image of a small server."""
-    spec = importlib.util.spec_from_file_location("images", IMAGES)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.push_image(*arguments, **more)
-
-
-@dataclass(frozen=True)
-class Walk:
-    """An app that serves in stage and in uat, and the commands of its developer."""
-
-    folder: Path
-    run: Callable[..., Any]
-    sandbox: Sandbox
-
-    def commit(self, subject: str) -> str:
-        """Commit a change; the layers of its images are in both registries at once."""
-        (self.folder / "README.md").write_text(subject)
-        sha = commit(self.folder, subject)
-        self.push(sha)
-        return sha
-
-    def push(self, sha: str) -> None:
-        for env, tag in (("stage", "latest"), ("uat", "uat")):
-            for each in (f"prepared-{sha}", tag):
-                push_image(self.sandbox, f"my-app-{env}", each, version=sha)
-
-    def deploy(self, env: str, *more: str) -> Any:
-        return self.run(self.folder, "deploy", "--env", env, "--sandbox", *more)
-
-
-@pytest.fixture
-def walk(invoke: Any, app: Path, platform_bucket: str, sandbox: Sandbox) -> Walk:
-    (app / "aws/cfn-template.yml").write_text(SERVICE)
-    (app / "aws/buildspec.yaml").write_text(BUILDS)
-    git(app, "config", "user.name", "Tester")
-    git(app, "config", "user.email", "tester@example.com")
-    found = Walk(app, invoke, sandbox)
-    for env in ("stage", "uat"):
-        ended = invoke(app, "bootstrap", "--env", env, "--sandbox")
-        assert ended.code == 0, ended.err
-    return found
+__all__ = ["walk"]
 
 
 def uat_versions(aws: Any, bucket: str) -> int:

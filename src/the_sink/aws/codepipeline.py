@@ -17,7 +17,10 @@ SOURCE_ACTION = "Source"
 """The name of the Source action in every pipeline of ours."""
 
 _RECENT = 100
-"""The most executions that one answer holds; ``deploy`` never needs an older one."""
+"""The most executions that one answer holds; ``deploy`` never needs an older one.
+
+https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ListPipelineExecutions.html
+"""
 
 
 @translated("CodePipeline")
@@ -44,10 +47,20 @@ class Pipelines:
             waiting=tuple(gate for stage in stages for gate in _open_approvals(stage)),
         )
 
-    def executions(self, name: str, limit: int = _RECENT) -> tuple[Execution, ...]:
-        """Return a pipeline's runs, newest first."""
-        answer = self._client.list_pipeline_executions(pipelineName=name, maxResults=limit)
-        return tuple(_execution(each) for each in answer["pipelineExecutionSummaries"])
+    def executions(self, name: str, limit: int | None = _RECENT) -> tuple[Execution, ...]:
+        """Return a pipeline's executions, newest first.
+
+        Args:
+            name: The pipeline's.
+            limit: How many at most. None for all that AWS keeps, those of the last twelve months
+                (https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html).
+        """
+        page_size = min(limit or _RECENT, _RECENT)
+        pages = self._client.get_paginator("list_pipeline_executions").paginate(
+            pipelineName=name,
+            PaginationConfig={"PageSize": page_size, **({} if limit is None else {"MaxItems": limit})},
+        )
+        return tuple(_execution(each) for page in pages for each in page["pipelineExecutionSummaries"])
 
     def execution(self, name: str, execution_id: str) -> Execution:
         """Return one run as it stands, without its times."""
@@ -140,6 +153,7 @@ def _execution(run: Any) -> Execution:
         summary=source.get("revisionSummary", ""),
         trigger=run.get("trigger", {}).get("triggerType", ""),
         status_summary=run.get("statusSummary", ""),
+        stop_reason=run.get("stopTrigger", {}).get("reason", ""),
     )
 
 

@@ -42,6 +42,12 @@ _LAST_WORDS = 5
 
 _CLOCK_SKEW = timedelta(seconds=2)
 
+_STOPPED_TASKS_KEPT = timedelta(hours=1)
+"""How long ECS shows a task that has stopped, at the least.
+
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+"""
+
 
 def explain(
     aws: Aws, names: Names, release: Release, followed: Followed
@@ -195,8 +201,10 @@ def _explain_stack(
     unhealthy: UnhealthyTarget | None,
     failed_task: FailedTask | None,
 ) -> Generator[Event, None, tuple[str, str]]:
-    since = run.started_at - _CLOCK_SKEW if run.started_at else None
-    follower = StackFollower(aws, names.app_stack, since)
+    since, until = _find_window(run)
+    # By its ARN, where the action names it: a stack of the same name may have been created anew since.
+    stack_id = run.external_id if run.external_id.startswith("arn:") else names.app_stack
+    follower = StackFollower(aws, stack_id, since, until)
     follower.poll()
     cause = find_cause(follower.seen)
     sentence = describe_cause(follower.seen) or _said(run)
@@ -206,8 +214,9 @@ def _explain_stack(
         sentence = f"{describe_place(cause)}: {refusal}"
         mend = refusal.hint(names.env, aws.target.flags)
     elif cause is not None and cause.resource_type == "AWS::ECS::Service":
-        failed = yield from _show_task(aws, names, since, failed_task)
-        told = "; ".join([sentence.rstrip("."), *_tell_task(failed, unhealthy)])
+        failed = yield from _show_task(aws, names, (since, until), failed_task)
+        gone = _tell_gone(aws, names, until) if failed is None else []
+        told = "; ".join([sentence.rstrip("."), *_tell_task(failed, unhealthy), *gone])
         sentence = f"{told}."
         mend = hint_for_task(failed, names, aws.target.flags)
     stack = aws.stacks.describe(names.app_stack)
@@ -230,18 +239,25 @@ def _explain_stack(
 def _explain_service(
     aws: Aws, names: Names, run: ActionRun, unhealthy: UnhealthyTarget | None
 ) -> Generator[Event, None, tuple[str, str]]:
-    since = run.started_at - _CLOCK_SKEW if run.started_at else None
-    failed = yield from _show_task(aws, names, since)
-    deployments = aws.services.deployments(names.cluster, names.service)
+    since, until = _find_window(run)
+    failed = yield from _show_task(aws, names, (since, until))
+    deployments = [
+        each
+        for each in aws.services.deployments(names.cluster, names.service)
+        if each.created_at is None
+        or ((since is None or each.created_at >= since) and (until is None or each.created_at <= until))
+    ]
     service = aws.services.describe(names.cluster, names.service)
+    gone = _tell_gone(aws, names, until) if failed is None else []
     if unhealthy is None and failed is not None and failed.task.has_failed_checks:
         unhealthy = _find_unhealthy(aws, service)
     parts = _tell_task(failed, unhealthy)
     if deployments and deployments[0].is_rolled_back:
         reason = " ".join(deployments[0].reason.split()).rstrip(".")
         parts.append(f"the service went back to the version before{f' ({reason})' if reason else ''}")
-    elif not parts and service is not None and service.events:
+    elif not parts and not gone and service is not None and service.events:
         parts.append(service.events[0].rstrip("."))
+    parts += [_said(run).rstrip("."), *gone] if gone and not parts else gone
     before = "The version before serves on. " if service else ""
     return (
         f"{'; '.join(parts) or _said(run).rstrip('.')}.",
@@ -278,11 +294,27 @@ def _find_unhealthy(aws: Aws, service: Service | None) -> UnhealthyTarget | None
     return None
 
 
+def _find_window(run: ActionRun) -> tuple[datetime | None, datetime | None]:
+    """Return the moments between which what an action has caused lies; no second one while it is at work."""
+    since = run.started_at - _CLOCK_SKEW if run.started_at else None
+    return since, run.updated_at + _CLOCK_SKEW if run.is_over and run.updated_at else None
+
+
+def _tell_gone(aws: Aws, names: Names, until: datetime | None) -> list[str]:
+    """Return what to say of tasks that nobody can be asked about any more, nothing if they still can."""
+    if until is None or aws.clock.utc() - until < _STOPPED_TASKS_KEPT:
+        return []
+    return [
+        "which task stopped, and with which exit code, is gone: ECS keeps that for an hour; the log "
+        f"{names.log_group} before {until:%Y-%m-%d %H:%M} UTC has its lines"
+    ]
+
+
 def _show_task(
-    aws: Aws, names: Names, since: datetime | None, kept: FailedTask | None = None
+    aws: Aws, names: Names, window: tuple[datetime | None, datetime | None], kept: FailedTask | None = None
 ) -> Generator[Event, None, FailedTask | None]:
     """Show the last lines of the task that failed, and return it."""
-    failed = say_more(find_failed_task(aws, names, since), kept)
+    failed = say_more(find_failed_task(aws, names, *window), kept)
     if failed is not None and failed.log:
         yield _show(f"The last lines of task {failed.task.task_id} ({failed.log_group})", failed.log)
     return failed

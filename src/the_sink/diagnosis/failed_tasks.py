@@ -44,9 +44,22 @@ class FailedTask:
     error: str = ""
 
 
-def find_failed_task(aws: Aws, names: Names, since: datetime | None) -> FailedTask | None:
-    """Return the task that says most about a failure since a moment: one that ended by itself, if any."""
-    stopped = _find_stopped_tasks(aws, names, since)
+def find_failed_task(
+    aws: Aws, names: Names, since: datetime | None, until: datetime | None = None
+) -> FailedTask | None:
+    """Return the task that says most about a failure: one that ended by itself, if any.
+
+    Args:
+        aws: The environment's account.
+        names: Of the app there.
+        since: Tasks that stopped before this moment belong to earlier releases.
+        until: Tasks that stopped after it, to later ones; None while the release is on its way.
+    """
+    stopped = [
+        task
+        for task in _find_stopped_tasks(aws, names, since)
+        if until is None or task.stopped_at is None or task.stopped_at <= until
+    ]
     if not stopped:
         return None
     return describe_log(aws, names, max(stopped, key=_telling))

@@ -18,11 +18,15 @@ class StackFollower:
         aws: The account.
         stack: The stack's ARN, so that it still answers when it has been deleted.
         since: Events before this moment belong to earlier changes.
+        until: Events after it, to later ones; None while the change goes on.
     """
 
-    def __init__(self, aws: Aws, stack: str, since: datetime | None = None) -> None:
+    def __init__(
+        self, aws: Aws, stack: str, since: datetime | None = None, until: datetime | None = None
+    ) -> None:
         self._aws = aws
         self._since = since
+        self._until = until
         self._newest: dict[str, str] = {stack: ""}
         self.seen: list[StackEvent] = []
 
@@ -41,7 +45,7 @@ class StackFollower:
             if events:
                 self._newest[stack] = events[-1].event_id
             for event in events:
-                if self._since and event.at < self._since:
+                if (self._since and event.at < self._since) or (self._until and event.at > self._until):
                     continue
                 new.append(event)
                 inner = event.physical_id

@@ -18,6 +18,7 @@ from the_sink.models.events import (
     TasksChanged,
     Warned,
 )
+from the_sink.models.history import HistoryEntry
 from the_sink.models.ledger import UNKNOWN_COMMIT, ReleaseRecord
 from the_sink.models.pipelines import (
     ActionRun,
@@ -49,6 +50,7 @@ __all__ = [
     "Evidence",
     "Execution",
     "Gate",
+    "HistoryEntry",
     "Image",
     "OpenApproval",
     "PhaseChanged",

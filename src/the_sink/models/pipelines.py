@@ -21,6 +21,8 @@ class Execution:
     """The revision's summary: commit and subject, from the archive's metadata."""
     trigger: str = ""
     status_summary: str = ""
+    stop_reason: str = ""
+    """Why somebody stopped it; only the list of executions tells."""
 
     @property
     def is_over(self) -> bool:

@@ -79,6 +79,19 @@ def port(value: str, flag: str = "--port", default: int | None = None) -> int | 
     return int(value)
 
 
+def number_or_all(value: str, flag: str, default: int) -> int | None:
+    """Return the number that was typed, ``default`` where nothing was, and None for ``all``."""
+    if not value:
+        return default
+    if value == "all":
+        return None
+    if not (value.isascii() and value.isdigit() and int(value) > 0):
+        raise InputError(
+            f"{flag} {value}: a number above 0, or `all`, is needed.", f"For example: {flag} {default}."
+        )
+    return int(value)
+
+
 def pairs(values: list[str] | None, flag: str, example: str) -> dict[str, str]:
     """Return what was typed as ``NAME=value``, the last one of a name; a value may be empty."""
     found: dict[str, str] = {}

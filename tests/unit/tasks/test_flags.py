@@ -23,6 +23,20 @@ def test_seconds_refuses(typed):
     assert caught.value.message == f"--timeout {typed}: that is not a number of seconds."
 
 
+@pytest.mark.parametrize(("typed", "expected"), [("", 20), ("1", 1), ("250", 250), ("all", None)])
+def test_number_or_all(typed, expected):
+    assert flags.number_or_all(typed, "--limit", default=20) == expected
+
+
+@pytest.mark.parametrize("typed", ["0", "-1", "x", "1.5", "²"])
+def test_number_or_all_refuses(typed):
+    with pytest.raises(InputError) as caught:
+        flags.number_or_all(typed, "--limit", default=20)
+
+    assert caught.value.message == f"--limit {typed}: a number above 0, or `all`, is needed."
+    assert caught.value.hint == "For example: --limit 20."
+
+
 @pytest.mark.parametrize(("typed", "expected"), [("", 8080), ("1", 1), ("65535", 65535)])
 def test_port(typed, expected):
     assert flags.port(typed, default=8080) == expected
