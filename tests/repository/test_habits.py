@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import re
 import subprocess
@@ -108,3 +109,32 @@ def test_the_metadata_says_on_which_pythons_it_runs() -> None:
     # Beside a License-Expression no license classifier may stand:
     # https://packaging.python.org/en/latest/specifications/core-metadata/#license-expression
     assert not [each for each in classifiers if each.startswith("License ::")]
+
+
+def test_renovate_resolves_every_lock_that_names_its_command() -> None:
+    """A lock whose head says `uv pip compile` is one that Renovate can write again, and knows.
+
+    https://docs.renovatebot.com/modules/manager/pip-compile/
+    """
+    config = json.loads((CHECKOUT / "renovate.json").read_text())
+    patterns = [text.strip("/") for text in config["pip-compile"]["managerFilePatterns"]]
+    locks = [name for name in tracked() if name.endswith(".lock")]
+    by_command = {name for name in locks if "\n#    uv pip compile " in (CHECKOUT / name).read_text()[:400]}
+
+    assert by_command == {name for name in locks if any(re.search(each, name) for each in patterns)}
+    assert "requirements.lock" in by_command
+
+
+def test_renovate_reads_every_workflow_and_runtime() -> None:
+    config = json.loads((CHECKOUT / "renovate.json").read_text())
+    [pattern] = config["github-actions"]["managerFilePatterns"]
+    files = tracked()
+
+    # The others have names that Renovate knows: https://docs.renovatebot.com/modules/manager/github-actions/
+    assert {name for name in files if re.search(pattern.strip("/"), name)} == {
+        name for name in files if "/workflows/" in name and name.endswith(".jinja")
+    }
+    bases = [rule for rule in config["packageRules"] if rule.get("matchManagers") == ["dockerfile"]]
+    assert [rule.get("enabled", True) for rule in bases] == [True, False]
+    for rule in bases:
+        assert list(CHECKOUT.glob(rule["matchFileNames"][0]))
