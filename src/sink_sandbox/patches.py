@@ -207,6 +207,11 @@ PATCHES = (
         "ministack records scalable targets; here a service is kept within their limits.",
     ),
     Patch(
+        "logs/events",
+        "services.logs.patch",
+        "ministack's FilterLogEvents ends after one page, and reads past a prefix of stream names.",
+    ),
+    Patch(
         "cloudformation/template-gate",
         "services.cloudformation.patch.template_gate",
         "ministack takes templates that AWS refuses. The gate stands before every other check of a request.",

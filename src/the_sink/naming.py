@@ -168,6 +168,11 @@ class Names:
         return f"/the-sink/{self.app}/{self.env}/app"
 
     @property
+    def log_streams(self) -> str:
+        """What the names of the tasks' log streams begin with; the task's id follows."""
+        return f"app/{self.container}/"
+
+    @property
     def build_log_group(self) -> str:
         """The CloudWatch log group of the builds."""
         return f"/the-sink/{self.app}/{self.env}/build"

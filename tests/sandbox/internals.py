@@ -140,6 +140,12 @@ FUNCTIONS = {
         "handle_registry_request": ["method", "path", "headers", "body", "query_params"],
         "reset": [],
     },
+    "ministack.services.cloudwatch_logs": {
+        "_compile_filter_pattern": ["raw"],
+        "_event_timestamp": ["event"],
+        "_filter_log_events": ["data"],
+        "_resolve_log_group_name": ["data"],
+    },
     "ministack.services.ecs": {
         "_build_run_kwargs": None,
         "_circuit_breaker_threshold": ["svc"],
@@ -344,6 +350,7 @@ DATA = {
     "ministack.core.persistence": {"STATE_DIR": str},
     "ministack.services.ecs": {"_ACTION_MAP": dict, "_ECS_RESTORE_RECONCILE_DELAY": float, "_docker": object},
     "ministack.services.alb": {"_ACTION_MAP": dict},
+    "ministack.services.cloudwatch_logs": {"_log_events_lock": object},
     "ministack.services.rds": {"_ACTION_MAP": dict},
     "ministack.services.cloudformation": {"_ACTION_HANDLERS": dict},
     "ministack.services.cloudformation.engine": {"_INCLUDE_TRANSFORM": str, "_SAM_TRANSFORM": str},

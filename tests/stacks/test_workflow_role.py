@@ -58,6 +58,7 @@ ACTIONS: dict[tuple[str, str], set[str]] = {
     ("iam", "create_service_linked_role"): {"iam:CreateServiceLinkedRole"},
     ("iam", "get_role"): {"iam:GetRole"},
     ("iam", "list_roles"): {"iam:ListRoles"},
+    ("logs", "filter_log_events"): {"logs:FilterLogEvents"},
     ("logs", "get_log_events"): {"logs:GetLogEvents"},
     ("rds", "describe_db_instances"): {"rds:DescribeDBInstances"},
     # Without s3:PutObjectTagging: archives have no tags to copy

@@ -66,6 +66,7 @@ class Services:
         from sink_sandbox.services.elb.patch.balancer import Balancers
         from sink_sandbox.services.events import patch as events
         from sink_sandbox.services.iam.patch import authorization, boundaries, role_reach, roles
+        from sink_sandbox.services.logs import patch as logs
         from sink_sandbox.services.rds import patch as rds
 
         clients = Clients(endpoint_url, secret)
@@ -135,6 +136,7 @@ class Services:
                 "iam/authorization": authorization.install,
                 "iam/boundaries": boundaries.install,
                 "iam/roles": self._roles.install,
+                "logs/events": logs.install,
                 "rds/instances": self._databases.install,
             }
         )

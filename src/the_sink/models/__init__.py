@@ -20,6 +20,7 @@ from the_sink.models.events import (
 )
 from the_sink.models.history import HistoryEntry
 from the_sink.models.ledger import UNKNOWN_COMMIT, ReleaseRecord
+from the_sink.models.logs import LogEvent
 from the_sink.models.pipelines import (
     ActionRun,
     Build,
@@ -52,6 +53,7 @@ __all__ = [
     "Gate",
     "HistoryEntry",
     "Image",
+    "LogEvent",
     "OpenApproval",
     "PhaseChanged",
     "Pipeline",

@@ -15,6 +15,8 @@ from the_sink.errors import InputError
 from the_sink.naming import ENVIRONMENTS
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from invoke.context import Context
 
 
@@ -40,6 +42,16 @@ FLAGS = {
 }
 """The flags that mean the same in every task. Short forms that Invoke itself takes (``-e`` is
 ``--echo``, ``-d`` ``--debug``, ``-c`` ``--collection``, ``-T`` ``--command-timeout``) are not given away."""
+
+_TIME_SPAN = re.compile(r"([1-9]\d{0,8})([smhd])", re.ASCII)
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST_S = 3650 * 86400
+"""Ten years: no log group keeps anything for longer
+(https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html)."""
+
+_TASK_ID = re.compile(r"[0-9a-f][0-9a-f-]{0,35}")
+"""Or its beginning; in accounts of long ago with hyphens:
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-account-settings.html"""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*s?")
 
@@ -68,6 +80,34 @@ def seconds(value: str, flag: str = "--timeout", default: float | None = None) -
             f"{flag} {value}: that is not a number of seconds.", f"Give a number above 0: {flag} 600."
         )
     return float(match.group(1))
+
+
+def time_span(value: str, flag: str = "--since") -> timedelta:
+    """Return the time that was typed as a number and its unit, ten years at most: ``90s``, ``10m``, ``2d``.
+
+    Raises:
+        InputError: it is something else.
+    """
+    from datetime import timedelta
+
+    match = _TIME_SPAN.fullmatch(value.strip())
+    if match is None:
+        raise InputError(
+            f"{flag} {value}: that is not a time span.",
+            f"Give a number with s, m, h or d behind it: {flag} 1h.",
+        )
+    return timedelta(seconds=min(int(match[1]) * _UNITS_S[match[2]], _LONGEST_S))
+
+
+def task_id(value: str, flag: str = "--task") -> str:
+    """Return the beginning of an ECS task's id, also of one that was typed with its whole ARN."""
+    found = value.strip().rpartition("/")[2]
+    if value and not _TASK_ID.fullmatch(found):
+        raise InputError(
+            f"{flag} {value}: that is not the id of a task, nor its beginning.",
+            f"An id has 32 hexadecimal digits, and `invoke logs` shows the first eight: {flag} 3f2c1ab0.",
+        )
+    return found
 
 
 def port(value: str, flag: str = "--port", default: int | None = None) -> int | None:
