@@ -14,7 +14,6 @@ if sys.version_info < (3, 11):  # noqa: UP036 (whoever starts it with an older o
     sys.exit(2)
 
 try:
-    from demo import task as demo
     from the_sink.tasks import platform_namespace
 except ModuleNotFoundError as error:
     if (error.name or "").split(".")[0] != "the_sink":
@@ -25,5 +24,7 @@ except ModuleNotFoundError as error:
         ".venv/bin/pip install --no-deps -e .\n"
     )
     sys.exit(2)
+
+from demo import task as demo
 
 namespace = platform_namespace(demo)

@@ -34,6 +34,7 @@ NAMES = Names(APP, "stage")
 REGION = "eu-west-1"
 PLATFORM = (
     "copier.yml",
+    "demo",
     "pyproject.toml",
     "releases.toml",
     "runtimes",

@@ -14,7 +14,7 @@ from the_sink.config.legacy import require_own_layout
 from the_sink.errors import InputError
 from the_sink.local import tool_checks as checks
 
-EARLIER = Path(__file__).resolve().parents[2] / "fixtures" / "legacy_app"
+LEGACY = Path(__file__).resolve().parents[2] / "fixtures" / "legacy_app"
 CONFIGURATION = "aws/cfn-template-configuration-stage.json"
 TEMPLATE = "aws/cfn-template.yml"
 
@@ -26,7 +26,7 @@ def earlier(tmp_path: Path) -> Path:
     Its name is that of the legacy platform's own public app.
     """
     root = tmp_path / "the-sink"
-    shutil.copytree(EARLIER, root)
+    shutil.copytree(LEGACY, root)
     (root / "requirements-platform.txt").write_text(f"the-sink[sandbox] @ git+https://x/y.git@{'a' * 40}\n")
     (root / "sink.toml").write_text(
         '[app]\nname = "the-sink"\nsecrets_delivery = "image"\n[platform]\nname = "the-sink"\n'
