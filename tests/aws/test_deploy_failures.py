@@ -206,4 +206,6 @@ def test_a_stopped_run_says_so(invoke: Any, app: Path, stage: str, aws: Any, con
     _, followed = run(follow(connection, NAMES, mine, Pace(connection.clock, 20, "The run")))
     _, error = run(explain(connection, NAMES, Release("my-app", "a" * 40, ""), followed))
 
-    assert error.message == "my-app stage: the deploy of aaaaaaaa was stopped: its run ended as Stopped."
+    assert (
+        error.message == "my-app stage: the deploy of aaaaaaaa was stopped: its execution ended as Stopped."
+    )

@@ -92,17 +92,20 @@ class Walk:
     run: Callable[..., Any]
     sandbox: Sandbox
 
-    def commit(self, subject: str) -> str:
-        """Commit a change; the layers of its images are in both registries at once."""
+    def commit(self, subject: str, behaviour: str = "200") -> str:
+        """Commit a change; the layers of its images are in both registries at once.
+
+        ``behaviour`` is what the release answers on /health; "dies" ends at once.
+        """
         (self.folder / "README.md").write_text(subject)
         sha = commit(self.folder, subject)
-        self.push(sha)
+        self.push(sha, behaviour)
         return sha
 
-    def push(self, sha: str) -> None:
+    def push(self, sha: str, behaviour: str) -> None:
         for env, tag in (("stage", "latest"), ("uat", "uat")):
-            for each in (f"prepared-{sha}", tag):
-                push_image(self.sandbox, f"my-app-{env}", each, version=sha)
+            push_image(self.sandbox, f"my-app-{env}", f"prepared-{sha}", version=sha, behaviour=behaviour)
+            push_image(self.sandbox, f"my-app-{env}", tag, version=sha)
 
     def deploy(self, env: str, *more: str) -> Any:
         return self.run(self.folder, "deploy", "--env", env, "--sandbox", *more)

@@ -63,8 +63,15 @@ def explain(
     failed = _find_failed(actions)
     if failed is None and actions and not actions[-1].is_over:
         failed = actions[-1]  # the service gave up, and the pipeline has not noticed
+    if failed is None and execution.status == "Cancelled":
+        return DeployFailed(
+            f"{what} was cancelled: its pipeline was changed meanwhile.",
+            f"Start it again: invoke deploy --env {names.env}{aws.target.flags}",
+        )
     if failed is None:
-        reason = execution.status_summary or f"its run ended as {execution.status}"
+        reason = (
+            execution.stop_reason or execution.status_summary or f"its execution ended as {execution.status}"
+        )
         return DeployFailed(
             f"{what} was stopped: {reason.rstrip('.')}.",
             f"Start it again: invoke deploy --env {names.env}{aws.target.flags}",
@@ -248,7 +255,7 @@ def _explain_service(
         or ((since is None or each.created_at >= since) and (until is None or each.created_at <= until))
     ]
     service = aws.services.describe(names.cluster, names.service)
-    gone = _tell_gone(aws, names, until) if failed is None else []
+    gone = _tell_gone(aws, names, until) if failed is None and service is not None else []
     if unhealthy is None and failed is not None and failed.task.has_failed_checks:
         unhealthy = _find_unhealthy(aws, service)
     parts = _tell_task(failed, unhealthy)

@@ -18,6 +18,7 @@ from the_sink.models.events import (
     TasksChanged,
     Warned,
 )
+from the_sink.models.explanations import Explanation
 from the_sink.models.history import HistoryEntry
 from the_sink.models.ledger import UNKNOWN_COMMIT, ReleaseRecord
 from the_sink.models.logs import LogEvent
@@ -50,6 +51,7 @@ __all__ = [
     "Event",
     "Evidence",
     "Execution",
+    "Explanation",
     "Gate",
     "HistoryEntry",
     "Image",
