@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from sink_sandbox.client import lifecycle
 from sink_sandbox.server.clients import Clients
 from sink_sandbox.services.codebuild.builds import Builds
-from sink_sandbox.services.codebuild.runner import Workshop
+from sink_sandbox.services.codebuild.runner import BuildHost
 from sink_sandbox.services.iam.access import AccessLog
 from sink_sandbox.services.iam.patch.roles import ServiceRoles
 
@@ -336,15 +336,15 @@ phases:
 
 def test_what_builds_had_when_the_sandbox_was_killed_goes_at_its_next_start(tmp_path: Path) -> None:
     """Temporary files, and the environment of the build's shell with the secret it has fetched."""
-    workshop = Workshop(tmp_path, Clients("http://127.0.0.1:1", "secret"), ServiceRoles(AccessLog()), list)
-    folder = workshop.folder / "a-build"
+    host = BuildHost(tmp_path, Clients("http://127.0.0.1:1", "secret"), ServiceRoles(AccessLog()), list)
+    folder = host.folder / "a-build"
     (folder / "shell").mkdir(parents=True)
-    temporary = workshop.make_temporary(folder)
+    temporary = host.make_temporary(folder)
     left = [folder / "shell" / "environment", temporary / ".env"]
     for file in left:
         file.write_text("export SINK_SECRET_CORE")
 
-    Builds(workshop)
+    Builds(host)
 
     assert [path for path in (*left, folder, temporary) if path.exists()] == []
 

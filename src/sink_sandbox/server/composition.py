@@ -17,9 +17,9 @@ from sink_sandbox.services.cloudformation.template_gate import StackTemplate, Te
 from sink_sandbox.services.codebuild.aws_command import AwsCommand
 from sink_sandbox.services.codebuild.builds import Builds
 from sink_sandbox.services.codebuild.jq_command import install_jq_command
-from sink_sandbox.services.codebuild.runner import Workshop
+from sink_sandbox.services.codebuild.runner import BuildHost
 from sink_sandbox.services.codepipeline.actions.context import Context
-from sink_sandbox.services.codepipeline.actions.providers import make_player
+from sink_sandbox.services.codepipeline.actions.providers import make_worker
 from sink_sandbox.services.codepipeline.service import CodePipeline
 from sink_sandbox.services.elb.peer import find_peer
 from sink_sandbox.services.iam.access import AccessLog
@@ -82,15 +82,15 @@ class Services:
         gate = TemplateGate(home / "lint")
 
         def check_template(context: Context, text: str, parameters: dict[str, str]) -> None:
-            nested_ones = nested_templates.nested_templates(text, parameters, context.run.region)
-            path = context.run.configuration["TemplatePath"].partition("::")[2]
+            nested_ones = nested_templates.nested_templates(text, parameters, context.job.region)
+            path = context.job.configuration["TemplatePath"].partition("::")[2]
             gate.check(
-                [StackTemplate(path, text, parameters), *nested_ones], context.run.region, context.wait
+                [StackTemplate(path, text, parameters), *nested_ones], context.job.region, context.wait
             )
 
-        self._builds = Builds(Workshop(home, clients, self._roles, command_folders))
+        self._builds = Builds(BuildHost(home, clients, self._roles, command_folders))
         self._pipelines = CodePipeline(
-            make_player(clients, self._roles, self._builds, check_template),
+            make_worker(clients, self._roles, self._builds, check_template),
             events.PipelineEvents(clients, self._roles),
         )
         engine = compute.engine

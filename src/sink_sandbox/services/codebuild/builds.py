@@ -6,7 +6,7 @@ import logging
 import threading
 
 from sink_sandbox.services.codebuild.job import Job, Record
-from sink_sandbox.services.codebuild.runner import Build, Workshop
+from sink_sandbox.services.codebuild.runner import Build, BuildHost
 
 logger = logging.getLogger(__name__)
 
@@ -17,15 +17,15 @@ class Builds:
     Making one removes what the builds of a killed sandbox have left in the same state folder.
     """
 
-    def __init__(self, workshop: Workshop) -> None:
-        workshop.clear()
-        self._workshop = workshop
+    def __init__(self, host: BuildHost) -> None:
+        host.clear()
+        self._host = host
         self._running: dict[str, Build] = {}
         self._lock = threading.Lock()
 
     def submit(self, job: Job, record: Record) -> None:
         """Begin a build; its record tells how it goes."""
-        build = Build(job, record, self._workshop)
+        build = Build(job, record, self._host)
         with self._lock:
             self._running[job.build_id] = build
         threading.Thread(

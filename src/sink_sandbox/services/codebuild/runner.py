@@ -44,7 +44,7 @@ _TEMPORARY = "tmp"
 
 
 @dataclass(frozen=True)
-class Workshop:
+class BuildHost:
     """Where builds happen."""
 
     state_dir: Path
@@ -94,11 +94,11 @@ class BuildFailure(Exception):
 class Build:
     """One build; ``run`` blocks until it is complete, ``stop`` ends it from another thread."""
 
-    def __init__(self, job: Job, record: Record, workshop: Workshop) -> None:
+    def __init__(self, job: Job, record: Record, host: BuildHost) -> None:
         self._job = job
         self._record = record
-        self._workshop = workshop
-        self._folder = workshop.folder / job.uuid
+        self._host = host
+        self._folder = host.folder / job.uuid
         self._source = self._folder / "src"
         self._credentials: Credentials
         self._clients: Clients
@@ -145,10 +145,10 @@ class Build:
         job = self._job
         self._record.begin("PROVISIONING")
         try:
-            self._credentials = self._workshop.roles.assume(
+            self._credentials = self._host.roles.assume(
                 job.role, job.service, job.region, through=job.through
             )
-            self._clients = self._workshop.clients.under(self._credentials)
+            self._clients = self._host.clients.under(self._credentials)
             self._log = BuildLog(self._clients.get("logs", job.region), job.log_group, job.log_stream)
             self._log.open()
         except RoleRefused as refused:
@@ -231,11 +231,9 @@ class Build:
             folder=self._source,
             scratch=self._folder / "shell",
             environment={
-                **machine_environment(
-                    self._command_folders(), home, self._workshop.make_temporary(self._folder)
-                ),
+                **machine_environment(self._command_folders(), home, self._host.make_temporary(self._folder)),
                 **sandbox_environment(
-                    self._workshop.state_dir,
+                    self._host.state_dir,
                     self._clients.endpoint_url,
                     self._job.region,
                     self._credentials,
@@ -251,7 +249,7 @@ class Build:
 
     def _command_folders(self) -> list[Path]:
         """What comes first on the PATH; a build without a Docker daemon has a ``docker`` that finds none."""
-        folders = self._workshop.command_folders()
+        folders = self._host.command_folders()
         return folders if self._job.is_privileged else [install_unreachable_docker(self._folder), *folders]
 
     def _buildspec_text(self) -> str:

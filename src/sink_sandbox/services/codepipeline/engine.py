@@ -12,18 +12,24 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
-from sink_sandbox.services.codepipeline.action_execution import Observer, Player
 from sink_sandbox.services.codepipeline.errors import ServiceError, stage_not_found
-from sink_sandbox.services.codepipeline.stage_runner import StageWork
-from sink_sandbox.services.codepipeline.store import Record, Store
+from sink_sandbox.services.codepipeline.executions import (
+    ErrorDetails,
+    Execution,
+    StageExecution,
+    Status,
+    Trigger,
+)
+from sink_sandbox.services.codepipeline.jobs import Observer, Worker
+from sink_sandbox.services.codepipeline.stage_runner import StageRunner
+from sink_sandbox.services.codepipeline.store import Store
 
 logger = logging.getLogger(__name__)
 
-RUNNING = ("InProgress", "Stopping")
-
-_EVENT_STATES = {"Cancelled": "CANCELED"}
+_EVENT_STATES = {Status.CANCELLED: "CANCELED"}
 """Where an event's state is not the status in capitals."""
 
 INTERRUPTED = "The sandbox ended while this action ran; start the pipeline again or retry the stage."
@@ -32,12 +38,12 @@ INTERRUPTED = "The sandbox ended while this action ran; start the pipeline again
 class Engine:
     """Starts, stops and retries executions."""
 
-    def __init__(self, store: Store, player: Player, observer: Observer) -> None:
+    def __init__(self, store: Store, worker: Worker, observer: Observer) -> None:
         self._store = store
         self._changed = store.changed
         self._observer = observer
         self._ended = threading.Event()
-        self._work = StageWork(store, player, observer, self._ended)
+        self._stages = StageRunner(store, worker, observer, self._ended)
 
     def start(
         self,
@@ -46,7 +52,7 @@ class Engine:
         *,
         trigger: str,
         detail: str = "",
-        revisions: list[Record] | None = None,
+        revisions: list[dict[str, Any]] | None = None,
         token: str | None = None,
     ) -> str:
         """Start an execution and return its id; the same request token means the same execution."""
@@ -54,97 +60,84 @@ class Engine:
             known = self._store.pipeline(region, pipeline)
             if token:
                 for earlier in self._store.executions(region, pipeline):
-                    if earlier["token"] == token:
-                        return str(earlier["id"])
-            declaration = known["declaration"]
+                    if earlier.token == token:
+                        return earlier.id
+            declaration = known.declaration
             now = self._store.clock()
-            execution: Record = {
-                "id": str(uuid.uuid4()),
-                "pipeline": pipeline,
-                "region": region,
-                "version": declaration["version"],
-                "mode": declaration["executionMode"],
-                "declaration": declaration,
-                "status": "InProgress",
-                "summary": "",
-                "started": now,
-                "updated": now,
-                "trigger": {"type": trigger, "detail": detail},
-                "revisions": _overrides(declaration, revisions or []),
-                "token": token,
-                "stop_reason": "",
-                "waiting": None,
-                "cursor": declaration["stages"][0]["name"],
-                "stages": {},
-                "artifacts": {},
-                "sources": [],
-                "namespaces": {},
-                "actions": [],
-            }
-            self._store.add_execution(region, pipeline, execution)
+            execution = Execution(
+                id=str(uuid.uuid4()),
+                pipeline=pipeline,
+                region=region,
+                declaration=declaration,
+                trigger=Trigger(trigger, detail),
+                revisions=_overrides(declaration, revisions or []),
+                token=token,
+                cursor=declaration["stages"][0]["name"],
+                started=now,
+                updated=now,
+            )
+            self._store.add_execution(execution)
             self._observer.execution_changed(execution, "STARTED")
             self._spawn(execution)
-            return str(execution["id"])
+            return execution.id
 
     def stop(self, region: str, pipeline: str, execution_id: str, *, abandon: bool, reason: str) -> None:
         """Let the actions at work finish and stop, or abandon them at once."""
         with self._changed:
             execution = self._store.execution(region, pipeline, execution_id)
-            if execution["status"] not in RUNNING:
+            if not execution.status.is_running:
                 raise ServiceError(
                     "PipelineExecutionNotStoppableException",
-                    f"The pipeline execution {execution_id} is {execution['status']} and cannot be stopped.",
+                    f"The pipeline execution {execution_id} is {execution.status} and cannot be stopped.",
                 )
-            if execution["status"] == "Stopping" and not abandon:
+            if execution.status is Status.STOPPING and not abandon:
                 raise ServiceError(
                     "DuplicatedStopRequestException",
                     f"The pipeline execution {execution_id} is already stopping.",
                 )
-            execution["status"] = "Stopping"
-            execution["stop_reason"] = reason
+            execution.status = Status.STOPPING
+            execution.stop_reason = reason
             self._touch(execution)
             if abandon:
-                self._work.abandon(execution)
+                self._stages.abandon(execution)
             else:
-                self._work.release_approvals(execution)
+                self._stages.release_approvals(execution)
             self._changed.notify_all()
 
     def cancel_all(self, region: str, pipeline: str) -> None:
         """End what runs because the definition changes: AWS calls those executions Cancelled."""
         with self._changed:
             for execution in self._store.executions(region, pipeline):
-                if execution["status"] in RUNNING:
-                    self._work.abandon(execution)
-                    for stage, status in execution["stages"].items():
-                        if status in RUNNING:
-                            self._set_stage(execution, stage, "Cancelled")
-                    self._finish(execution, "Cancelled")
+                if execution.status.is_running:
+                    self._stages.abandon(execution)
+                    self._end_stages(execution, Status.CANCELLED)
+                    self._finish(execution, Status.CANCELLED)
 
     def retry(self, region: str, pipeline: str, stage: str, execution_id: str, mode: str) -> None:
         """Run a failed stage again: its failed actions, or all of them."""
         with self._changed:
             known = self._store.pipeline(region, pipeline)
             execution = self._store.execution(region, pipeline, execution_id)
-            if stage not in [entry["name"] for entry in known["declaration"]["stages"]]:
+            if known.find_stage(stage) is None:
                 raise stage_not_found(pipeline, stage)
-            latest = known["stages"].get(stage, {})
-            if latest.get("executionId") != execution_id:
+            latest = known.stages.get(stage)
+            if latest is None or latest.execution_id != execution_id:
                 raise ServiceError(
                     "NotLatestPipelineExecutionException",
                     f"The pipeline execution {execution_id} is not the latest one of the stage {stage}.",
                 )
-            if (
-                latest.get("status") not in ("Failed", "Stopped")
-                or execution["version"] != known["declaration"]["version"]
-            ):
+            is_ended_early = latest.status in (Status.FAILED, Status.STOPPED)
+            if not is_ended_early or execution.version != known.version:
                 raise ServiceError(
                     "StageNotRetryableException",
-                    f"The stage {stage} of {pipeline} cannot be retried: it is {latest.get('status')}.",
+                    f"The stage {stage} of {pipeline} cannot be retried: it is {latest.status}.",
                 )
-            for record in execution["actions"]:
-                if record["stage"] == stage and (mode == "ALL_ACTIONS" or record["status"] != "Succeeded"):
-                    record["stale"] = True
-            execution.update(status="InProgress", stop_reason="", cursor=stage)
+            for action in execution.actions:
+                if action.stage == stage and (mode == "ALL_ACTIONS" or action.status is not Status.SUCCEEDED):
+                    action.is_retried = True
+            execution.status = Status.IN_PROGRESS
+            execution.stop_reason = ""
+            execution.cursor = stage
             self._touch(execution)
             self._observer.execution_changed(execution, "RESUMED")
             self._spawn(execution)
@@ -153,27 +146,25 @@ class Engine:
         """Take up what a restart left: waiting executions go on, interrupted ones fail."""
         with self._changed:
             for execution in self._store.all_executions():
-                if execution["status"] not in RUNNING:
+                if not execution.status.is_running:
                     continue
-                at_work = [record for record in execution["actions"] if record["status"] == "InProgress"]
-                interrupted = [record for record in at_work if record["type"]["category"] != "Approval"]
-                if not interrupted and execution["status"] == "InProgress":
+                at_work = [action for action in execution.actions if action.is_running]
+                interrupted = [action for action in at_work if not action.is_approval]
+                if not interrupted and execution.status is Status.IN_PROGRESS:
                     self._spawn(execution)
                     continue
-                status = "Failed" if interrupted else "Stopped"
-                for record in at_work:
-                    record.update(status="Failed" if record in interrupted else "Abandoned")
-                    record.update(updated=self._store.clock())
-                    if record in interrupted:
-                        record["error"] = {"code": "JobFailed", "message": INTERRUPTED}
-                for stage, state in execution["stages"].items():
-                    if state in RUNNING:
-                        self._set_stage(execution, stage, status)
+                status = Status.FAILED if interrupted else Status.STOPPED
+                for action in at_work:
+                    action.status = Status.ABANDONED if action.is_approval else Status.FAILED
+                    action.updated = self._store.clock()
+                    if not action.is_approval:
+                        action.error = ErrorDetails("JobFailed", INTERRUPTED)
+                self._end_stages(execution, status)
                 self._finish(execution, status)
 
     def forget(self) -> None:
         """Drop everything: what runs is told to return."""
-        self._work.cancel_everything()
+        self._stages.cancel_everything()
         self._store.clear()
 
     def shut_down(self) -> None:
@@ -181,114 +172,114 @@ class Engine:
         self._ended.set()
         with self._changed:
             self._changed.notify_all()
-        self._work.cancel_everything()
+        self._stages.cancel_everything()
 
-    def _spawn(self, execution: Record) -> None:
+    def _spawn(self, execution: Execution) -> None:
         threading.Thread(
-            target=self._run, args=(execution,), name=f"pipeline-{execution['id'][:8]}", daemon=True
+            target=self._run, args=(execution,), name=f"pipeline-{execution.id[:8]}", daemon=True
         ).start()
 
-    def _run(self, execution: Record) -> None:
+    def _run(self, execution: Execution) -> None:
         try:
             self._advance(execution)
         except Exception:
-            logger.exception("The execution %s ended with a defect of the sandbox.", execution["id"])
+            logger.exception("The execution %s ended with a defect of the sandbox.", execution.id)
             with self._changed:
-                for stage, status in execution["stages"].items():
-                    if status in RUNNING:
-                        self._set_stage(execution, stage, "Failed")
-                self._finish(execution, "Failed")
+                self._end_stages(execution, Status.FAILED)
+                self._finish(execution, Status.FAILED)
 
-    def _advance(self, execution: Record) -> None:
-        stages = execution["declaration"]["stages"]
-        first = next(index for index, stage in enumerate(stages) if stage["name"] == execution["cursor"])
+    def _advance(self, execution: Execution) -> None:
+        stages = execution.declaration["stages"]
+        first = next(index for index, stage in enumerate(stages) if stage["name"] == execution.cursor)
         for stage in stages[first:]:
             if not self._enter(execution, stage["name"]):
                 return
-            status = self._work.run(execution, stage)
+            status = self._stages.run(execution, stage)
             with self._changed:
                 if self._ended.is_set() or not self._is_alive(execution):
                     return
                 self._set_stage(execution, stage["name"], status)
-                if status != "Succeeded":
+                if status is not Status.SUCCEEDED:
                     self._finish(execution, status)
                     return
         with self._changed:
             if self._is_alive(execution):
-                self._finish(execution, "Succeeded")
+                self._finish(execution, Status.SUCCEEDED)
 
-    def _enter(self, execution: Record, stage: str) -> bool:
+    def _enter(self, execution: Execution, stage: str) -> bool:
         """Wait in front of the stage until this execution may lock it; False when it never may."""
         with self._changed:
-            pipeline = self._store.pipeline(execution["region"], execution["pipeline"])
-            if pipeline["stages"].get(stage, {}).get("executionId") == execution["id"] and (
-                execution["stages"].get(stage) == "InProgress"
-            ):
+            pipeline = self._store.pipeline(execution.region, execution.pipeline)
+            if pipeline.stages.get(stage) == StageExecution(execution.id, Status.IN_PROGRESS):
                 return True  # taken up after a restart inside the stage
-            execution["waiting"] = stage
-            execution["cursor"] = stage
+            execution.waiting = stage
+            execution.cursor = stage
             self._supersede(execution, stage)
             self._changed.notify_all()
             while True:
                 if self._ended.is_set() or not self._is_alive(execution):
                     return False
-                if execution["status"] == "Stopping":
-                    self._finish(execution, "Stopped")
+                if execution.status is Status.STOPPING:
+                    self._finish(execution, Status.STOPPED)
                     return False
                 if self._may_enter(execution, stage):
-                    execution["waiting"] = None
-                    self._set_stage(execution, stage, "InProgress")
+                    execution.waiting = None
+                    self._set_stage(execution, stage, Status.IN_PROGRESS)
                     return True
                 self._changed.wait(1.0)
 
-    def _supersede(self, execution: Record, stage: str) -> None:
-        if execution["mode"] != "SUPERSEDED":
+    def _supersede(self, execution: Execution, stage: str) -> None:
+        if execution.mode != "SUPERSEDED":
             return
         for other in self._waiting(execution, stage):
-            older = min(other, execution, key=lambda record: record["sequence"])
-            if other is not execution and older["status"] == "InProgress":
-                self._finish(older, "Superseded")
+            older = min(other, execution, key=lambda each: each.sequence)
+            if other is not execution and older.status is Status.IN_PROGRESS:
+                self._finish(older, Status.SUPERSEDED)
 
-    def _may_enter(self, execution: Record, stage: str) -> bool:
-        pipeline = self._store.pipeline(execution["region"], execution["pipeline"])
-        if pipeline["stages"].get(stage, {}).get("status") in RUNNING:
+    def _may_enter(self, execution: Execution, stage: str) -> bool:
+        pipeline = self._store.pipeline(execution.region, execution.pipeline)
+        latest = pipeline.stages.get(stage)
+        if (latest is not None and latest.status.is_running) or stage in pipeline.transitions:
             return False
-        if not pipeline["transitions"].get(stage, {}).get("enabled", True):
-            return False
-        first = min(self._waiting(execution, stage), key=lambda record: record["sequence"])
+        first = min(self._waiting(execution, stage), key=lambda each: each.sequence)
         return first is execution
 
-    def _waiting(self, execution: Record, stage: str) -> list[Record]:
+    def _waiting(self, execution: Execution, stage: str) -> list[Execution]:
         return [
             other
-            for other in self._store.executions(execution["region"], execution["pipeline"])
-            if other["waiting"] == stage and other["status"] in RUNNING
+            for other in self._store.executions(execution.region, execution.pipeline)
+            if other.waiting == stage and other.status.is_running
         ]
 
-    def _is_alive(self, execution: Record) -> bool:
+    def _is_alive(self, execution: Execution) -> bool:
         """Whether the execution still runs: not finished by another thread, its pipeline not deleted."""
-        known = self._store.executions(execution["region"], execution["pipeline"])
-        return execution["status"] in RUNNING and any(record is execution for record in known)
+        known = self._store.executions(execution.region, execution.pipeline)
+        return execution.status.is_running and any(other is execution for other in known)
 
-    def _set_stage(self, execution: Record, stage: str, status: str) -> None:
-        execution["stages"][stage] = status
-        pipeline = self._store.pipeline(execution["region"], execution["pipeline"])
-        pipeline["stages"][stage] = {"executionId": execution["id"], "status": status}
+    def _set_stage(self, execution: Execution, stage: str, status: Status) -> None:
+        execution.stages[stage] = status
+        pipeline = self._store.pipeline(execution.region, execution.pipeline)
+        pipeline.stages[stage] = StageExecution(execution.id, status)
         self._touch(execution)
         self._changed.notify_all()
 
-    def _finish(self, execution: Record, status: str) -> None:
-        execution["status"] = status
-        execution["waiting"] = None
+    def _finish(self, execution: Execution, status: Status) -> None:
+        execution.status = status
+        execution.waiting = None
         self._touch(execution)
-        self._observer.execution_changed(execution, _EVENT_STATES.get(status, status.upper()))
+        self._observer.execution_changed(execution, _EVENT_STATES.get(status, status.value.upper()))
         self._changed.notify_all()
 
-    def _touch(self, execution: Record) -> None:
-        execution["updated"] = self._store.clock()
+    def _end_stages(self, execution: Execution, status: Status) -> None:
+        for stage, current in execution.stages.items():
+            if current.is_running:
+                self._set_stage(execution, stage, status)
+
+    def _touch(self, execution: Execution) -> None:
+        execution.updated = self._store.clock()
 
 
-def _overrides(declaration: Record, revisions: list[Record]) -> dict[str, Any]:
+def _overrides(declaration: Mapping[str, Any], revisions: list[dict[str, Any]]) -> dict[str, str]:
     """The source revisions to use, by action.
 
     Raises:

@@ -51,7 +51,7 @@ def _add_resource_type(service: CodePipeline) -> None:
         declaration, closed = from_cloudformation(props, name)
         tags = [{"key": tag["Key"], "value": str(tag["Value"])} for tag in props.get("Tags") or []]
         try:
-            record = service.define(
+            pipeline = service.define(
                 get_region(),
                 declaration,
                 tags=tags,
@@ -60,8 +60,7 @@ def _add_resource_type(service: CodePipeline) -> None:
             )
         except ServiceError as error:
             raise ValueError(f"{error.message} (Service: CodePipeline, Code: {error.code})") from error
-        declared = record["declaration"]
-        return declared["name"], {"Version": str(declared["version"])}
+        return pipeline.name, {"Version": str(pipeline.version)}
 
     def create(logical_id: str, props: dict[str, Any], stack_name: str) -> tuple[str, dict[str, str]]:
         name = props.get("Name") or provisioners._physical_name(stack_name, logical_id, max_len=100)

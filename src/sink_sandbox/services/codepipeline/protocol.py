@@ -8,7 +8,9 @@ from functools import cache
 from typing import Any
 
 from sink_sandbox.services.codepipeline.errors import ServiceError
-from sink_sandbox.services.codepipeline.store import Record
+
+Record = dict[str, Any]
+"""A request or an answer, in AWS's shape."""
 
 TARGET_PREFIX = "CodePipeline_20150709"
 

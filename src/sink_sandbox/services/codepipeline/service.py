@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from sink_sandbox.client.lifecycle import ACCOUNT_ID
 from sink_sandbox.services.codepipeline import declaration as declarations
 from sink_sandbox.services.codepipeline import errors, views
-from sink_sandbox.services.codepipeline.action_execution import Observer, Player, check_approval_result
 from sink_sandbox.services.codepipeline.engine import Engine
 from sink_sandbox.services.codepipeline.errors import ServiceError
-from sink_sandbox.services.codepipeline.protocol import check_request, page
-from sink_sandbox.services.codepipeline.store import Record, Store
+from sink_sandbox.services.codepipeline.executions import Approval, DisabledTransition, Pipeline
+from sink_sandbox.services.codepipeline.jobs import Observer, Worker, check_approval_result
+from sink_sandbox.services.codepipeline.protocol import Record, check_request, page
+from sink_sandbox.services.codepipeline.store import Store
 
 
 class CodePipeline:
     """The service: its state, its engine, and the operations on them."""
 
-    def __init__(self, player: Player, observer: Observer | None = None) -> None:
+    def __init__(self, worker: Worker, observer: Observer | None = None) -> None:
         self.store = Store()
-        self.engine = Engine(self.store, player, observer or Observer())
+        self.engine = Engine(self.store, worker, observer or Observer())
         self._operations: dict[str, Callable[[str, Record], Record]] = {
             "CreatePipeline": self._create_pipeline,
             "UpdatePipeline": self._update_pipeline,
@@ -71,7 +73,7 @@ class CodePipeline:
         tags: list[Record],
         closed: dict[str, str] | None = None,
         restart: bool = False,
-    ) -> Record:
+    ) -> Pipeline:
         """Create the pipeline, or update the one of that name.
 
         A new pipeline starts by itself, as on AWS (see "Start a pipeline manually",
@@ -93,16 +95,14 @@ class CodePipeline:
             is_new = not self.store.has(region, name)
             if not is_new:
                 self.engine.cancel_all(region, name)
-            record = self.store.put_pipeline(region, full, tags)
+            pipeline = self.store.put_pipeline(region, full, tags)
             if closed is not None:
-                record["transitions"] = {
-                    stage: self._closed_transition(reason) for stage, reason in closed.items()
-                }
+                pipeline.transitions = {stage: self._disabled(reason) for stage, reason in closed.items()}
             if is_new or restart:
                 self.engine.start(
                     region, name, trigger="CreatePipeline" if is_new else "StartPipelineExecution"
                 )
-            return record
+            return pipeline
 
     def delete(self, region: str, name: str) -> None:
         """Delete the pipeline; one that does not exist is deleted already."""
@@ -117,12 +117,12 @@ class CodePipeline:
             raise ServiceError(
                 "PipelineNameInUseException", f"A pipeline with the name '{name}' already exists."
             )
-        record = self.define(region, request["pipeline"], tags=request.get("tags", []))
-        return {"pipeline": record["declaration"], "tags": record["tags"]}
+        pipeline = self.define(region, request["pipeline"], tags=request.get("tags", []))
+        return {"pipeline": pipeline.declaration, "tags": pipeline.tags}
 
     def _update_pipeline(self, region: str, request: Record) -> Record:
         known = self.store.pipeline(region, request["pipeline"]["name"])
-        return {"pipeline": self.define(region, request["pipeline"], tags=known["tags"])["declaration"]}
+        return {"pipeline": self.define(region, request["pipeline"], tags=known.tags).declaration}
 
     def _delete_pipeline(self, region: str, request: Record) -> Record:
         self.delete(region, request["name"])
@@ -130,13 +130,13 @@ class CodePipeline:
 
     def _get_pipeline(self, region: str, request: Record) -> Record:
         pipeline = self.store.pipeline(region, request["name"])
-        wanted = request.get("version", pipeline["declaration"]["version"])
-        if wanted != pipeline["declaration"]["version"]:
+        wanted = request.get("version", pipeline.version)
+        if wanted != pipeline.version:
             raise ServiceError(
                 "PipelineVersionNotFoundException",
                 f"The sandbox keeps only the latest version of {request['name']}.",
             )
-        return {"pipeline": pipeline["declaration"], "metadata": views.pipeline_metadata(pipeline)}
+        return {"pipeline": pipeline.declaration, "metadata": views.pipeline_metadata(pipeline)}
 
     def _list_pipelines(self, region: str, request: Record) -> Record:
         return page("pipelines", [views.pipeline_summary(p) for p in self.store.pipelines(region)], request)
@@ -194,12 +194,10 @@ class CodePipeline:
         else:
             executions = self.store.executions(region, name)
         found = [
-            (record["started"], execution, record)
-            for execution in executions
-            for record in execution["actions"]
+            (action.started, execution, action) for execution in executions for action in execution.actions
         ]
         found.sort(key=lambda entry: entry[0], reverse=True)
-        details = [views.action_detail(execution, record) for _, execution, record in found]
+        details = [views.action_detail(execution, action) for _, execution, action in found]
         return page("actionExecutionDetails", details, request)
 
     def _retry_stage_execution(self, region: str, request: Record) -> Record:
@@ -224,16 +222,17 @@ class CodePipeline:
             )
         asked = (request["stageName"], request["actionName"], request["token"])
         for execution in self.store.executions(region, request["pipelineName"]):
-            for record in execution["actions"]:
-                if (record["stage"], record["action"], record.get("token")) == asked:
-                    if "approval" in record:
+            for action in execution.actions:
+                if (action.stage, action.action, action.token) == asked:
+                    if action.approval is not None:
                         raise ServiceError(
                             "ApprovalAlreadyCompletedException",
                             "The approval action has already been answered.",
                         )
-                    if record["status"] != "InProgress":
-                        break  # expired, or its run was stopped
-                    record["approval"] = request["result"]
+                    if not action.is_running:
+                        break  # expired, or its execution was stopped
+                    result = request["result"]
+                    action.approval = Approval(result["status"], result["summary"])
                     self.store.changed.notify_all()
                     return {"approvedAt": self.store.clock()}
         raise ServiceError(
@@ -242,55 +241,50 @@ class CodePipeline:
 
     def _enable_stage_transition(self, region: str, request: Record) -> Record:
         pipeline = self._transition_of(region, request)
-        pipeline["transitions"].pop(request["stageName"], None)
+        pipeline.transitions.pop(request["stageName"], None)
         self.store.changed.notify_all()
         return {}
 
     def _disable_stage_transition(self, region: str, request: Record) -> Record:
         pipeline = self._transition_of(region, request)
-        pipeline["transitions"][request["stageName"]] = self._closed_transition(request["reason"])
+        pipeline.transitions[request["stageName"]] = self._disabled(request["reason"])
         self.store.changed.notify_all()
         return {}
 
-    def _transition_of(self, region: str, request: Record) -> Record:
+    def _transition_of(self, region: str, request: Record) -> Pipeline:
         pipeline = self.store.pipeline(region, request["pipelineName"])
         self._stage(pipeline, request["stageName"])
         if request["transitionType"] != "Inbound":
             raise ServiceError("ValidationException", "The sandbox plays inbound transitions only.")
         return pipeline
 
-    def _closed_transition(self, reason: str) -> Record:
-        return {
-            "enabled": False,
-            "reason": reason,
-            "by": f"arn:aws:iam::{ACCOUNT_ID}:root",
-            "at": self.store.clock(),
-        }
+    def _disabled(self, reason: str) -> DisabledTransition:
+        return DisabledTransition(reason, f"arn:aws:iam::{ACCOUNT_ID}:root", self.store.clock())
 
-    def _stage(self, pipeline: Record, name: str) -> Record:
-        for stage in pipeline["declaration"]["stages"]:
-            if stage["name"] == name:
-                return stage
-        raise errors.stage_not_found(pipeline["declaration"]["name"], name)
+    def _stage(self, pipeline: Pipeline, name: str) -> Mapping[str, Any]:
+        stage = pipeline.find_stage(name)
+        if stage is None:
+            raise errors.stage_not_found(pipeline.name, name)
+        return stage
 
     # Tags
 
-    def _tagged(self, region: str, arn: str) -> Record:
+    def _tagged(self, region: str, arn: str) -> Pipeline:
         name = arn.rpartition(":")[2]
         if not self.store.has(region, name):
             raise ServiceError("ResourceNotFoundException", f"There is no pipeline with the ARN {arn}.")
         return self.store.pipeline(region, name)
 
     def _list_tags(self, region: str, request: Record) -> Record:
-        return {"tags": self._tagged(region, request["resourceArn"])["tags"]}
+        return {"tags": self._tagged(region, request["resourceArn"]).tags}
 
     def _tag(self, region: str, request: Record) -> Record:
         pipeline = self._tagged(region, request["resourceArn"])
-        merged = {tag["key"]: tag["value"] for tag in [*pipeline["tags"], *request["tags"]]}
-        pipeline["tags"] = [{"key": key, "value": value} for key, value in merged.items()]
+        merged = {tag["key"]: tag["value"] for tag in [*pipeline.tags, *request["tags"]]}
+        pipeline.tags = [{"key": key, "value": value} for key, value in merged.items()]
         return {}
 
     def _untag(self, region: str, request: Record) -> Record:
         pipeline = self._tagged(region, request["resourceArn"])
-        pipeline["tags"] = [tag for tag in pipeline["tags"] if tag["key"] not in request["tagKeys"]]
+        pipeline.tags = [tag for tag in pipeline.tags if tag["key"] not in request["tagKeys"]]
         return {}

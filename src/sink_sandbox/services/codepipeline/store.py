@@ -1,4 +1,4 @@
-"""What the service remembers: pipelines and their executions, as plain data that can be saved as JSON.
+"""What the service remembers: pipelines and their executions.
 
 One condition guards all of it; who changes something notifies, who waits for a change waits on it.
 Pipelines are told apart by region and name: a sandbox has one account.
@@ -6,7 +6,6 @@ Pipelines are told apart by region and name: a sandbox has one account.
 
 from __future__ import annotations
 
-import copy
 import json
 import threading
 import time
@@ -14,9 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from sink_sandbox.client.lifecycle import ACCOUNT_ID
-from sink_sandbox.services.codepipeline import errors
-
-Record = dict[str, Any]
+from sink_sandbox.services.codepipeline import errors, state_file
+from sink_sandbox.services.codepipeline.executions import Execution, Pipeline
 
 _KEPT_EXECUTIONS = 200
 """Per pipeline; AWS keeps a year of them."""
@@ -28,51 +26,49 @@ class Store:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.changed = threading.Condition(threading.RLock())
         self.clock = clock
-        self._pipelines: dict[str, Record] = {}
-        self._executions: dict[str, list[Record]] = {}
+        self._pipelines: dict[str, Pipeline] = {}
+        self._executions: dict[str, list[Execution]] = {}
         self._sequence = 0
 
-    def pipeline(self, region: str, name: str) -> Record:
-        """Return a pipeline's record.
+    def pipeline(self, region: str, name: str) -> Pipeline:
+        """Return a pipeline.
 
         Raises:
             ServiceError: there is none.
         """
-        record = self._pipelines.get(_key(region, name))
-        if record is None:
+        found = self._pipelines.get(_key(region, name))
+        if found is None:
             raise errors.pipeline_not_found(name)
-        return record
+        return found
 
     def has(self, region: str, name: str) -> bool:
         """Whether the pipeline exists."""
         return _key(region, name) in self._pipelines
 
-    def pipelines(self, region: str) -> list[Record]:
+    def pipelines(self, region: str) -> list[Pipeline]:
         """Return the region's pipelines by name."""
-        return sorted(
-            (record for record in self._pipelines.values() if record["region"] == region),
-            key=lambda record: str(record["declaration"]["name"]),
-        )
+        found = (pipeline for pipeline in self._pipelines.values() if pipeline.region == region)
+        return sorted(found, key=lambda pipeline: pipeline.name)
 
-    def put_pipeline(self, region: str, declaration: Record, tags: list[Record]) -> Record:
+    def put_pipeline(self, region: str, declaration: dict[str, Any], tags: list[dict[str, str]]) -> Pipeline:
         """Create the pipeline, or a further version of it."""
         name = declaration["name"]
         now = self.clock()
         known = self._pipelines.get(_key(region, name))
-        record = {
-            "region": region,
-            "arn": f"arn:aws:codepipeline:{region}:{ACCOUNT_ID}:{name}",
-            "created": known["created"] if known else now,
-            "updated": now,
-            "tags": tags,
-            "transitions": known["transitions"] if known else {},
-            "stages": known["stages"] if known else {},
-            "declaration": {**declaration, "version": known["declaration"]["version"] + 1 if known else 1},
-        }
-        self._pipelines[_key(region, name)] = record
+        pipeline = Pipeline(
+            region=region,
+            arn=f"arn:aws:codepipeline:{region}:{ACCOUNT_ID}:{name}",
+            declaration={**declaration, "version": known.version + 1 if known else 1},
+            created=known.created if known else now,
+            updated=now,
+            tags=tags,
+            transitions=known.transitions if known else {},
+            stages=known.stages if known else {},
+        )
+        self._pipelines[_key(region, name)] = pipeline
         self._executions.setdefault(_key(region, name), [])
         self.changed.notify_all()
-        return record
+        return pipeline
 
     def remove_pipeline(self, region: str, name: str) -> None:
         """Forget the pipeline and its executions; those that run notice."""
@@ -80,32 +76,32 @@ class Store:
         self._executions.pop(_key(region, name), None)
         self.changed.notify_all()
 
-    def executions(self, region: str, name: str) -> list[Record]:
+    def executions(self, region: str, name: str) -> list[Execution]:
         """Return a pipeline's executions, oldest first."""
         return self._executions.get(_key(region, name), [])
 
-    def all_executions(self) -> list[Record]:
+    def all_executions(self) -> list[Execution]:
         """Return every execution of every pipeline."""
-        return [record for records in self._executions.values() for record in records]
+        return [execution for executions in self._executions.values() for execution in executions]
 
-    def execution(self, region: str, name: str, execution_id: str) -> Record:
+    def execution(self, region: str, name: str, execution_id: str) -> Execution:
         """Return one execution.
 
         Raises:
             ServiceError: the pipeline or the execution does not exist.
         """
         self.pipeline(region, name)
-        for record in self.executions(region, name):
-            if record["id"] == execution_id:
-                return record
+        for execution in self.executions(region, name):
+            if execution.id == execution_id:
+                return execution
         raise errors.execution_not_found(name, execution_id)
 
-    def add_execution(self, region: str, name: str, record: Record) -> None:
+    def add_execution(self, execution: Execution) -> None:
         """Keep a new execution; the oldest make room."""
         self._sequence += 1
-        record["sequence"] = self._sequence
-        kept = self._executions.setdefault(_key(region, name), [])
-        kept.append(record)
+        execution.sequence = self._sequence
+        kept = self._executions.setdefault(_key(execution.region, execution.pipeline), [])
+        kept.append(execution)
         del kept[:-_KEPT_EXECUTIONS]
         self.changed.notify_all()
 
@@ -119,17 +115,29 @@ class Store:
     def dump(self) -> bytes:
         """Return the state as the content of its file."""
         with self.changed:
-            state = copy.deepcopy(
-                {"pipelines": self._pipelines, "executions": self._executions, "sequence": self._sequence}
-            )
+            state = {
+                "pipelines": {
+                    key: state_file.pipeline_to_data(pipeline) for key, pipeline in self._pipelines.items()
+                },
+                "executions": {
+                    key: [state_file.execution_to_data(execution) for execution in executions]
+                    for key, executions in self._executions.items()
+                },
+                "sequence": self._sequence,
+            }
         return json.dumps(state).encode()
 
     def load(self, content: bytes) -> None:
-        """Take the state that ``dump`` returned."""
+        """Take the state that ``dump`` returned, of this version or an earlier one."""
         state = json.loads(content)
         with self.changed:
-            self._pipelines = state["pipelines"]
-            self._executions = state["executions"]
+            self._pipelines = {
+                key: state_file.pipeline_from_data(data) for key, data in state["pipelines"].items()
+            }
+            self._executions = {
+                key: [state_file.execution_from_data(data) for data in entries]
+                for key, entries in state["executions"].items()
+            }
             self._sequence = state["sequence"]
 
 

@@ -1,228 +1,241 @@
-"""The service's records in the shapes of AWS's API (pure)."""
+"""Pipelines and executions in the shapes of AWS's API (pure)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from sink_sandbox.services.codepipeline.store import Record
+from sink_sandbox.services.codepipeline.executions import (
+    ActionExecution,
+    DisabledTransition,
+    Execution,
+    Location,
+    Pipeline,
+    StageExecution,
+    Status,
+)
+
+Answer = dict[str, Any]
+"""A member of AWS's API."""
 
 
-def pipeline_summary(pipeline: Record) -> Record:
+def pipeline_summary(pipeline: Pipeline) -> Answer:
     """One entry of ListPipelines."""
-    declaration = pipeline["declaration"]
+    declaration = pipeline.declaration
     return {
-        "name": declaration["name"],
-        "version": declaration["version"],
+        "name": pipeline.name,
+        "version": pipeline.version,
         "pipelineType": declaration["pipelineType"],
         "executionMode": declaration["executionMode"],
-        "created": pipeline["created"],
-        "updated": pipeline["updated"],
+        "created": pipeline.created,
+        "updated": pipeline.updated,
     }
 
 
-def pipeline_metadata(pipeline: Record) -> Record:
+def pipeline_metadata(pipeline: Pipeline) -> Answer:
     """The metadata of GetPipeline."""
     return {
-        "pipelineArn": pipeline["arn"],
-        "created": pipeline["created"],
-        "updated": pipeline["updated"],
+        "pipelineArn": pipeline.arn,
+        "created": pipeline.created,
+        "updated": pipeline.updated,
     }
 
 
-def execution_summary(execution: Record) -> Record:
+def execution_summary(execution: Execution) -> Answer:
     """One entry of ListPipelineExecutions."""
     return _without_empty(
         {
-            "pipelineExecutionId": execution["id"],
-            "status": execution["status"],
-            "statusSummary": execution["summary"],
-            "startTime": execution["started"],
-            "lastUpdateTime": execution["updated"],
+            "pipelineExecutionId": execution.id,
+            "status": execution.status,
+            "statusSummary": execution.summary,
+            "startTime": execution.started,
+            "lastUpdateTime": execution.updated,
             "sourceRevisions": [
                 {
-                    "actionName": source["action"],
-                    "revisionId": source["id"],
-                    "revisionSummary": source["summary"],
+                    "actionName": source.action,
+                    "revisionId": source.id,
+                    "revisionSummary": source.summary,
                 }
-                for source in execution["sources"]
+                for source in execution.sources
             ],
             "trigger": _trigger(execution),
-            "stopTrigger": {"reason": execution["stop_reason"]} if execution["stop_reason"] else None,
-            "executionMode": execution["mode"],
+            "stopTrigger": {"reason": execution.stop_reason} if execution.stop_reason else None,
+            "executionMode": execution.mode,
             "executionType": "STANDARD",
         }
     )
 
 
-def execution_detail(execution: Record) -> Record:
+def execution_detail(execution: Execution) -> Answer:
     """The answer of GetPipelineExecution."""
     return _without_empty(
         {
-            "pipelineName": execution["pipeline"],
-            "pipelineVersion": execution["version"],
-            "pipelineExecutionId": execution["id"],
-            "status": execution["status"],
-            "statusSummary": execution["summary"],
+            "pipelineName": execution.pipeline,
+            "pipelineVersion": execution.version,
+            "pipelineExecutionId": execution.id,
+            "status": execution.status,
+            "statusSummary": execution.summary,
             "artifactRevisions": [
                 {
-                    "name": source["artifact"],
-                    "revisionId": source["id"],
-                    "revisionSummary": source["summary"],
-                    "created": source["created"],
+                    "name": source.artifact,
+                    "revisionId": source.id,
+                    "revisionSummary": source.summary,
+                    "created": source.created,
                 }
-                for source in execution["sources"]
+                for source in execution.sources
             ],
             "trigger": _trigger(execution),
-            "executionMode": execution["mode"],
+            "executionMode": execution.mode,
             "executionType": "STANDARD",
         }
     )
 
 
-def action_detail(execution: Record, record: Record) -> Record:
+def action_detail(execution: Execution, action: ActionExecution) -> Answer:
     """One entry of ListActionExecutions."""
     return _without_empty(
         {
-            "pipelineExecutionId": execution["id"],
-            "actionExecutionId": record["id"],
-            "pipelineVersion": execution["version"],
-            "stageName": record["stage"],
-            "actionName": record["action"],
-            "startTime": record["started"],
-            "lastUpdateTime": record["updated"],
-            "updatedBy": record.get("updated_by"),
-            "status": record["status"],
+            "pipelineExecutionId": execution.id,
+            "actionExecutionId": action.id,
+            "pipelineVersion": execution.version,
+            "stageName": action.stage,
+            "actionName": action.action,
+            "startTime": action.started,
+            "lastUpdateTime": action.updated,
+            "updatedBy": action.updated_by,
+            "status": action.status,
             "input": _without_empty(
                 {
-                    "actionTypeId": record["type"],
-                    "configuration": record["configuration"],
-                    "resolvedConfiguration": record["resolved"],
-                    "roleArn": record["role"],
-                    "region": execution["region"],
-                    "inputArtifacts": _artifacts(record["inputs"]),
-                    "namespace": record["namespace"],
+                    "actionTypeId": action.type,
+                    "configuration": action.configuration,
+                    "resolvedConfiguration": action.resolved,
+                    "roleArn": action.role,
+                    "region": execution.region,
+                    "inputArtifacts": _artifacts(action.inputs),
+                    "namespace": action.namespace,
                 }
             ),
             "output": {
-                "outputArtifacts": _artifacts(record["outputs"]),
+                "outputArtifacts": _artifacts(action.outputs),
                 "executionResult": _without_empty(
                     {
-                        "externalExecutionId": record["external_id"],
-                        "externalExecutionSummary": record["summary"],
-                        "externalExecutionUrl": record["external_url"],
-                        "logStreamARN": record.get("log_stream_arn"),
-                        "errorDetails": record["error"],
+                        "externalExecutionId": action.external_id,
+                        "externalExecutionSummary": action.summary,
+                        "externalExecutionUrl": action.external_url,
+                        "logStreamARN": action.log_stream_arn,
+                        "errorDetails": _error(action),
                     }
                 ),
-                "outputVariables": record["variables"],
+                "outputVariables": action.variables,
             },
         }
     )
 
 
-def pipeline_state(pipeline: Record, executions: list[Record]) -> Record:
+def pipeline_state(pipeline: Pipeline, executions: list[Execution]) -> Answer:
     """The answer of GetPipelineState; ``executions`` are the pipeline's, oldest first."""
     return {
-        "pipelineName": pipeline["declaration"]["name"],
-        "pipelineVersion": pipeline["declaration"]["version"],
-        "created": pipeline["created"],
-        "updated": pipeline["updated"],
+        "pipelineName": pipeline.name,
+        "pipelineVersion": pipeline.version,
+        "created": pipeline.created,
+        "updated": pipeline.updated,
         "stageStates": [
             _stage_state(pipeline, stage, executions, is_first=index == 0)
-            for index, stage in enumerate(pipeline["declaration"]["stages"])
+            for index, stage in enumerate(pipeline.declaration["stages"])
         ],
     }
 
 
-def _stage_state(pipeline: Record, stage: Record, executions: list[Record], *, is_first: bool) -> Record:
+def _stage_state(
+    pipeline: Pipeline, stage: Mapping[str, Any], executions: list[Execution], *, is_first: bool
+) -> Answer:
     name = stage["name"]
-    latest = pipeline["stages"].get(name)
+    latest = pipeline.stages.get(name)
     waiting = [
-        _stage_execution(execution["id"], "InProgress")
+        _stage_execution(StageExecution(execution.id, Status.IN_PROGRESS))
         for execution in executions
-        if execution["waiting"] == name and execution["status"] in ("InProgress", "Stopping")
+        if execution.waiting == name and execution.status.is_running
     ]
     return _without_empty(
         {
             "stageName": name,
             "inboundExecution": waiting[0] if waiting else None,
             "inboundExecutions": waiting,
-            "inboundTransitionState": None if is_first else _transition(pipeline["transitions"].get(name)),
-            "latestExecution": _stage_execution(latest["executionId"], latest["status"]) if latest else None,
-            "actionStates": [_action_state(name, action, executions) for action in stage["actions"]],
+            "inboundTransitionState": None if is_first else _transition(pipeline.transitions.get(name)),
+            "latestExecution": _stage_execution(latest) if latest else None,
+            "actionStates": [_action_state(name, action["name"], executions) for action in stage["actions"]],
         }
     )
 
 
-def _stage_execution(execution_id: str, status: str) -> Record:
-    return {"pipelineExecutionId": execution_id, "status": status, "type": "STANDARD"}
+def _stage_execution(latest: StageExecution) -> Answer:
+    return {"pipelineExecutionId": latest.execution_id, "status": latest.status, "type": "STANDARD"}
 
 
-def _transition(state: Record | None) -> Record:
-    if state is None or state["enabled"]:
+def _transition(disabled: DisabledTransition | None) -> Answer:
+    if disabled is None:
         return {"enabled": True}
     return {
         "enabled": False,
-        "disabledReason": state["reason"],
-        "lastChangedBy": state["by"],
-        "lastChangedAt": state["at"],
+        "disabledReason": disabled.reason,
+        "lastChangedBy": disabled.by,
+        "lastChangedAt": disabled.at,
     }
 
 
-def _action_state(stage: str, action: Record, executions: list[Record]) -> Record:
-    records = [
-        record
+def _action_state(stage: str, name: str, executions: list[Execution]) -> Answer:
+    found = [
+        action
         for execution in executions
-        for record in execution["actions"]
-        if record["stage"] == stage and record["action"] == action["name"]
+        for action in execution.actions
+        if (action.stage, action.action) == (stage, name)
     ]
-    if not records:
-        return {"actionName": action["name"]}
-    record = max(records, key=lambda record: record["started"])
-    revision = record.get("revision")
+    if not found:
+        return {"actionName": name}
+    latest = max(found, key=lambda action: action.started)
+    revision = latest.revision
     return _without_empty(
         {
-            "actionName": action["name"],
+            "actionName": name,
             "currentRevision": {
-                "revisionId": revision["id"],
-                "revisionChangeId": revision["id"],
-                "created": revision["created"],
+                "revisionId": revision.id,
+                "revisionChangeId": revision.id,
+                "created": revision.created,
             }
             if revision
             else None,
             "latestExecution": _without_empty(
                 {
-                    "actionExecutionId": record["id"],
-                    "status": record["status"],
-                    "summary": record["summary"],
-                    "lastStatusChange": record["updated"],
-                    "token": record.get("token") if _is_unanswered(record) else None,
-                    "lastUpdatedBy": record.get("updated_by"),
-                    "externalExecutionId": record["external_id"],
-                    "externalExecutionUrl": record["external_url"],
-                    "errorDetails": record["error"],
+                    "actionExecutionId": latest.id,
+                    "status": latest.status,
+                    "summary": latest.summary,
+                    "lastStatusChange": latest.updated,
+                    "token": latest.token if latest.is_unanswered else None,
+                    "lastUpdatedBy": latest.updated_by,
+                    "externalExecutionId": latest.external_id,
+                    "externalExecutionUrl": latest.external_url,
+                    "errorDetails": _error(latest),
                 }
             ),
         }
     )
 
 
-def _trigger(execution: Record) -> Record:
-    return {"triggerType": execution["trigger"]["type"], "triggerDetail": execution["trigger"]["detail"]}
+def _error(action: ActionExecution) -> Answer | None:
+    return {"code": action.error.code, "message": action.error.message} if action.error else None
 
 
-def _artifacts(entries: list[Record]) -> list[Record]:
+def _trigger(execution: Execution) -> Answer:
+    return {"triggerType": execution.trigger.type, "triggerDetail": execution.trigger.detail}
+
+
+def _artifacts(artifacts: Mapping[str, Location]) -> list[Answer]:
     return [
-        {"name": entry["name"], "s3location": {"bucket": entry["bucket"], "key": entry["key"]}}
-        for entry in entries
+        {"name": name, "s3location": {"bucket": location.bucket, "key": location.key}}
+        for name, location in artifacts.items()
     ]
 
 
-def _without_empty(entry: dict[str, Any]) -> Record:
+def _without_empty(entry: dict[str, Any]) -> Answer:
     """AWS leaves out what it has not; an empty list is still an answer."""
     return {key: value for key, value in entry.items() if value is not None and value != ""}
-
-
-def _is_unanswered(record: Record) -> bool:
-    """An approval that has its answer is for a moment still in progress, and takes no other."""
-    return record["status"] == "InProgress" and "approval" not in record

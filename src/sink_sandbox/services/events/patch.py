@@ -19,8 +19,9 @@ from ministack.services import eventbridge, s3
 
 from sink_sandbox.client.lifecycle import ACCOUNT_ID
 from sink_sandbox.server.clients import Clients
-from sink_sandbox.services.codepipeline.action_execution import Observer
 from sink_sandbox.services.codepipeline.errors import ServiceError
+from sink_sandbox.services.codepipeline.executions import ActionExecution, Execution
+from sink_sandbox.services.codepipeline.jobs import Observer
 from sink_sandbox.services.codepipeline.service import CodePipeline
 from sink_sandbox.services.iam.access import RoleRefused, Roles
 
@@ -42,7 +43,7 @@ class PipelineEvents(Observer):
         self._clients = clients
         self._roles = roles
 
-    def execution_changed(self, execution: dict[str, Any], state: str) -> None:
+    def execution_changed(self, execution: Execution, state: str) -> None:
         """Dispatch the event in the background: its targets may take their time."""
         event = {
             "EventId": new_uuid(),
@@ -50,54 +51,54 @@ class PipelineEvents(Observer):
             "DetailType": "CodePipeline Pipeline Execution State Change",
             "Detail": json.dumps(
                 {
-                    "pipeline": execution["pipeline"],
-                    "execution-id": execution["id"],
+                    "pipeline": execution.pipeline,
+                    "execution-id": execution.id,
                     "execution-trigger": {
-                        "trigger-type": execution["trigger"]["type"],
-                        "trigger-detail": execution["trigger"]["detail"],
+                        "trigger-type": execution.trigger.type,
+                        "trigger-detail": execution.trigger.detail,
                     },
                     "state": state,
-                    "version": execution["version"],
+                    "version": execution.version,
                 }
             ),
             "EventBusName": "default",
             "Time": now_iso(),
-            "Resources": [f"arn:aws:codepipeline:{execution['region']}:{ACCOUNT_ID}:{execution['pipeline']}"],
+            "Resources": [f"arn:aws:codepipeline:{execution.region}:{ACCOUNT_ID}:{execution.pipeline}"],
             "Account": ACCOUNT_ID,
-            "Region": execution["region"],
+            "Region": execution.region,
         }
 
         def dispatch() -> None:
-            with request_scope(ACCOUNT_ID, execution["region"]):
+            with request_scope(ACCOUNT_ID, execution.region):
                 eventbridge._dispatch_event(event)
 
         spawn_background(dispatch, thread_name="sandbox-pipeline-event")
 
-    def approval_opened(self, execution: dict[str, Any], record: dict[str, Any]) -> None:
+    def approval_opened(self, execution: Execution, action: ActionExecution) -> None:
         """Publish to the action's topic, if it has one."""
-        topic = record["configuration"].get("NotificationArn")
+        topic = action.configuration.get("NotificationArn")
         if not topic:
             return
         approval = {
-            "pipelineName": execution["pipeline"],
-            "stageName": record["stage"],
-            "actionName": record["action"],
-            "token": record["token"],
-            "customData": record["configuration"].get("CustomData"),
+            "pipelineName": execution.pipeline,
+            "stageName": action.stage,
+            "actionName": action.action,
+            "token": action.token,
+            "customData": action.configuration.get("CustomData"),
         }
 
         def publish() -> None:
-            region = execution["region"]
+            region = execution.region
             try:
-                role = execution["declaration"]["roleArn"]
+                role = execution.declaration["roleArn"]
                 credentials = self._roles.assume(role, "codepipeline.amazonaws.com", region)
                 self._clients.under(credentials).get("sns", region).publish(
                     TopicArn=topic,
-                    Subject=f"APPROVAL NEEDED: {execution['pipeline']}, action {record['action']}"[:100],
+                    Subject=f"APPROVAL NEEDED: {execution.pipeline}, action {action.action}"[:100],
                     Message=json.dumps({"region": region, "approval": approval}),
                 )
             except (RoleRefused, ClientError) as refused:
-                logger.error("Nobody was told that %s waits: %s", execution["pipeline"], refused)
+                logger.error("Nobody was told that %s waits: %s", execution.pipeline, refused)
 
         spawn_background(publish, thread_name="sandbox-approval")
 

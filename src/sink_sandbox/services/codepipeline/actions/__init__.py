@@ -1,5 +1,5 @@
-"""Plays the actions of pipelines, as a client of the sandbox's own endpoint.
+"""Runs the actions of pipelines, as a client of the sandbox's own endpoint.
 
-Each module plays one provider; ``player`` chooses. What they do goes through boto3, so an action sees the
-same services, with the same refusals, as any other client.
+Each module runs the actions of one provider; ``providers`` chooses. What they do goes through
+boto3, so an action sees the same services, with the same refusals, as any other client.
 """

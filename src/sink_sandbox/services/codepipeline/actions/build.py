@@ -8,28 +8,29 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sink_sandbox.services.codepipeline.action_execution import ActionFailed, Cancelled, Location, Outcome
 from sink_sandbox.services.codepipeline.actions.context import Context, aws_errors
+from sink_sandbox.services.codepipeline.executions import Location
+from sink_sandbox.services.codepipeline.jobs import ActionFailed, Cancelled, Outcome
 
 
-def play_build(context: Context) -> Outcome:
+def run_build(context: Context) -> Outcome:
     """Build; the artifacts that the buildspec defines become the action's outputs."""
-    run = context.run
+    job = context.job
     codebuild = context.client("codebuild")
-    if run.configuration.get("BatchEnabled", "false").lower() == "true":
+    if job.configuration.get("BatchEnabled", "false").lower() == "true":
         raise ActionFailed("ConfigurationError", "The sandbox does not run batch builds (BatchEnabled).")
     outputs = {
         artifact["name"]: context.output_location(artifact["name"])
-        for artifact in run.action["outputArtifacts"]
+        for artifact in job.action["outputArtifacts"]
     }
     with aws_errors("ConfigurationError"):
         build = codebuild.start_build(
-            projectName=run.configuration["ProjectName"],
+            projectName=job.configuration["ProjectName"],
             environmentVariablesOverride=_variables(context),
             **_sources(context),
             **_artifacts(outputs),
         )["build"]
-    run.report(external_id=build["id"])
+    job.report(external_id=build["id"])
     build = _wait(context, build["id"])
     if build["buildStatus"] != "SUCCEEDED":
         raise ActionFailed("JobFailed", _failure(build))
@@ -54,7 +55,7 @@ def _wait(context: Context, build_id: str) -> dict[str, Any]:
 
 
 def _sources(context: Context) -> dict[str, Any]:
-    inputs = dict(context.run.inputs)
+    inputs = dict(context.job.inputs)
     chosen = inputs.pop(_primary(context))
     return {
         "sourceTypeOverride": "S3",
@@ -67,7 +68,7 @@ def _sources(context: Context) -> dict[str, Any]:
 
 
 def _primary(context: Context) -> str:
-    return context.run.configuration.get("PrimarySource") or next(iter(context.run.inputs))
+    return context.job.configuration.get("PrimarySource") or next(iter(context.job.inputs))
 
 
 def _artifacts(outputs: dict[str, Location]) -> dict[str, Any]:
@@ -92,8 +93,8 @@ def _artifacts(outputs: dict[str, Location]) -> dict[str, Any]:
 
 
 def _variables(context: Context) -> list[dict[str, str]]:
-    run = context.run
-    text = run.configuration.get("EnvironmentVariables") or "[]"
+    job = context.job
+    text = job.configuration.get("EnvironmentVariables") or "[]"
     try:
         given = json.loads(text)
     except ValueError as error:
@@ -107,10 +108,10 @@ def _variables(context: Context) -> list[dict[str, str]]:
         )
     return [
         *({"type": "PLAINTEXT", **entry} for entry in given),
-        {"name": "CODEBUILD_INITIATOR", "value": f"codepipeline/{run.pipeline}", "type": "PLAINTEXT"},
+        {"name": "CODEBUILD_INITIATOR", "value": f"codepipeline/{job.pipeline}", "type": "PLAINTEXT"},
         {
             "name": "CODEBUILD_RESOLVED_SOURCE_VERSION",
-            "value": run.revisions.get(_primary(context), ""),
+            "value": job.revisions.get(_primary(context), ""),
             "type": "PLAINTEXT",
         },
     ]

@@ -15,8 +15,9 @@ from botocore.exceptions import ClientError
 
 from sink_host.templates.validator import ValidatorFailed
 from sink_sandbox.services.cloudformation.template_gate import TemplateRefused
-from sink_sandbox.services.codepipeline.action_execution import ActionFailed, Location, Outcome
 from sink_sandbox.services.codepipeline.actions.context import Context, aws_errors
+from sink_sandbox.services.codepipeline.executions import Location
+from sink_sandbox.services.codepipeline.jobs import ActionFailed, Outcome
 
 _INLINE_LIMIT = 51_200
 """Bytes of a TemplateBody; https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
@@ -30,9 +31,9 @@ TemplateCheck = Callable[[Context, str, dict[str, str]], None]
 """Refuses a template, given its text and the parameters, that AWS would refuse."""
 
 
-def play_stack(context: Context, check_template: TemplateCheck) -> Outcome:
+def run_stack(context: Context, check_template: TemplateCheck) -> Outcome:
     """Create or update the stack and wait; nothing to update is a success."""
-    configuration = context.run.configuration
+    configuration = context.job.configuration
     request = _request(context, check_template)
     name = configuration["StackName"]
     cloudformation = context.client("cloudformation")
@@ -57,7 +58,7 @@ def play_stack(context: Context, check_template: TemplateCheck) -> Outcome:
 
 
 def _request(context: Context, check_template: TemplateCheck) -> dict[str, Any]:
-    configuration = context.run.configuration
+    configuration = context.job.configuration
     settings = _template_configuration(context)
     parameters = {**settings.get("Parameters", {}), **_overrides(configuration.get("ParameterOverrides", ""))}
     template = context.read(configuration["TemplatePath"])
@@ -95,7 +96,7 @@ def _template_configuration(context: Context) -> dict[str, Any]:
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/continuous-delivery-codepipeline-cfn-artifacts.html
     """
-    reference = context.run.configuration.get("TemplateConfiguration")
+    reference = context.job.configuration.get("TemplateConfiguration")
     if not reference:
         return {}
     settings = context.read_json(reference)
@@ -158,7 +159,7 @@ def _wait(context: Context, stack_id: str) -> dict[str, Any]:
             stack.update(cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0])
         if stack["StackStatus"] != seen.get("status"):
             seen["status"] = stack["StackStatus"]
-            context.run.report(external_id=stack["StackId"], summary=f"Stack {stack['StackStatus']}")
+            context.job.report(external_id=stack["StackId"], summary=f"Stack {stack['StackStatus']}")
         return not stack["StackStatus"].endswith("_IN_PROGRESS")
 
     seen: dict[str, str] = {}
@@ -187,8 +188,8 @@ def _failure(context: Context, stack: dict[str, Any]) -> str:
 
 
 def _outputs(context: Context, outputs: dict[str, str]) -> dict[str, Location]:
-    file = context.run.configuration.get("OutputFileName")
-    artifacts = context.run.action["outputArtifacts"]
+    file = context.job.configuration.get("OutputFileName")
+    artifacts = context.job.action["outputArtifacts"]
     if not file or not artifacts:
         return {}
     buffer = io.BytesIO()

@@ -10,40 +10,41 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from sink_sandbox.client.lifecycle import ACCOUNT_ID
 from sink_sandbox.services.codebuild.builds import Builds
 from sink_sandbox.services.codebuild.job import Input, Job, Output, Record, Variable
-from sink_sandbox.services.codepipeline.action_execution import ActionFailed, Cancelled, Outcome
 from sink_sandbox.services.codepipeline.actions.context import Context
+from sink_sandbox.services.codepipeline.jobs import ActionFailed, Cancelled, Outcome
 
 _TIMEOUT_S = 3600.0
 
 
-def play_commands(context: Context, builds: Builds) -> Outcome:
+def run_commands(context: Context, builds: Builds) -> Outcome:
     """Run the commands; the action fails with the first of them."""
-    run = context.run
-    action = run.action
+    job = context.job
+    action = job.action
     inputs = [
         Input("" if index == 0 else name, location.bucket, location.key)
-        for index, (name, location) in enumerate(run.inputs.items())
+        for index, (name, location) in enumerate(job.inputs.items())
     ]
     outputs = {
         artifact["name"]: context.output_location(artifact["name"]) for artifact in action["outputArtifacts"]
     }
-    build_id = f"{run.pipeline}-{run.stage}-{action['name']}:{uuid.uuid4()}"
-    job = Job(
+    build_id = f"{job.pipeline}-{job.stage}-{action['name']}:{uuid.uuid4()}"
+    build = Job(
         build_id=build_id,
-        arn=f"arn:aws:codebuild:{run.region}:{ACCOUNT_ID}:build/{build_id}",
+        arn=f"arn:aws:codebuild:{job.region}:{ACCOUNT_ID}:build/{build_id}",
         number=1,
         project=build_id.partition(":")[0],
-        region=run.region,
+        region=job.region,
         image="aws/codebuild/amazonlinux2-x86_64-standard:5.0",
-        initiator=f"codepipeline/{run.pipeline}",
-        resolved_version=run.revisions.get(next(iter(run.inputs)), ""),
-        role=run.role,
-        through=run.through,
+        initiator=f"codepipeline/{job.pipeline}",
+        resolved_version=job.revisions.get(next(iter(job.inputs)), ""),
+        role=job.role,
+        through=job.through,
         service="codepipeline.amazonaws.com",
         buildspec=json.dumps(_buildspec(action)),
         inputs=tuple(inputs),
@@ -52,15 +53,15 @@ def play_commands(context: Context, builds: Builds) -> Outcome:
             Variable(entry["name"], entry["value"], entry.get("type", "PLAINTEXT"))
             for entry in action.get("environmentVariables", [])
         ),
-        log_group=f"/aws/codepipeline/{run.pipeline}",
+        log_group=f"/aws/codepipeline/{job.pipeline}",
         log_stream=f"{action['name']}/{build_id.rpartition(':')[2]}",
         timeout_s=float(action.get("timeoutInMinutes", 0)) * 60 or _TIMEOUT_S,
         started=time.time(),
     )
     data: dict[str, Any] = {"id": build_id, "buildStatus": "IN_PROGRESS", "phases": []}
-    group = f"arn:aws:logs:{run.region}:{ACCOUNT_ID}:log-group:{job.log_group}"
-    run.report(external_id=build_id, log_stream_arn=f"{group}:log-stream:{job.log_stream}")
-    builds.submit(job, Record(data))
+    group = f"arn:aws:logs:{job.region}:{ACCOUNT_ID}:log-group:{build.log_group}"
+    job.report(external_id=build_id, log_stream_arn=f"{group}:log-stream:{build.log_stream}")
+    builds.submit(build, Record(data))
     try:
         context.wait(lambda: data["buildStatus"] != "IN_PROGRESS")
     except Cancelled:
@@ -72,7 +73,7 @@ def play_commands(context: Context, builds: Builds) -> Outcome:
     return Outcome(variables=variables, artifacts=outputs)
 
 
-def _buildspec(action: dict[str, Any]) -> dict[str, Any]:
+def _buildspec(action: Mapping[str, Any]) -> dict[str, Any]:
     spec: dict[str, Any] = {"version": "0.2", "phases": {"build": {"commands": action["commands"]}}}
     if action.get("outputVariables"):
         spec["env"] = {"exported-variables": action["outputVariables"]}

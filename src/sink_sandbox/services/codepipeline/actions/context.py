@@ -1,4 +1,4 @@
-"""What the players share: reading and writing artifacts, waiting, and telling errors as AWS does."""
+"""What the job workers share: reading and writing artifacts, waiting, and telling errors as AWS does."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from botocore.exceptions import ClientError
 
 from sink_sandbox.server.clients import Clients
 from sink_sandbox.services.codebuild.packages import PackageError, read_member
-from sink_sandbox.services.codepipeline.action_execution import ActionFailed, ActionRun, Cancelled, Location
+from sink_sandbox.services.codepipeline.executions import Location
+from sink_sandbox.services.codepipeline.jobs import ActionFailed, ActionJob, Cancelled
 
 POLL_S = 0.1
 
 
 class Context:
-    """One run of an action with the means to play it."""
+    """A job with the means to work on it."""
 
-    def __init__(self, run: ActionRun, clients: Clients) -> None:
-        self.run = run
+    def __init__(self, job: ActionJob, clients: Clients) -> None:
+        self.job = job
         self._clients = clients
 
     def client(self, service: str) -> Any:
         """A client in the action's region, under the action's role."""
-        return self._clients.get(service, self.run.region)
+        return self._clients.get(service, self.job.region)
 
     def output_location(self, artifact: str, suffix: str = "") -> Location:
         """Return a fresh place for an output artifact, named as AWS names them."""
         alphabet = string.ascii_letters + string.digits
         unique = "".join(secrets.choice(alphabet) for _ in range(7))
-        return Location(self.run.artifact_store, f"{self.run.pipeline[:20]}/{artifact[:10]}/{unique}{suffix}")
+        return Location(self.job.artifact_store, f"{self.job.pipeline[:20]}/{artifact[:10]}/{unique}{suffix}")
 
     def read(self, reference: str) -> bytes:
         """Return the file that ``Artifact::path`` names.
@@ -42,7 +43,7 @@ class Context:
             ActionFailed: the artifact is not an input, or has no such file.
         """
         artifact, separator, path = reference.partition("::")
-        if not separator or artifact not in self.run.inputs:
+        if not separator or artifact not in self.job.inputs:
             raise ActionFailed(
                 "ConfigurationError", f"{reference} does not name a file of an input artifact."
             )
@@ -50,7 +51,7 @@ class Context:
 
     def read_file(self, artifact: str, path: str) -> bytes:
         """Return a file of an input artifact."""
-        location = self.run.inputs[artifact]
+        location = self.job.inputs[artifact]
         with aws_errors():
             content = self.client("s3").get_object(Bucket=location.bucket, Key=location.key)["Body"].read()
         try:
@@ -72,7 +73,7 @@ class Context:
             Cancelled: the execution was abandoned.
         """
         while not is_done():
-            if self.run.cancelled.wait(POLL_S):
+            if self.job.cancelled.wait(POLL_S):
                 raise Cancelled
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from sink_sandbox.services.codepipeline.action_execution import ActionFailed, Outcome
 from sink_sandbox.services.codepipeline.actions.context import Context, aws_errors
+from sink_sandbox.services.codepipeline.jobs import ActionFailed, Outcome
 
 _REGISTERED = frozenset(
     (
@@ -34,9 +34,9 @@ _REGISTERED = frozenset(
 """What DescribeTaskDefinition returns and RegisterTaskDefinition takes."""
 
 
-def play_rollout(context: Context) -> Outcome:
+def run_rollout(context: Context) -> Outcome:
     """Register, update the service, and wait until the new deployment is the only one and complete."""
-    configuration = context.run.configuration
+    configuration = context.job.configuration
     cluster, name = configuration["ClusterName"], configuration["ServiceName"]
     timeout_minutes = _timeout_minutes(configuration.get("DeploymentTimeout", "60"))
     images = _image_definitions(context)
@@ -55,14 +55,14 @@ def play_rollout(context: Context) -> Outcome:
         revision = ecs.register_task_definition(**definition)["taskDefinition"]["taskDefinitionArn"]
         updated = ecs.update_service(cluster=cluster, service=name, taskDefinition=revision)["service"]
     deployment = next(entry for entry in updated["deployments"] if entry["status"] == "PRIMARY")["id"]
-    context.run.report(external_id=deployment, summary=f"Deploying {revision.rpartition('/')[2]}")
+    context.job.report(external_id=deployment, summary=f"Deploying {revision.rpartition('/')[2]}")
     _wait(context, cluster, name, deployment, revision, timeout_minutes)
     return Outcome(summary=f"Deployed {revision.rpartition('/')[2]}")
 
 
 def _image_definitions(context: Context) -> dict[str, str]:
-    artifact = next(iter(context.run.inputs))
-    file = context.run.configuration.get("FileName") or "imagedefinitions.json"
+    artifact = next(iter(context.job.inputs))
+    file = context.job.configuration.get("FileName") or "imagedefinitions.json"
     entries = context.read_json(f"{artifact}::{file}")
     if not isinstance(entries, list) or not entries:
         raise ActionFailed("ConfigurationError", f"{file} must be a non-empty array of name and imageUri.")

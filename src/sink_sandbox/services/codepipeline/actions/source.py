@@ -10,26 +10,26 @@ import zipfile
 
 from botocore.exceptions import ClientError
 
-from sink_sandbox.services.codepipeline.action_execution import ActionFailed, Outcome, Revision
 from sink_sandbox.services.codepipeline.actions.context import Context, aws_errors
+from sink_sandbox.services.codepipeline.jobs import ActionFailed, Outcome, Revision
 
 _SUMMARY = "codepipeline-artifact-revision-summary"
 """User metadata of the object that becomes the revision's summary."""
 
 
-def play_source(context: Context) -> Outcome:
+def run_source(context: Context) -> Outcome:
     """Fetch the version that started the execution, else the latest."""
-    run = context.run
+    job = context.job
     s3 = context.client("s3")
-    bucket, key = run.configuration["S3Bucket"], run.configuration["S3ObjectKey"]
+    bucket, key = job.configuration["S3Bucket"], job.configuration["S3ObjectKey"]
     with aws_errors("ConfigurationError"):
         if s3.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
             raise ActionFailed(
                 "ConfigurationError", f"The source bucket {bucket} must have versioning enabled."
             )
     arguments = {"Bucket": bucket, "Key": key}
-    if run.source_revision:
-        arguments["VersionId"] = run.source_revision
+    if job.source_revision:
+        arguments["VersionId"] = job.source_revision
     try:
         found = s3.get_object(**arguments)
     except ClientError as error:
@@ -41,20 +41,20 @@ def play_source(context: Context) -> Outcome:
                 f"S3 bucket named {bucket}. Update the IAM role permissions, and then try again. Error: "
                 f"{error.response['Error']['Message']}",
             ) from error
-        which = f" in version {run.source_revision}" if run.source_revision else ""
+        which = f" in version {job.source_revision}" if job.source_revision else ""
         raise ActionFailed(
             "RevisionUnavailable", f"The object with key {key}{which} does not exist in the bucket {bucket}."
         ) from error
     content = found["Body"].read()
     if not zipfile.is_zipfile(io.BytesIO(content)):
         raise ActionFailed("ConfigurationError", f"The source object {bucket}/{key} is not a zip archive.")
-    artifact = run.action["outputArtifacts"][0]["name"]
+    artifact = job.action["outputArtifacts"][0]["name"]
     target = context.output_location(artifact, ".zip")
     with aws_errors():
         s3.put_object(Bucket=target.bucket, Key=target.key, Body=content)
     version = found["VersionId"]
     summary = found.get("Metadata", {}).get(_SUMMARY) or f"Amazon S3 version id: {version}"
-    run.report(external_id=version, summary=summary)
+    job.report(external_id=version, summary=summary)
     return Outcome(
         summary=summary,
         variables={

@@ -1,21 +1,17 @@
-"""What passes between the engine and who plays an action: the run, its outcome, its failure."""
+"""What passes between the engine and an action's job worker: the job, its outcome, its failure.
+
+The words are those of https://docs.aws.amazon.com/codepipeline/latest/userguide/actions-create-custom-action.html.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from sink_sandbox.services.codepipeline.errors import ServiceError
-
-
-@dataclass(frozen=True)
-class Location:
-    """Where an artifact lies."""
-
-    bucket: str
-    key: str
+from sink_sandbox.services.codepipeline.executions import ActionExecution, Execution, Location
 
 
 @dataclass(frozen=True)
@@ -37,23 +33,29 @@ class Outcome:
     revision: Revision | None = None
 
 
-@dataclass(frozen=True)
-class ActionRun:
-    """One run of one action, as the player sees it.
+class Report(Protocol):
+    """Makes visible, while an action runs, what it has started; what is not given stays as it is."""
 
-    ``report`` makes the id and the summary of what the action started visible while it runs;
-    ``cancelled`` is set when the execution is abandoned, and the player should return soon.
+    def __call__(self, *, external_id: str = "", summary: str = "", log_stream_arn: str = "") -> None:
+        """Change the action execution."""
+
+
+@dataclass(frozen=True)
+class ActionJob:
+    """One execution of one action, as the job worker sees it.
+
+    ``cancelled`` is set when the execution is abandoned, and the worker should return soon.
     """
 
     pipeline: str
     region: str
     execution_id: str
     stage: str
-    action: dict[str, Any]
+    action: Mapping[str, Any]
     configuration: dict[str, str]
     artifact_store: str
     role: str
-    """The ARN of the role that the action is played under."""
+    """The ARN of the role that the action runs under."""
     through: str
     """The ARN of the pipeline's role where the action has one of its own, which that one assumes; else ""."""
     inputs: dict[str, Location]
@@ -61,7 +63,7 @@ class ActionRun:
     """The revision of each input artifact that a source action put out, by artifact."""
     source_revision: str | None
     cancelled: threading.Event
-    report: Callable[..., None]
+    report: Report
 
 
 class ActionFailed(Exception):
@@ -74,20 +76,20 @@ class ActionFailed(Exception):
 
 
 class Cancelled(Exception):
-    """The player stopped because the run was cancelled."""
+    """The worker stopped because the action was abandoned."""
 
 
 class Observer:
     """Who hears of changes; called with the store locked, so it must not wait for anything."""
 
-    def execution_changed(self, execution: dict[str, Any], state: str) -> None:
+    def execution_changed(self, execution: Execution, state: str) -> None:
         """An execution began or ended; ``state`` as CodePipeline's events name it."""
 
-    def approval_opened(self, execution: dict[str, Any], record: dict[str, Any]) -> None:
+    def approval_opened(self, execution: Execution, action: ActionExecution) -> None:
         """An approval waits for an answer."""
 
 
-Player = Callable[[ActionRun], Outcome]
+Worker = Callable[[ActionJob], Outcome]
 
 _SUMMARY_LENGTH = 512
 """https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ApprovalResult.html"""
