@@ -53,6 +53,7 @@ ACTIONS: dict[tuple[str, str], set[str]] = {
     ("ecs", "describe_tasks"): {"ecs:DescribeTasks"},
     ("ecs", "list_service_deployments"): {"ecs:ListServiceDeployments"},
     ("ecs", "list_tasks"): {"ecs:ListTasks"},
+    ("ecs", "update_service"): {"ecs:UpdateService"},
     ("elbv2", "describe_target_groups"): {"elasticloadbalancing:DescribeTargetGroups"},
     ("elbv2", "describe_target_health"): {"elasticloadbalancing:DescribeTargetHealth"},
     ("iam", "create_service_linked_role"): {"iam:CreateServiceLinkedRole"},
@@ -71,7 +72,9 @@ ACTIONS: dict[tuple[str, str], set[str]] = {
     ("s3", "put_object"): {"s3:PutObject"},
     ("secretsmanager", "describe_secret"): {"secretsmanager:DescribeSecret"},
     ("secretsmanager", "get_secret_value"): {"secretsmanager:GetSecretValue"},
+    ("secretsmanager", "put_secret_value"): {"secretsmanager:PutSecretValue"},
     ("secretsmanager", "restore_secret"): {"secretsmanager:RestoreSecret"},
+    ("secretsmanager", "update_secret_version_stage"): {"secretsmanager:UpdateSecretVersionStage"},
     # IAM knows the service by another prefix than boto3
     # (https://docs.aws.amazon.com/service-authorization/latest/reference/list_servicequotas.html).
     ("service-quotas", "get_service_quota"): {"servicequotas:GetServiceQuota"},

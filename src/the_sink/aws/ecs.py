@@ -69,6 +69,13 @@ class Services:
             health_reason=next((said[1] for each in events if (said := _UNHEALTHY.search(each))), ""),
         )
 
+    def restart(self, cluster: str, service: str) -> None:
+        """Start a deployment that replaces every task of a service by one of the same task definition.
+
+        https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
+        """
+        self._client.update_service(cluster=cluster, service=service, forceNewDeployment=True)
+
     def deployments(self, cluster: str, service: str) -> tuple[ServiceDeployment, ...]:
         """Return the service's latest deployments as it judges them itself, newest first.
 

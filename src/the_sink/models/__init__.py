@@ -35,7 +35,7 @@ from the_sink.models.pipelines import (
 from the_sink.models.releases import Deployed, EnvironmentStatus, Release, Serving
 from the_sink.models.services import Service, ServiceDeployment, TargetsHealth, Task, UnhealthyTarget
 from the_sink.models.stacks import ChangeSet, ResourceChange, Stack, StackApplied, StackEvent, StackStatus
-from the_sink.models.storage import Image, Secret, StoredObject
+from the_sink.models.storage import Image, Secret, SecretValue, StoredObject
 from the_sink.models.versions import Version, parse_version
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "ResourceChanged",
     "Said",
     "Secret",
+    "SecretValue",
     "Service",
     "ServiceDeployment",
     "Serving",

@@ -30,6 +30,19 @@ class Secret:
 
 
 @dataclass(frozen=True)
+class SecretValue:
+    """A secret's present value.
+
+    Attributes:
+        version_id: Of the version that is ``AWSCURRENT``.
+        text: The value itself, in no representation of this object.
+    """
+
+    version_id: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Image:
     """One image of a registry."""
 

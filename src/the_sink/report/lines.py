@@ -34,5 +34,12 @@ def ask(question: str) -> str:
     return sys.stdin.readline()
 
 
+def ask_hidden(question: str) -> str:
+    """Write a question and return the line that answers it, which the terminal does not show."""
+    import getpass
+
+    return getpass.getpass(f"{visible(question)} ", stream=sys.stderr)
+
+
 def _as_text(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
