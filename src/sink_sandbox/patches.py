@@ -116,11 +116,6 @@ PATCHES = (
         after=("ecs/services",),
     ),
     Patch(
-        "ecs/resources",
-        "services.ecs.patch.resources",
-        "ministack's stacks drop settings of task definitions, and do not wait for services.",
-    ),
-    Patch(
         "ecs/stopping",
         "services.ecs.patch.stopping",
         "ministack's scheduler does not replace a task of a service that StopTask has ended.",
@@ -194,17 +189,14 @@ PATCHES = (
     Patch(
         "cloudformation/resource-types",
         "services.cloudformation.patch.resource_types",
-        "ministack lacks resource types that stacks have.",
+        "ministack lacks resource types that stacks have, and makes others with less than AWS does. The "
+        "module has the table of them.",
+        after=("codepipeline/service",),
     ),
     Patch(
         "elb/protection",
         "services.elb.patch.protection",
         "ministack deletes load balancers that are protected from it.",
-    ),
-    Patch(
-        "autoscaling/targets",
-        "services.autoscaling.patch",
-        "ministack records scalable targets; here a service is kept within their limits.",
     ),
     Patch(
         "logs/events",

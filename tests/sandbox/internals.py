@@ -391,17 +391,3 @@ HANDLERS = {
     "AWS::SecretsManager::SecretTargetAttachment": {"update"},
 }
 """Handlers of resource types that the sandbox wraps or replaces."""
-
-TYPES_OF_OURS = [
-    "AWS::ApplicationAutoScaling::ScalableTarget",
-    "AWS::ApplicationAutoScaling::ScalingPolicy",
-    "AWS::CodePipeline::Pipeline",
-    "AWS::EC2::EIP",
-    "AWS::EC2::NatGateway",
-    "AWS::EC2::SecurityGroupEgress",
-    "AWS::EC2::SecurityGroupIngress",
-    "AWS::IAM::GroupPolicy",
-    "AWS::IAM::OIDCProvider",
-    "AWS::IAM::RolePolicy",
-    "AWS::IAM::UserPolicy",
-]

@@ -33,7 +33,6 @@ class Services:
         self, home: Path, endpoint_url: str, port: int, compute: Compute, secret: str, patcher: Patcher
     ) -> None:
         from sink_sandbox.emulator import executors
-        from sink_sandbox.services.autoscaling import patch as autoscaling
         from sink_sandbox.services.cloudformation.patch import (
             conditions,
             exports,
@@ -43,6 +42,7 @@ class Services:
             orphans,
             property_types,
             resource_types,
+            simulated,
             stack_roles,
             stacks,
             template_gate,
@@ -57,7 +57,6 @@ class Services:
             containers,
             fargate,
             history,
-            resources,
             stopping,
             task_roles,
         )
@@ -105,7 +104,6 @@ class Services:
         self._databases = rds.DatabaseInstances(servers)
         patcher.apply_rest(
             {
-                "autoscaling/targets": autoscaling.install,
                 "cloudformation/conditions": conditions.install,
                 "cloudformation/exports": exports.install,
                 "cloudformation/name-conflicts": name_conflicts.install,
@@ -113,7 +111,9 @@ class Services:
                 "cloudformation/orphans": orphans.install,
                 "cloudformation/property-types": property_types.install,
                 "cloudformation/requests": stacks.install,
-                "cloudformation/resource-types": resource_types.install,
+                "cloudformation/resource-types": partial(
+                    resource_types.install, resource_types.resource_types(self._pipelines)
+                ),
                 "cloudformation/stack-roles": partial(stack_roles.install, self._roles),
                 "cloudformation/template-gate": partial(template_gate.install, gate),
                 "cloudformation/transforms": partial(transforms.install, self._roles),
@@ -125,7 +125,6 @@ class Services:
                 "ecs/containers": partial(containers.install, home / "efs"),
                 "ecs/fargate": fargate.install,
                 "ecs/history": history.install,
-                "ecs/resources": resources.install,
                 "ecs/services": self._tasks.install,
                 "ecs/stopping": stopping.install,
                 "ecs/task-roles": partial(task_roles.install, self._roles),
@@ -140,7 +139,7 @@ class Services:
                 "rds/instances": self._databases.install,
             }
         )
-        self._effectless = resource_types.simulated
+        self._effectless = simulated.simulated
         self._unread = (role_reach.unread_policies, boundaries.unread_boundaries, gate.notes)
         self._read_only_roots = containers.read_only_roots
 

@@ -8,47 +8,61 @@ show ("minimum capacity was set to 15"). Policies are recorded: nothing measures
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from ministack.core.responses import new_uuid
 from ministack.services import ecs
-from ministack.services.cloudformation import provisioners
 
-Provisioned = tuple[str, dict[str, str]]
-Properties = dict[str, Any]
+from sink_sandbox.services.cloudformation.resource_type import Place, Properties, ResourceType
 
 
-def install() -> None:
-    """Add the types."""
-    provisioners._RESOURCE_HANDLERS.update(
-        {
-            "AWS::ApplicationAutoScaling::ScalableTarget": {
-                "create": _create_target,
-                "update": _update_target,
-                "delete": _forget,
-            },
-            "AWS::ApplicationAutoScaling::ScalingPolicy": {
-                "create": _create_policy,
-                "update": _keep_policy,
-                "delete": _forget,
-            },
-        }
-    )
+class ScalableTarget(ResourceType):
+    """A service and its limits."""
+
+    def create(self, place: Place, properties: Properties) -> str:
+        """Bring the service within the limits.
+
+        Raises:
+            ValueError: the maximum is below the minimum, or ECS refuses the count.
+        """
+        smallest, largest = properties["MinCapacity"], properties["MaxCapacity"]
+        if smallest > largest:
+            raise ValueError(
+                "Maximum capacity cannot be less than minimum capacity (Service: ApplicationAutoScaling)"
+            )
+        _keep_within(str(properties.get("ResourceId", "")), smallest, largest)
+        names = ("ResourceId", "ScalableDimension", "ServiceNamespace")
+        return "|".join(str(properties.get(name, "")) for name in names)
+
+    def update(self, place: Place, physical_id: str, old: Properties, new: Properties) -> str:
+        """Bring the service within the new limits."""
+        return self.create(place, new)
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        """Do nothing: a service keeps the count that it has."""
+
+    def attributes(self, physical_id: str, properties: Properties) -> dict[str, str]:
+        """Return nothing: nobody reads its Id."""
+        return {}
 
 
-def _create_target(_logical_id: str, props: Properties, _stack_name: str) -> Provisioned:
-    smallest, largest = props["MinCapacity"], props["MaxCapacity"]
-    if smallest > largest:
-        raise ValueError(
-            "Maximum capacity cannot be less than minimum capacity (Service: ApplicationAutoScaling)"
-        )
-    _keep_within(str(props.get("ResourceId", "")), smallest, largest)
-    parts = (props.get(name, "") for name in ("ResourceId", "ScalableDimension", "ServiceNamespace"))
-    return "|".join(str(part) for part in parts), {}
+class ScalingPolicy(ResourceType):
+    """A policy; it is recorded."""
 
+    def create(self, place: Place, properties: Properties) -> str:
+        """Return the ARN of a new policy."""
+        name = properties.get("PolicyName") or place.name()
+        return f"arn:aws:autoscaling:::scalingPolicy:{new_uuid()}:policyName/{name}"
 
-def _update_target(_physical_id: str, _old: Properties, new: Properties, stack_name: str) -> Provisioned:
-    return _create_target("", new, stack_name)
+    def update(self, place: Place, physical_id: str, old: Properties, new: Properties) -> str:
+        """Keep the policy."""
+        return physical_id
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        """Do nothing: nothing was made."""
+
+    def attributes(self, physical_id: str, properties: Properties) -> dict[str, str]:
+        """Return PolicyName."""
+        return {"PolicyName": physical_id.rpartition("policyName/")[2]}
 
 
 def _keep_within(resource_id: str, smallest: int, largest: int) -> None:
@@ -63,16 +77,3 @@ def _keep_within(resource_id: str, smallest: int, largest: int) -> None:
         status, _, body = ecs._update_service({"cluster": cluster, "service": name, "desiredCount": wanted})
         if status >= 400:
             raise ValueError(f"{json.loads(body).get('message')} (Service: ECS)")
-
-
-def _create_policy(logical_id: str, props: Properties, stack_name: str) -> Provisioned:
-    name = props.get("PolicyName") or f"{stack_name}-{logical_id}"
-    return f"arn:aws:autoscaling:::scalingPolicy:{new_uuid()}:policyName/{name}", {"PolicyName": name}
-
-
-def _keep_policy(physical_id: str, _old: Properties, new: Properties, _stack_name: str) -> Provisioned:
-    return physical_id, {"PolicyName": new.get("PolicyName", "")}
-
-
-def _forget(_physical_id: str, _props: Properties) -> None:
-    """Nothing was made; a service keeps the count that it has."""

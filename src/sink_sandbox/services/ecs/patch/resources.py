@@ -12,9 +12,13 @@ import time
 from typing import Any
 
 from ministack.services import ecs
-from ministack.services.cloudformation import provisioners, stacks
+from ministack.services.cloudformation import provisioners
 
+from sink_sandbox.services.cloudformation.resource_type import Place, Properties, ResourceType
 from sink_sandbox.services.ecs.casing import api_shape
+
+TASK_DEFINITION = "AWS::ECS::TaskDefinition"
+SERVICE = "AWS::ECS::Service"
 
 _POLL_S = 0.05
 _TIMEOUT_S = 3 * 3600
@@ -26,84 +30,109 @@ _NOT_IN_UPDATE = frozenset(
 """What UpdateService does not take; a change of it replaces the service, which its fixed name refuses."""
 
 
-Provisioned = tuple[str, dict[str, str]]
-"""A physical id and the attributes of ``Fn::GetAtt``."""
+class TaskDefinition(ResourceType):
+    """``AWS::ECS::TaskDefinition``: each change registers another revision."""
+
+    def __init__(self) -> None:
+        self._delete = provisioners._RESOURCE_HANDLERS[TASK_DEFINITION]["delete"]
+
+    def create(self, place: Place, properties: Properties) -> str:
+        """Register the definition."""
+        request = api_shape(properties)
+        request.setdefault("family", place.name())
+        answer = _checked(TASK_DEFINITION, ecs._register_task_definition(request))
+        return str(answer["taskDefinition"]["taskDefinitionArn"])
+
+    def update(self, place: Place, physical_id: str, old: Properties, new: Properties) -> str:
+        """Register another revision, unless only tags have changed."""
+
+        def without_tags(properties: Properties) -> dict[str, Any]:
+            return {key: value for key, value in properties.items() if key != "Tags"}
+
+        if without_tags(old) != without_tags(new):
+            return self.create(place, new)
+        ecs._tags[physical_id] = api_shape(new.get("Tags") or [])
+        return physical_id
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        """Let the emulator deregister the revision."""
+        self._delete(physical_id, properties)
+
+    def attributes(self, physical_id: str, properties: Properties) -> dict[str, str]:
+        """Return TaskDefinitionArn."""
+        return {"TaskDefinitionArn": physical_id}
 
 
-def install() -> None:
-    """Replace the handlers."""
-    handlers = provisioners._RESOURCE_HANDLERS
-    handlers["AWS::ECS::TaskDefinition"].update(
-        create=_create_task_definition, update=_update_task_definition
-    )
-    handlers["AWS::ECS::Service"].update(create=_create_service, update=_update_service)
-    runs_on_thread = stacks._runs_on_worker_thread
-    stacks._runs_on_worker_thread = lambda kind: kind == "AWS::ECS::Service" or runs_on_thread(kind)
+class Service(ResourceType):
+    """``AWS::ECS::Service``: complete when it is steady."""
 
+    waits = True
 
-def _create_task_definition(logical_id: str, props: dict[str, Any], stack_name: str) -> Provisioned:
-    request = api_shape(props)
-    request.setdefault("family", f"{stack_name}-{logical_id}")
-    answer = _checked("AWS::ECS::TaskDefinition", ecs._register_task_definition(request))
-    arn = answer["taskDefinition"]["taskDefinitionArn"]
-    return arn, {"TaskDefinitionArn": arn}
+    def __init__(self) -> None:
+        self._delete = provisioners._RESOURCE_HANDLERS[SERVICE]["delete"]
 
+    def create(self, place: Place, properties: Properties) -> str:
+        """Create the service and wait until it is steady.
 
-def _update_task_definition(
-    physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str, logical_id: str | None = None
-) -> Provisioned:
-    def without_tags(props: dict[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in props.items() if key != "Tags"}
-
-    if without_tags(old) != without_tags(new):
-        return _create_task_definition(logical_id or physical_id, new, stack_name)
-    ecs._tags[physical_id] = api_shape(new.get("Tags") or [])
-    return physical_id, {"TaskDefinitionArn": physical_id}
-
-
-def _create_service(logical_id: str, props: dict[str, Any], stack_name: str) -> Provisioned:
-    request = api_shape(props)
-    request.setdefault("serviceName", f"{stack_name}-{logical_id}")
-    request.setdefault("cluster", "default")
-    service = _checked("AWS::ECS::Service", ecs._create_service(request))["service"]
-    try:
-        _await_steady(service["clusterArn"], service["serviceName"])
-    except ValueError:
-        # A resource whose creation failed is not known to the rollback, and its tasks would go on.
-        ecs._delete_service({"cluster": request["cluster"], "service": service["serviceName"], "force": True})
-        raise
-    return service["serviceArn"], {"ServiceArn": service["serviceArn"], "Name": service["serviceName"]}
-
-
-def _update_service(
-    physical_id: str, old: dict[str, Any], new: dict[str, Any], _stack_name: str
-) -> Provisioned:
-    wanted = api_shape(new)
-    before = api_shape(old)
-    name = physical_id.rpartition("/")[2]
-    for key in ("serviceName", "cluster", "launchType"):
-        if before.get(key) != wanted.get(key):
-            raise ValueError(
-                f"CloudFormation cannot update a stack when a custom-named resource requires replacing. "
-                f"Rename {name} and update the stack again."
+        Raises:
+            ValueError: ECS refuses it, or its deployment failed; nothing of it is left then.
+        """
+        request = api_shape(properties)
+        request.setdefault("serviceName", place.name())
+        request.setdefault("cluster", "default")
+        service = _checked(SERVICE, ecs._create_service(request))["service"]
+        try:
+            _await_steady(service["clusterArn"], service["serviceName"])
+        except ValueError:
+            # A resource whose creation failed is not known to the rollback, and its tasks would go on.
+            ecs._delete_service(
+                {"cluster": request["cluster"], "service": service["serviceName"], "force": True}
             )
-    changed = {
-        key: value for key, value in wanted.items() if key not in _NOT_IN_UPDATE and before.get(key) != value
-    }
-    # DesiredCount that the template no longer has is left as the service has it.
-    dropped = {"deploymentConfiguration", "loadBalancers", "enableExecuteCommand"} & (
-        set(before) - set(wanted)
-    )
-    defaults = {"deploymentConfiguration": {}, "loadBalancers": [], "enableExecuteCommand": False}
-    request = {
-        **changed,
-        **{key: defaults[key] for key in dropped},
-        "cluster": wanted.get("cluster", "default"),
-        "service": name,
-    }
-    service = _checked("AWS::ECS::Service", ecs._update_service(request))["service"]
-    _await_steady(service["clusterArn"], name)
-    return physical_id, {"ServiceArn": physical_id, "Name": name}
+            raise
+        return str(service["serviceArn"])
+
+    def update(self, place: Place, physical_id: str, old: Properties, new: Properties) -> str:
+        """Update what has changed and wait until the service is steady.
+
+        Raises:
+            ValueError: the change would replace it, ECS refuses it, or its deployment failed.
+        """
+        wanted = api_shape(new)
+        before = api_shape(old)
+        name = physical_id.rpartition("/")[2]
+        for key in ("serviceName", "cluster", "launchType"):
+            if before.get(key) != wanted.get(key):
+                raise ValueError(
+                    f"CloudFormation cannot update a stack when a custom-named resource requires replacing. "
+                    f"Rename {name} and update the stack again."
+                )
+        changed = {
+            key: value
+            for key, value in wanted.items()
+            if key not in _NOT_IN_UPDATE and before.get(key) != value
+        }
+        # DesiredCount that the template no longer has is left as the service has it.
+        dropped = {"deploymentConfiguration", "loadBalancers", "enableExecuteCommand"} & (
+            set(before) - set(wanted)
+        )
+        defaults = {"deploymentConfiguration": {}, "loadBalancers": [], "enableExecuteCommand": False}
+        request = {
+            **changed,
+            **{key: defaults[key] for key in dropped},
+            "cluster": wanted.get("cluster", "default"),
+            "service": name,
+        }
+        service = _checked(SERVICE, ecs._update_service(request))["service"]
+        _await_steady(service["clusterArn"], name)
+        return physical_id
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        """Let the emulator delete the service and end its tasks."""
+        self._delete(physical_id, properties)
+
+    def attributes(self, physical_id: str, properties: Properties) -> dict[str, str]:
+        """Return ServiceArn and Name."""
+        return {"ServiceArn": physical_id, "Name": physical_id.rpartition("/")[2]}
 
 
 def _await_steady(cluster_arn: str, name: str) -> None:

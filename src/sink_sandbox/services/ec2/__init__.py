@@ -1,0 +1,1 @@
+"""EC2: resource types that the emulator's CloudFormation lacks."""

@@ -1,0 +1,1 @@
+"""The resource types, a module each; they go through the emulator's own EC2."""
