@@ -27,26 +27,34 @@ def asked(code: str) -> dict[str, str]:
     return {"ServiceCode": "codebuild", "QuotaCode": code}
 
 
+NO_BUILDS = "CodeBuild runs no builds on {} for this account yet, so every deploy will fail."
+ONE_BUILD = "CodeBuild runs one build on {} at a time for this account, so deploys queue."
+
+
 @pytest.mark.parametrize(
-    ("architecture", "code", "builds", "beginning"),
+    ("architecture", "builds", "beginnings"),
     [
-        ("X86_64", LINUX, 0, "CodeBuild runs no builds for this account yet, so every deploy will fail."),
-        ("ARM64", ARM, 0, "CodeBuild runs no builds for this account yet, so every deploy will fail."),
-        ("X86_64", LINUX, 1, "CodeBuild runs one build at a time for this account, so deploys queue."),
-        ("X86_64", LINUX, 2, ""),
-        ("ARM64", ARM, 300, ""),
+        ("X86_64", {LINUX: 0}, {LINUX: NO_BUILDS.format("X86_64")}),
+        ("X86_64", {LINUX: 1}, {LINUX: ONE_BUILD.format("X86_64")}),
+        ("X86_64", {LINUX: 2}, {}),
+        ("ARM64", {ARM: 0, LINUX: 2}, {ARM: NO_BUILDS.format("ARM64")}),
+        # The pipeline's own commands need one too.
+        ("ARM64", {ARM: 300, LINUX: 0}, {LINUX: NO_BUILDS.format("X86_64")}),
+        ("ARM64", {ARM: 300, LINUX: 2}, {}),
     ],
 )
 def test_too_few_builds_are_warned_of_with_the_command_that_asks_for_more(
-    architecture: str, code: str, builds: int, beginning: str, aws_of_nobody: Aws
+    architecture: str, builds: dict[str, int], beginnings: dict[str, str], aws_of_nobody: Aws
 ) -> None:
     client: Any = aws_of_nobody.quotas._client
     with Stubber(client) as stub:
-        stub.add_response("get_service_quota", {"Quota": {"Value": float(builds)}}, asked(code))
+        for code, number in builds.items():
+            stub.add_response("get_service_quota", {"Quota": {"Value": float(number)}}, asked(code))
         found = find_build_quota_warnings(aws_of_nobody, architecture)
+        stub.assert_no_pending_responses()
 
-    assert bool(found) == bool(beginning)
-    for warning in found:
+    assert len(found) == len(beginnings)
+    for warning, (code, beginning) in zip(found, beginnings.items(), strict=True):
         assert warning.startswith(beginning)
         assert warning.endswith(
             "aws service-quotas request-service-quota-increase --service-code codebuild "
