@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,20 @@ SIGN_IN = "Sign in (`aws sso login` or `aws configure`), or add --sandbox to wor
 
 def test_the_sandbox_has_one_account_for_every_app(connection: Aws) -> None:
     assert connection.account == "000000000000"
+
+
+@pytest.mark.parametrize(
+    ("region", "suffix"),
+    [
+        ("eu-west-1", "amazonaws.com"),
+        ("us-gov-west-1", "amazonaws.com"),
+        ("cn-north-1", "amazonaws.com.cn"),
+        ("eusc-de-east-1", "amazonaws.eu"),
+    ],
+)
+def test_addresses_end_as_those_of_the_regions_partition(region: str, suffix: str, connection: Aws) -> None:
+    """CloudFormation reads a large template at such an address."""
+    assert replace(connection, target=Target(region)).url_suffix == suffix
 
 
 def test_a_profile_that_does_not_exist_does_not_stop_the_sandbox(

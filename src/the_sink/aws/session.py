@@ -47,6 +47,16 @@ class Aws:
     _session: boto3.Session = field(repr=False)
 
     @cached_property
+    def url_suffix(self) -> str:
+        """What the addresses of the region's partition end with, as ``AWS::URLSuffix`` in a template.
+
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/pseudo-parameter-reference.html
+        """
+        partition = self._session.get_partition_for_region(self.target.region)
+        known: Any = botocore.session.Session().get_data("partitions")
+        return next(str(p["outputs"]["dnsSuffix"]) for p in known["partitions"] if p["id"] == partition)
+
+    @cached_property
     def stacks(self) -> Stacks:
         """CloudFormation."""
         return Stacks(self._client("cloudformation"), self.target, self.clock)

@@ -191,7 +191,7 @@ def _template_source(aws: Aws, template: Template, bucket: str) -> str:
     name = template.path.rsplit("/", 1)[-1].removesuffix(".yml")
     key = template_upload_key(name, hashlib.sha256(content).hexdigest())
     aws.objects.put_once(bucket, key, content, {})
-    return f"https://{bucket}.s3.{aws.target.region}.amazonaws.com/{key}"
+    return f"https://{bucket}.s3.{aws.target.region}.{aws.url_suffix}/{key}"
 
 
 def _change_set_name(aws: Aws, template: Template, step: ApplyStack) -> str:
