@@ -89,7 +89,8 @@ def test_nobody_but_the_pipeline_writes_the_ledger_and_each_record_once(
     assert allowed("s3:DeleteObject") == allowed("s3:DeleteObjectVersion") == set()
 
 
-def test_no_build_changes_what_was_admitted(stack: Callable[..., Any]) -> None:
+def test_no_build_changes_what_was_approved_or_admitted(stack: Callable[..., Any]) -> None:
+    """Nor the template that CloudFormation deploys after it, with a role that makes roles."""
     build = role_statements(stack("pipeline"), "BuildRole")
 
     def may_put(key: str) -> bool:
@@ -97,6 +98,7 @@ def test_no_build_changes_what_was_admitted(stack: Callable[..., Any]) -> None:
 
     assert may_put("demo-app-stage-pipel/BuildOutpu/aBcDeFg")
     assert not may_put("demo-app-stage-pipel/AdmittedOu/aBcDeFg")
+    assert not may_put("demo-app-stage-pipel/SourceOutp/aBcDeFg")
 
 
 def test_approval_stands_before_whatever_runs_the_apps_code(stack: Callable[..., Any]) -> None:
