@@ -178,6 +178,8 @@ def test_two_environments_that_follow_one_tag_share_the_archive_and_no_image(
     assert images["uat"][1] != images["prod"][1]
     (record,) = connection.ledger.releases(platform_bucket, "my-app", "prod")
     assert record.approved_by == "arn:aws:iam::000000000000:root"
+    told = walk.run(walk.folder, "status", "--env", "prod", "--sandbox")
+    assert f"  released: by {record.released_by}, approved by {record.approved_by}\n" in told.out
 
 
 def releases_of(aws: Any, pipeline: str) -> list[str]:

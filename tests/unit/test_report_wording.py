@@ -144,6 +144,8 @@ def test_status_tells_each_environment() -> None:
         "UPDATE_COMPLETE",
         RELEASE.commit,
         SERVING,
+        released_by="Ada <ada@example.org>",
+        approved_by="arn:aws:iam::123456789012:user/bob",
         log_group="/the-sink/my-app/stage/app",
     )
     since = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
@@ -159,6 +161,7 @@ def test_status_tells_each_environment() -> None:
         "  last run: Succeeded 01234567 Start, 2026-03-01 12:00:00 UTC (run-1)\n"
         "  stack: UPDATE_COMPLETE\n"
         "  serves: 01234567 (sha256:abababababab)\n"
+        "  released: by Ada <ada@example.org>, approved by arn:aws:iam::123456789012:user/bob\n"
         "  tasks: 2 of 2 running\n"
         "  address: http://my-app.example\n"
         "  log: /the-sink/my-app/stage/app (CloudWatch Logs)\n"

@@ -76,6 +76,10 @@ class EnvironmentStatus:
     commit: str = ""
     """Of the image that every task runs; "" where tasks differ or the image's tags name none."""
     serving: Serving | None = None
+    released_by: str = ""
+    """Who released that image, as their client claimed it; "" where the ledger has no record of it."""
+    approved_by: str = ""
+    """Who let it pass, as CodePipeline reports it; "" where nobody was asked."""
     closed: tuple[Gate, ...] = ()
     waiting_for_approval: WaitingRelease | None = None
     log_group: str = ""

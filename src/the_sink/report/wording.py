@@ -126,6 +126,10 @@ def _render_environment(app: str, status: EnvironmentStatus, flags: str) -> str:
     if serving.digests:
         digests = " and ".join(shorten_digest(each) for each in serving.digests)
         told.append(f"  serves: {status.commit[:8] or 'an unknown commit'} ({digests})")
+        if status.released_by or status.approved_by:
+            released = f"by {status.released_by}" if status.released_by else "nobody says by whom"
+            approved = f", approved by {status.approved_by}" if status.approved_by else ""
+            told.append(f"  released: {released}{approved}")
     else:
         told.append("  serves: nothing, no task runs")
     told.append(f"  tasks: {serving.running} of {serving.desired} running")

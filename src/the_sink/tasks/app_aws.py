@@ -176,7 +176,7 @@ def deploy(
 
 @task
 def status(_c: Context, env: str = "", sandbox: bool = False, json: bool = False) -> None:
-    """Show each environment: its last run, what it serves, where it answers.
+    """Show each environment: its last run, what it serves and who released it, where it answers.
 
     Args:
         env: One environment only (default: all of them).
@@ -197,6 +197,7 @@ def status(_c: Context, env: str = "", sandbox: bool = False, json: bool = False
         describe_environment(
             connect_to(environment, sandbox=sandbox, quiet=number > 0 or json),
             Names(settings.app, environment.name),
+            settings.platform,
         )
         for number, environment in enumerate(wanted)
     ]

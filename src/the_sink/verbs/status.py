@@ -6,24 +6,33 @@ from collections.abc import Sequence
 
 from the_sink.aws.session import Aws
 from the_sink.errors import NotFound, SinkError
-from the_sink.models import EnvironmentStatus, Execution, Image, Serving
+from the_sink.models import EnvironmentStatus, Execution, Image, ReleaseRecord, Serving
 from the_sink.models.summaries import commit_of
 from the_sink.naming import Names, commit_of_image_tag
 from the_sink.verbs.approve import describe_waiting
+from the_sink.verbs.platform.stack import describe_platform
 from the_sink.verbs.serving import describe_release_image, describe_serving
 
 _LOOKED_THROUGH = 10
-"""Runs whose builds are asked whether they pushed what runs: each costs a call."""
+"""Executions whose builds are asked whether they pushed what runs, and releases in the ledger: each costs a
+call."""
 
 
-def describe_environment(aws: Aws, names: Names) -> EnvironmentStatus:
-    """Return one environment as it stands; one that was never bootstrapped is no error."""
+def describe_environment(aws: Aws, names: Names, platform: str = "") -> EnvironmentStatus:
+    """Return one environment as it stands; one that was never bootstrapped is not an error.
+
+    Args:
+        aws: The environment's account.
+        names: Of the app there.
+        platform: The name of the platform whose ledger says who released what serves; "" does not ask it.
+    """
     pipeline = aws.pipelines.describe(names.pipeline)
     if pipeline is None:
         return EnvironmentStatus(names.env, is_bootstrapped=False)
     runs = [run for run in aws.pipelines.executions(names.pipeline) if not run.is_self_started]
     stack = aws.stacks.describe(names.app_stack)
     serving = describe_serving(aws, names, stack) if stack else None
+    record = _find_record(aws, names, platform, serving)
     return EnvironmentStatus(
         env=names.env,
         is_bootstrapped=True,
@@ -32,10 +41,24 @@ def describe_environment(aws: Aws, names: Names) -> EnvironmentStatus:
         stack_status=str(stack.status) if stack else "",
         commit=_commit_of(aws, names, serving, runs),
         serving=serving,
+        released_by=record.released_by if record else "",
+        approved_by=record.approved_by if record else "",
         closed=pipeline.closed,
         waiting_for_approval=describe_waiting(aws, names, pipeline),
         log_group=names.log_group if serving else "",
     )
+
+
+def _find_record(aws: Aws, names: Names, platform: str, serving: Serving | None) -> ReleaseRecord | None:
+    """Return the newest release of the image that runs, None where no record of it can be read."""
+    if not platform or serving is None or not serving.digest:
+        return None
+    try:
+        bucket = describe_platform(aws, platform).bucket
+        records = aws.ledger.releases(bucket, names.app, names.env, _LOOKED_THROUGH)
+    except SinkError:  # what stands is told all the same
+        return None
+    return next((record for record in records if record.digest == serving.digest), None)
 
 
 def _commit_of(aws: Aws, names: Names, serving: Serving | None, runs: Sequence[Execution]) -> str:
