@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -218,4 +221,38 @@ def test_what_an_environment_takes_over_was_released_in_the_one_before(
         f" failed in Build/Admit: The image my-app-uat:{sha}-taken is not admitted to uat: it comes from "
         f"my-app-stage, and the ledger of stage names it for no release of {sha[:8]}."
     ) in failure(ended)
+    assert not any(key.startswith("admissions/my-app/uat/") for key in admissions(aws, stage))
+
+
+STATIC = r"""
+version: 0.2
+phases:
+  build:
+    commands:
+      - printf '[{"name":"x","imageUri":"x"}]' > imagedefinitions.json
+artifacts:
+  files: [imagedefinitions.json]
+"""
+
+
+def test_an_archive_without_a_commit_goes_to_no_environment_that_takes_releases_of_another(
+    invoke: Any, app: Path, stage: str, aws: Any
+) -> None:
+    """Whoever may put the environment's archive leaves ``release.json`` out: nothing could be held against
+    it, and an approval in the console says what the uploader wrote."""
+    assert invoke(app, "bootstrap", "--env", "uat", "--sandbox").code == 0
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("aws/buildspec.yaml", STATIC)
+    aws("s3").put_object(Bucket=stage, Key="my-app/uat.zip", Body=packed.getvalue())
+
+    def told() -> str:
+        group = "/aws/codepipeline/my-app-uat-pipeline"
+        return " ".join(e["message"] for e in aws("logs").filter_log_events(logGroupName=group)["events"])
+
+    deadline = time.monotonic() + 60
+    while "names no commit" not in told() and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    assert "names no commit, and uat takes releases of stage only." in told()
     assert not any(key.startswith("admissions/my-app/uat/") for key in admissions(aws, stage))

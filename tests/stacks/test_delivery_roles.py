@@ -37,7 +37,7 @@ def test_artifacts_of_its_own_pipeline_are_all_that_a_role_reaches(
     may = filled(role_statements(delivery, role), {"ArtifactBucket": own})
 
     def reached(bucket: str) -> list[str]:
-        artifact = f"{bucket}/demo-app-stage-pipel/SourceOutp/a1B2c3D"
+        artifact = f"{bucket}/demo-app-stage-pipel/BuildOutpu/a1B2c3D"
         asked = [
             request(action, artifact) for action in ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject")
         ]

@@ -33,6 +33,7 @@ def run(environ: Mapping[str, str], arguments: Sequence[str]) -> None:
     stage = read_stage("admit", environ, arguments)
     version = stage.executions.read(stage.execution_id).source_version
     source = read_source(stage.aws, stage.bucket, stage.app, stage.archive_key, version)
+    _check_that_it_was_promoted(stage, source)
     definitions = _read_definitions(stage.definitions)
     admitted = []
     for definition in definitions:
@@ -41,6 +42,23 @@ def run(environ: Mapping[str, str], arguments: Sequence[str]) -> None:
         admitted.append({**definition, "imageUri": f"{image.name}@{image.digest}"})
         print(f"Admitted {image.digest} to {stage.env} as {source.commit}, by {admitted_by}.")
     _replace(stage.definitions, json.dumps(admitted))
+
+
+def _check_that_it_was_promoted(stage: Stage, source: Source) -> None:
+    """Refuse an archive that names no commit where releases come from the environment before.
+
+    `invoke deploy` promotes commits. Without one, neither an archive nor a release could be held against
+    anything, and whoever may put the environment's archive would choose what runs there.
+
+    Raises:
+        CommandFailed: it names none.
+    """
+    if stage.promoted_from and source.commit == UNKNOWN:
+        raise CommandFailed(
+            f"The archive that this execution carries names no commit, and {stage.env} takes releases of "
+            f"{stage.promoted_from} only.",
+            f"Deploy a commit: invoke deploy --env {stage.env} --commit SHA",
+        )
 
 
 def _admit(stage: Stage, source: Source, image: Image) -> str:
