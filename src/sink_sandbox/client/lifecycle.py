@@ -28,6 +28,7 @@ from sink_sandbox.client.process import (
     exclusive,
     is_alive,
     is_held,
+    make_private,
     open_private,
     request,
     send_signal,
@@ -109,7 +110,7 @@ def start(
             ended before it answered.
     """
     home = state_dir(name)
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(home)
     with exclusive(home / "start.lock", timeout_s) as lock:
         running = find(name)
         if running is not None:

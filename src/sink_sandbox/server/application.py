@@ -26,7 +26,7 @@ from sink_sandbox.authentication.secret import ROOT_KEY, provide_secret
 from sink_sandbox.authentication.signature import Refused
 from sink_sandbox.client import lifecycle
 from sink_sandbox.client.ports import next_free
-from sink_sandbox.client.process import HOST, open_private
+from sink_sandbox.client.process import HOST, make_private, open_private
 from sink_sandbox.containers.addresses import HOST_NAME
 from sink_sandbox.errors import SandboxUnavailable
 from sink_sandbox.patches import Patcher
@@ -52,7 +52,7 @@ def serve(name: str, port: int, engine: str = "", reason: str = "", starting: in
     if starting is not None:
         os.set_inheritable(starting, False)  # nothing that it starts may hold the lock beyond that
     home = lifecycle.state_dir(name)
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(home)
     _hold_lock(home, name)
     _close_to_others(home)
     listener = _listen(name, port)

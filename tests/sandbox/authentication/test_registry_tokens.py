@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 from typing import Any
 
@@ -93,6 +94,34 @@ def test_the_token_of_a_role_does_what_the_role_may(registry: lifecycle.Sandbox,
     ):
         status, _, body = ask(registry, method, path, headers=token)
         assert (status, b"is not authorized to perform: ecr:" in body) == (403, True), (method, path)
+
+
+@pytest.mark.parametrize(("readable", "status"), [("other", 202), ("*", 201)])
+def test_a_layer_is_mounted_only_by_who_may_pull_it(
+    readable: str, status: int, registry: lifecycle.Sandbox, aws: Any
+) -> None:
+    """Who may push to one repository would otherwise read the layers of all: instead it uploads its own."""
+    aws("ecr").create_repository(repositoryName="other")
+    allowed = {
+        "Statement": [
+            {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
+            {"Effect": "Allow", "Action": "ecr:*", "Resource": f"arn:aws:ecr:*:*:repository/{readable}"},
+        ]
+    }
+    session = aws("sts").assume_role(RoleArn=make_role(aws, "pusher", allowed), RoleSessionName="test")
+    token = basic(registry_password(registry, session=session["Credentials"]))
+    manifest = json.loads(
+        aws("ecr").batch_get_image(repositoryName="app", imageIds=[{"imageTag": "one"}])["images"][0][
+            "imageManifest"
+        ]
+    )
+    digest = manifest["layers"][0]["digest"]
+
+    answer = ask(registry, "POST", f"/v2/other/blobs/uploads/?mount={digest}&from=app", headers=token)
+
+    assert answer[0] == status
+    read = ask(registry, "GET", f"/v2/other/blobs/{digest}", headers=token)[0]
+    assert read == (200 if status == 201 else 404)
 
 
 def test_the_address_of_a_layer_opens_by_itself(registry: lifecycle.Sandbox, aws: Any) -> None:

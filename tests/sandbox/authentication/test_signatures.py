@@ -307,3 +307,22 @@ def test_the_secret_is_made_once_and_kept_from_others(free_port: Callable[[], in
         assert client_of(anew, "sts").get_caller_identity()["Account"] == lifecycle.ACCOUNT_ID
     finally:
         lifecycle.stop("own")
+
+
+def test_state_is_its_users_alone_whatever_the_umask(
+    free_port: Callable[[], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder above it that others may write to would let them put another state in its place."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "new" / "state"))
+    before = os.umask(0)
+    try:
+        made = lifecycle.start("open", port=free_port())
+        folders = [made.state_dir, *made.state_dir.parents[:2]]
+        entries = list(made.state_dir.iterdir())
+    finally:
+        os.umask(before)
+        lifecycle.stop("open")
+
+    assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o700}
+    assert {entry.name for entry in entries} >= {"secret", "sandbox.json", "server.lock", "state"}
+    assert [entry.name for entry in entries if entry.exists() and entry.stat().st_mode & 0o077] == []

@@ -24,7 +24,7 @@ from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
 
 from sink_host.docker_engine import FoundEngine
-from sink_sandbox.client.process import wait_until
+from sink_sandbox.client.process import open_private, wait_until
 from sink_sandbox.containers.addresses import HOST_NAME
 from sink_sandbox.containers.docker import reaper as warden
 from sink_sandbox.containers.docker.container import DockerContainer
@@ -289,7 +289,7 @@ def hold_alone(state_dir: Path, timeout_s: float = _GONE_S) -> IO[bytes]:
     Raises:
         SandboxUnavailable: it does not end.
     """
-    lock = (state_dir / "warden.lock").open("wb")
+    lock = open(state_dir / "warden.lock", "wb", opener=open_private)  # noqa: SIM115 - the caller's to hold
 
     def is_ours() -> bool:
         try:

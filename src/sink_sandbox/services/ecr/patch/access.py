@@ -67,6 +67,7 @@ class RegistryAccess:
         ) -> Any:
             try:
                 self._check(method.upper(), path, headers, query_params)
+                query_params = self._without_foreign_mount(query_params)
             except RoleRefused as refused:
                 status, answered, told = ecr._registry_error(_DENIED, "DENIED", str(refused), {})
                 # The answer to HEAD has no body to tell it in.
@@ -88,3 +89,19 @@ class RegistryAccess:
             wanted.insert(0, "ecr:UploadLayerPart")  # our `docker` sends a layer's bytes with its end
         for action in wanted:
             self._roles.check_key(caller.get(), action, ecr._repo_arn(name) if name else "*", get_region())
+
+    def _without_foreign_mount(self, query_params: dict[str, Any]) -> dict[str, Any]:
+        """Return the query without a layer of a repository that the caller may not pull from.
+
+        Who mounts a layer can read it from then on. What is not mounted is uploaded
+        (https://github.com/opencontainers/distribution-spec/blob/main/spec.md#mounting-a-blob-from-another-repository).
+        """
+        source = (query_params.get("from") or [""])[0]
+        if caller.get() == ACCOUNT_ID or "mount" not in query_params:
+            return query_params
+        try:
+            for action in ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"):
+                self._roles.check_key(caller.get(), action, ecr._repo_arn(source), get_region())
+        except RoleRefused:
+            return {name: values for name, values in query_params.items() if name not in ("mount", "from")}
+        return query_params
