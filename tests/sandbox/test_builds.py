@@ -379,3 +379,14 @@ def test_what_cannot_be_built_here_is_refused_by_name(
 ) -> None:
     with pytest.raises(ClientError, match=problem):
         project.start("version: 0.2", **override)
+
+
+def test_a_build_without_an_engine_reads_what_its_user_reads(
+    project: Project, sandbox: lifecycle.Sandbox
+) -> None:
+    """It is a process of the developer's: the sandbox's secret keeps out who is not the developer."""
+    build = project.run(
+        f"version: 0.2\nphases:\n  build:\n    commands:\n      - wc -c < {sandbox.state_dir}/secret\n"
+    )
+
+    assert project.output(build) == [str(len(sandbox.secret))]

@@ -158,6 +158,25 @@ def test_a_closed_path_is_closed_for_root_too(sandbox: lifecycle.Sandbox) -> Non
             assert (status, b"The sandbox has no " in body) == (403, True), (method, path, body)
 
 
+def test_a_closed_path_is_closed_for_a_role(sandbox: lifecycle.Sandbox, aws: Any) -> None:
+    """However the path is written: as the emulator would decode or shorten it, or whole."""
+    make_role(aws, "everything")
+    session = assume(aws, "everything")
+    aws("sqs").create_queue(QueueName="kept")
+
+    for path in ("/_ministack/reset", "/_MINISTACK/reset", "/_localstack/health"):
+        status, _, body = ask(sandbox, "POST", path, signed_by=session)
+        assert (status, b"The sandbox has no " in body) == (403, True), (path, body)
+    for path in (
+        "//_ministack/reset",
+        "/x/../_ministack/reset",
+        "/%5Fministack/reset",
+        "/%255Fministack/reset",
+    ):
+        ask(sandbox, "POST", path, signed_by=session)  # an object's key, whatever S3 says of it
+    assert len(aws("sqs").list_queues()["QueueUrls"]) == 1
+
+
 def test_a_role_reaches_no_path_of_the_sandbox(sandbox: lifecycle.Sandbox, aws: Any) -> None:
     """Not even one that may do everything: a task of an app must not empty what all apps share."""
     make_role(aws, "everything")
@@ -230,7 +249,12 @@ def test_another_user_of_this_machine_gets_nothing(sandbox: lifecycle.Sandbox) -
     program = (
         "import pathlib, sys, urllib.error, urllib.request\n"
         "url, home = sys.argv[1:]\n"
-        "for path in ('/_sandbox/status', '/?Action=ListUsers&AWSAccessKeyId=000000000000'):\n"
+        "for path in (\n"
+        "    '/_sandbox/status',\n"
+        "    '/_ministack/health',\n"
+        "    '/?Action=ListUsers&AWSAccessKeyId=000000000000',\n"
+        "    '/v2/_catalog',\n"
+        "):\n"
         "    try:\n"
         "        urllib.request.urlopen(url + path)\n"
         "    except urllib.error.HTTPError as error:\n"
@@ -251,7 +275,7 @@ def test_another_user_of_this_machine_gets_nothing(sandbox: lifecycle.Sandbox) -
         check=False,
     )
 
-    assert (done.stdout.split(), done.stderr) == (["403", "403", "closed", "closed", "closed"], "")
+    assert (done.stdout.split(), done.stderr) == (["403", "403", "403", "401", *["closed"] * 3], "")
 
 
 def test_the_name_of_a_load_balancer_leads_to_apps_alone(shop: Shop) -> None:
