@@ -61,7 +61,7 @@ import http.server, os, signal, socket, sys, time
 
 {body}
 """
-DEAF = """\
+IGNORES_SIGTERM = """\
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -155,7 +155,7 @@ CASES = [
             r"exit code 137 \(killed, because it had not ended within its stop timeout after SIGTERM\)",
             r"codes: \[500\]",
         ),
-        body=DEAF.replace("STATUS", "500"),
+        body=IGNORES_SIGTERM.replace("STATUS", "500"),
         logged=r"\[sandbox\] SIGTERM has not ended the task within 2 s: it is killed",
     ),
 ]
@@ -335,13 +335,13 @@ def test_a_release_that_ignores_sigterm_is_told_when_the_next_one_replaces_it(wo
     """It serves well until then; the deploy that ends it waits for that, and says how it went."""
     procfile = world.app / "app" / "Procfile"
     good = procfile.read_text()
-    deaf = world.app / "app" / "src" / "broken.py"
-    deaf.write_text(BROKEN.format(body=textwrap.dedent(DEAF.replace("STATUS", "200"))))
+    server = world.app / "app" / "src" / "broken.py"
+    server.write_text(BROKEN.format(body=textwrap.dedent(IGNORES_SIGTERM.replace("STATUS", "200"))))
     procfile.write_text("web: python -m broken\n")
     world.commit(world.app, "Serve, and hear nothing")
     world.invoke("deploy", "--env", "stage")
     procfile.write_text(good)
-    deaf.unlink()
+    server.unlink()
     world.commit(world.app, "Hear again")
 
     ended = world.invoke("deploy", "--env", "stage")

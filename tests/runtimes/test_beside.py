@@ -137,8 +137,8 @@ def test_what_does_not_end_with_the_others_is_killed(image: Image) -> None:
 
         children._GRACE_S = 0.3
         with children.Children() as both:
-            deaf = "trap '' TERM; sleep 600 & echo $! > pid; wait; wait"
-            commands = [deaf, "until [ -s pid ]; do :; done; exit 4"]
+            ignoring = "trap '' TERM; sleep 600 & echo $! > pid; wait; wait"
+            commands = [ignoring, "until [ -s pid ]; do :; done; exit 4"]
             here = pathlib.Path.cwd()
             shells = [["sh", "-c", each] for each in commands]
             started = [both.start(each, here, os.environ, whole_group=True) for each in shells]

@@ -84,8 +84,8 @@ def test_a_release_that_goes_on_when_it_is_told_to_end(
 ) -> None:
     """It is killed, its log says so, and it is told from one that ended by itself."""
     shop = Shop(aws, sandbox, pipelines)
-    deaf = SERVER.replace("signal.SIGTERM, leave", "signal.SIGTERM, signal.SIG_IGN")
-    shop.push("live", version="one", files={"app/serve.py": deaf})
+    ignoring = SERVER.replace("signal.SIGTERM, leave", "signal.SIGTERM, signal.SIG_IGN")
+    shop.push("live", version="one", files={"app/serve.py": ignoring})
     shop.deploy(threshold=ONCE, StopTimeout=1)
     began = datetime.now(UTC) - timedelta(seconds=1)  # the emulator's times are whole seconds
     shop.push("next", version="two")

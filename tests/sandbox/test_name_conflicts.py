@@ -314,13 +314,13 @@ def test_a_name_that_cloudformation_chooses_is_nobodys(pipelines: Pipelines) -> 
         kept = {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": timeout}}
         return {"Resources": {"Queue": {**kept, "DeletionPolicy": "Retain"}}}
 
-    pipelines.stack("keeper", template(77))
-    pipelines.stacks.delete_stack(StackName="keeper")
+    pipelines.stack("owner", template(77))
+    pipelines.stacks.delete_stack(StackName="owner")
     wait_for(lambda: not pipelines.stacks.describe_stacks()["Stacks"], "the deletion")
     (retained,) = sqs.list_queues()["QueueUrls"]
 
-    pipelines.stack("keeper", template(5))
-    assert pipelines.stack("keeper", template(6))["StackStatus"] == "UPDATE_COMPLETE"
+    pipelines.stack("owner", template(5))
+    assert pipelines.stack("owner", template(6))["StackStatus"] == "UPDATE_COMPLETE"
 
     (made,) = set(sqs.list_queues()["QueueUrls"]) - {retained}
     for url, timeout in ((retained, "77"), (made, "6")):

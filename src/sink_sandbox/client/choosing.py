@@ -166,6 +166,6 @@ def forget_engine(home: Path) -> None:
     if former_compute(home) != "docker":
         return
     from sink_host.docker_engine import find_engine
-    from sink_sandbox.containers.docker.orphans import remove_leftovers
+    from sink_sandbox.containers.docker.orphans import remove_orphans
 
-    remove_leftovers(home, find_engine())
+    remove_orphans(home, find_engine())

@@ -89,7 +89,7 @@ def deploy(
     json: bool = False,
     timeout: str = "",
 ) -> None:
-    """Deploy a commit, or promote a release, and follow it until it serves or the cause is known why not.
+    """Deploy a commit, or promote a release, and follow it until it serves, or say why it does not.
 
     Stage takes commits. The environments after it take what serves in the one before them: its archive
     is copied, and in the delivery "task" its image too, so that what runs is what ran.

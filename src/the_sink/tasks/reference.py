@@ -64,7 +64,7 @@ def render_pages(root: Path) -> dict[str, str]:
             "What things are called in AWS and under which keys they lie in the platform's bucket. Most "
             "begin with the app's name, which therefore has 5 to 24 lowercase letters, digits and hyphens, "
             "begins with a letter and not with `internal-`, does not end with a hyphen, and is not `stacks`. "
-            "A new app's hyphens are single: RDS takes no two in a row, so an app of the earlier "
+            "A new app's hyphens are single: RDS takes no two in a row, so an app of the legacy "
             "platform that has them does without a database. `copier copy` refuses Python modules too.",
             pages.render_names(),
         ),

@@ -119,7 +119,7 @@ def test_settings_come_as_a_secret_and_neither_as_an_argument_nor_as_a_context(
 
 
 def test_settings_of_an_empty_secret_are_no_empty_file(play: Play, tmp_path: Path) -> None:
-    """``{}``, which a new pipeline has: Docker before 23 would lend nothing."""
+    """``{}``, which a new pipeline has: Docker before 23 would mount nothing."""
     play("image", tag_of(play("image", "")))
 
     assert (tmp_path / "lent").read_text() == "\n"

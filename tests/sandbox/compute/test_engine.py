@@ -232,7 +232,7 @@ def test_environment_of_a_python_that_is_gone_is_installed_for_another(
     assert not (state_dir / "venvs" / "gone").exists()
 
 
-def test_leftovers_of_a_killed_sandbox_are_ended(
+def test_orphans_of_a_killed_sandbox_are_ended(
     engine: ProcessEngine, emulator: Emulator, app: str, state_dir: Path, tmp_path: Path
 ) -> None:
     """Where even the supervisor was killed, the next engine ends what is recorded, and nothing else."""

@@ -8,7 +8,7 @@ from sink_host.docker_engine import FoundEngine
 from sink_sandbox.containers.docker.names import LABEL, Names, sandbox_id
 
 
-def remove_leftovers(state_dir: Path, found: FoundEngine) -> None:
+def remove_orphans(state_dir: Path, found: FoundEngine) -> None:
     """Remove the containers, the network and the images of the sandbox with this state folder."""
     import docker
 

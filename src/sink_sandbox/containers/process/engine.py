@@ -29,7 +29,7 @@ from sink_sandbox.containers.process.engine_images import Images, docker_errors
 from sink_sandbox.containers.process.images.store import ImageStore
 from sink_sandbox.containers.process.launch import BUILDS, CONTAINERS, LaunchRequest, free_port, launch
 from sink_sandbox.containers.process.rootfs import Mount, stop_signal
-from sink_sandbox.containers.process.supervise import clean_leftovers
+from sink_sandbox.containers.process.supervise import end_orphans
 from sink_sandbox.containers.registry_client import Registry
 
 _KEEP_ENDED_S = 120.0
@@ -52,8 +52,8 @@ class ProcessEngine:
         self.registry = Registry(self.store, endpoint_url, lambda _host: make_root_token(state_dir))
         self.containers = Containers(self)
         self.images = Images(self.store, self.registry)
-        clean_leftovers(state_dir / CONTAINERS)
-        clean_leftovers(state_dir / BUILDS)
+        end_orphans(state_dir / CONTAINERS)
+        end_orphans(state_dir / BUILDS)
 
     def ping(self) -> bool:
         """Return True: it is always there."""

@@ -29,7 +29,7 @@ class Supervised:
         argv: The program's absolute path and its arguments.
         environment: Its whole environment; goes through no argument list and no file.
         folder: Where it starts.
-        record_dir: Gets ``process.json``, by which :func:`clean_leftovers` finds it again.
+        record_dir: Gets ``process.json``, by which :func:`end_orphans` finds it again.
         output: Takes standard output and standard error; None shares this process's own.
     """
 
@@ -89,7 +89,7 @@ class Supervised:
             self._supervisor.stdin.flush()
 
 
-def clean_leftovers(folder: Path) -> int:
+def end_orphans(folder: Path) -> int:
     """End what a killed sandbox left running and remove its containers' folders; return how many.
 
     Below ``folder`` each sub-folder is one container. A container whose starter is alive is not touched,
