@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,7 @@ from the_sink.aws.session import Aws
 from .conftest import SMALL_PLATFORM, commit, configuration
 from .test_approval import until
 from .test_promotion import put_archive
-from .walking import Walk, push_image, walk
+from .walking import Walk, at_a_terminal, push_image, walk
 
 __all__ = ["walk"]
 
@@ -244,15 +241,3 @@ def test_bytes_go_through_this_machine_where_the_buckets_differ(
 
 
 UAT_ELSEWHERE = '[environments.uat]\nregion = "us-east-1"'
-
-
-def at_a_terminal(monkeypatch: pytest.MonkeyPatch, keys: str, act: Callable[[], Any]) -> Any:
-    """Run a command whose standard input is a terminal at which somebody types."""
-    ours, theirs = pty.openpty()
-    os.write(ours, keys.encode())
-    try:
-        with monkeypatch.context() as patch, os.fdopen(theirs, encoding="utf-8") as stdin:
-            patch.setattr("sys.stdin", stdin)
-            return act()
-    finally:
-        os.close(ours)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import pty
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,3 +125,15 @@ def walk(invoke: Any, app: Path, platform_bucket: str, sandbox: Sandbox) -> Walk
         ended = invoke(app, "bootstrap", "--env", env, "--sandbox")
         assert ended.code == 0, ended.err
     return found
+
+
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch, keys: str, act: Callable[[], Any]) -> Any:
+    """Run a command whose standard input is a terminal at which somebody types."""
+    ours, theirs = pty.openpty()
+    os.write(ours, keys.encode())
+    try:
+        with monkeypatch.context() as patch, os.fdopen(theirs, encoding="utf-8") as stdin:
+            patch.setattr("sys.stdin", stdin)
+            return act()
+    finally:
+        os.close(ours)

@@ -94,6 +94,8 @@ def _parse(found: Any) -> ReleaseRecord:
         admitted_by=found["admitted_by"],
         started_at=datetime.fromisoformat(found["started_at"]),
         finished_at=datetime.fromisoformat(found["finished_at"]),
+        # Records of before there was a rollback do not have it.
+        rolled_back_from=found.get("rolled_back_from") or "",
     )
 
 

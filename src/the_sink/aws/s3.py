@@ -27,6 +27,9 @@ RELEASED_BY = "the-sink-released-by"
 Nobody checks it; the pipeline takes it into its release record as a claim.
 """
 
+ROLLED_BACK_FROM = "the-sink-rolled-back-from"
+"""Metadata of the same archive: the commit that served when somebody went back to this release."""
+
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchVersion"})
 
 

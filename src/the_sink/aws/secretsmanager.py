@@ -38,7 +38,12 @@ class Secrets:
             if error_code(error) == "ResourceNotFoundException":
                 return None
             raise
-        return Secret(name=found["Name"], arn=found["ARN"], is_scheduled_for_deletion="DeletedDate" in found)
+        return Secret(
+            name=found["Name"],
+            arn=found["ARN"],
+            is_scheduled_for_deletion="DeletedDate" in found,
+            changed_at=found.get("LastChangedDate"),
+        )
 
     def read(self, name: str) -> SecretValue:
         """Return a secret's present value.

@@ -26,6 +26,7 @@ class HistoryEntry:
         started_at: When the execution began.
         finished_at: When it served, or failed; None while it is on its way.
         digest: Of the image that served, "" where the ledger has no record of it.
+        rolled_back_from: The commit whose place it took by ``rollback``; "" of every other release.
     """
 
     execution_id: str
@@ -39,6 +40,7 @@ class HistoryEntry:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     digest: str = ""
+    rolled_back_from: str = ""
 
     @property
     def duration_s(self) -> float | None:

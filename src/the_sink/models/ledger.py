@@ -31,6 +31,8 @@ class ReleaseRecord:
         admitted_by: ``build``, or the key of the record that admitted the image.
         started_at: When the execution began.
         finished_at: When the release served.
+        rolled_back_from: The commit whose place it took by ``rollback``, as the client claimed it; "" of
+            every other release.
     """
 
     app: str
@@ -50,3 +52,4 @@ class ReleaseRecord:
     admitted_by: str
     started_at: datetime
     finished_at: datetime
+    rolled_back_from: str = ""

@@ -27,6 +27,8 @@ class Secret:
     name: str
     arn: str
     is_scheduled_for_deletion: bool
+    changed_at: datetime | None = None
+    """When it was last modified in any way, its value or its description."""
 
 
 @dataclass(frozen=True)

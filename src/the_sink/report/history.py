@@ -23,6 +23,8 @@ def _render_entry(entry: HistoryEntry) -> str:
     told = [f"{entry.outcome}{took}"]
     if entry.started_at:
         told.append(f"began {format_time(entry.started_at)}")
+    if entry.rolled_back_from:
+        told.append(f"rolled back from {entry.rolled_back_from[:8]}")
     if entry.released_by:
         told.append(f"released by {entry.released_by}")
     if entry.approved_by:

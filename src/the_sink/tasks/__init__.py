@@ -22,10 +22,21 @@ if TYPE_CHECKING:
 def app_namespace() -> Collection:
     """Return the tasks of an app, for its ``tasks.py`` to take as they are or to add its own to."""
     _keep_bytecode()
-    from the_sink.tasks import app_aws, app_local, approval, db, history, logs, sandbox, secrets, update
+    from the_sink.tasks import (
+        app_aws,
+        app_local,
+        approval,
+        db,
+        history,
+        logs,
+        rollback,
+        sandbox,
+        secrets,
+        update,
+    )
 
     return _compose(
-        app_aws, history, logs, approval, app_local, update, db=db, sandbox=sandbox, secrets=secrets
+        app_aws, history, rollback, logs, approval, app_local, update, db=db, sandbox=sandbox, secrets=secrets
     )
 
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from the_sink.archive import Archive
-from the_sink.aws.s3 import REVISION_SUMMARY
+from the_sink.aws.s3 import RELEASED_BY, REVISION_SUMMARY, ROLLED_BACK_FROM
 from the_sink.aws.session import Aws
 from the_sink.errors import SinkError
 from the_sink.models import Release, StoredObject
@@ -39,6 +39,18 @@ def put_archive(aws: Aws, bucket: str, archive: Archive, release: Release) -> No
             f"The archive of {release.short} was uploaded by someone else at this moment, with other bytes.",
             "Find out from which files it was made; a release never changes.",
         )
+
+
+def make_metadata(release: Release, released_by: str, rolled_back_from: str) -> dict[str, str]:
+    """Return what the archive says that an environment follows: which release it is, and who put it there.
+
+    Args:
+        release: What the archive is of.
+        released_by: Who releases it, as they claim.
+        rolled_back_from: The commit whose place it takes by a rollback; "" of any other release.
+    """
+    metadata = {REVISION_SUMMARY: encode_summary(release), RELEASED_BY: encode_metadata(released_by)}
+    return {**metadata, ROLLED_BACK_FROM: rolled_back_from} if rolled_back_from else metadata
 
 
 def encode_summary(release: Release) -> str:

@@ -14,7 +14,6 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
 from the_sink.archive import Archive
-from the_sink.aws.s3 import RELEASED_BY, REVISION_SUMMARY
 from the_sink.aws.session import Aws
 from the_sink.checks.validation import BUILDSPEC_FILE, check_against_pipeline
 from the_sink.config import Environment, Settings
@@ -40,7 +39,7 @@ from the_sink.plan import (
     plan_deploy,
 )
 from the_sink.verbs import stacks
-from the_sink.verbs.archives import describe_archive, encode_metadata, encode_summary, put_archive, summary_of
+from the_sink.verbs.archives import describe_archive, make_metadata, put_archive, summary_of
 from the_sink.verbs.channels import check_channel, check_sink_build
 from the_sink.verbs.databases import find_taken
 from the_sink.verbs.follow import Awaited, find_execution, follow
@@ -70,6 +69,7 @@ class DeployPlan:
         progress: How far it has come; moved on while it is applied.
         timeout_s: How long to watch; None for ever.
         released_by: Who releases it, as they claim; "" for whom AWS takes the caller for.
+        rolled_back_from: The commit whose place it takes by a rollback; "" of any other release.
     """
 
     names: Names
@@ -84,6 +84,7 @@ class DeployPlan:
     progress: Progress
     timeout_s: float | None
     released_by: str = ""
+    rolled_back_from: str = ""
 
     @property
     def starts_a_run(self) -> bool:
@@ -103,6 +104,7 @@ def plan(
     resume: str,
     timeout_s: float | None,
     released_by: str = "",
+    rolled_back_from: str = "",
 ) -> DeployPlan:
     """Look at the environment and return what a deploy will do there.
 
@@ -117,6 +119,7 @@ def plan(
         resume: The command that watches again.
         timeout_s: How long to watch; None for ever.
         released_by: Who releases it; "" for whom AWS takes the caller for.
+        rolled_back_from: The commit whose place it takes by a rollback; "" of any other release.
 
     Raises:
         NotFound: the platform or the environment does not exist yet.
@@ -164,6 +167,7 @@ def plan(
         progress,
         timeout_s,
         released_by,
+        rolled_back_from,
     )
     if not planned.starts_a_run:
         return planned
@@ -213,10 +217,8 @@ def apply(aws: Aws, planned: DeployPlan) -> Generator[Event, None, Deployed]:
             case ReuseArchive(bucket, key):
                 yield Said(f"Using s3://{bucket}/{key}, which exists already.")
             case ReleaseArchive(bucket, source, key):
-                metadata = {
-                    REVISION_SUMMARY: encode_summary(release),
-                    RELEASED_BY: encode_metadata(planned.released_by or aws.identity.arn()),
-                }
+                released_by = planned.released_by or aws.identity.arn()
+                metadata = make_metadata(release, released_by, planned.rolled_back_from)
                 progress.releasing()
                 version = aws.objects.copy(bucket, source, key, metadata)
                 progress.released()

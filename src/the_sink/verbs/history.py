@@ -6,10 +6,11 @@ not, for twelve months. Both are joined by the execution.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from the_sink.aws.s3 import RELEASED_BY
+from the_sink.aws.s3 import RELEASED_BY, ROLLED_BACK_FROM
 from the_sink.aws.session import Aws
 from the_sink.diagnosis.causes import describe_failure
 from the_sink.diagnosis.waiting import describe_standing
@@ -84,6 +85,7 @@ def _recorded(record: ReleaseRecord) -> HistoryEntry:
         started_at=record.started_at,
         finished_at=record.finished_at,
         digest=record.digest,
+        rolled_back_from=record.rolled_back_from,
     )
 
 
@@ -125,6 +127,7 @@ class _Reader:
                 self.pipeline, execution.execution_id, actions, self.names.env, flags
             )
             cause, outcome = standing.sentence, "waiting" if standing.is_waiting else "running"
+        metadata = self._read_metadata(execution)
         answered = (each.updated_by for each in actions if each.provider == "Manual" and each.is_over)
         return HistoryEntry(
             execution_id=execution.execution_id,
@@ -132,7 +135,8 @@ class _Reader:
             subject=subject_of(execution.summary),
             outcome=outcome,
             cause=cause.rstrip("."),
-            released_by=self._find_releaser(execution),
+            released_by=metadata.get(RELEASED_BY, ""),
+            rolled_back_from=metadata.get(ROLLED_BACK_FROM, ""),
             approved_by=next((who for who in answered if who), "") if outcome != "failed" else "",
             started_at=execution.started_at,
             finished_at=execution.updated_at if execution.is_over else None,
@@ -150,8 +154,9 @@ class _Reader:
         position = self.executions.index(execution)
         return name_of(self.executions[position - 1].summary) if position else "a newer one"
 
-    def _find_releaser(self, execution: Execution) -> str:
+    def _read_metadata(self, execution: Execution) -> Mapping[str, str]:
+        """Return what the archive says that an execution carries, nothing if that has expired."""
         if not execution.revision:
-            return ""
+            return {}
         archive = self.aws.objects.describe(self.bucket, self.key, execution.revision)
-        return archive.metadata.get(RELEASED_BY, "") if archive else ""
+        return archive.metadata if archive else {}

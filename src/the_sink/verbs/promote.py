@@ -91,7 +91,7 @@ def find_candidate(aws: Aws, settings: Settings, source: str, commit: str, folde
     stored = aws.objects.describe(bucket, key)
     if stored is None:
         raise _never_archived(names, sha[:8], bucket, aws.target.flags)
-    archive, contents = _fetch(aws, bucket, names.app, sha, stored, folder)
+    archive, contents = fetch_archive(aws, bucket, names.app, sha, stored, folder)
     return Candidate(
         release=Release(names.app, sha, archive.manifest.subject),
         source=source,
@@ -127,12 +127,12 @@ def is_older(
         stored = aws.objects.describe(bucket, release_key(settings.app, serving))
         known = False
         if stored is not None:
-            theirs, _ = _fetch(aws, bucket, settings.app, serving, stored, folder)
+            theirs, _ = fetch_archive(aws, bucket, settings.app, serving, stored, folder)
             known = archive.manifest.committed_at < theirs.manifest.committed_at
     return serving if known else ""
 
 
-def _fetch(
+def fetch_archive(
     aws: Aws, bucket: str, app: str, sha: str, stored: StoredObject, folder: Path
 ) -> tuple[Archive, dict[str, bytes]]:
     """Bring an archive to this machine; return it and its files."""

@@ -54,6 +54,7 @@ def run(environ: Mapping[str, str], arguments: Sequence[str]) -> None:
         "runtime_digest": _read_runtime_digest(stage, digest),
         "template_version": source.template_version or None,
         "released_by": source.released_by or None,
+        "rolled_back_from": source.rolled_back_from or None,
         "approved_by": execution.approved_by,
         "admitted_by": admission["admitted_by"],
         "started_at": format_time(execution.started),

@@ -17,6 +17,8 @@ RELEASE_FILE = "release.json"
 REVISION_SUMMARY = "codepipeline-artifact-revision-summary"
 RELEASED_BY = "the-sink-released-by"
 """Metadata of the archive: what ``invoke deploy`` claims of who ran it."""
+ROLLED_BACK_FROM = "the-sink-rolled-back-from"
+"""Metadata of the archive: the commit that ``invoke rollback`` says it goes back from."""
 
 UNKNOWN = "unknown"
 """Stands for the commit of an archive of the legacy platform that nothing names."""
@@ -36,6 +38,8 @@ class Source:
         subject: The commit message's first line.
         template_version: Of the template that the app is at, "" where the archive does not say.
         released_by: As the client claims; "" where it does not.
+        rolled_back_from: The commit that it takes the place of by a rollback, as the client claims; "" of any
+            other release.
     """
 
     key: str
@@ -44,6 +48,7 @@ class Source:
     subject: str
     template_version: str
     released_by: str
+    rolled_back_from: str
 
 
 def read_source(aws: Aws, bucket: str, app: str, key: str, version_id: str) -> Source:
@@ -73,6 +78,7 @@ def read_source(aws: Aws, bucket: str, app: str, key: str, version_id: str) -> S
         subject=str(content.get("subject", "")),
         template_version=str(content.get("template_version", "")),
         released_by=metadata.get(RELEASED_BY, ""),
+        rolled_back_from=metadata.get(ROLLED_BACK_FROM, ""),
     )
 
 
