@@ -37,6 +37,15 @@ def test_a_build_ends_with_the_image_of_its_commit(host: Host) -> None:
     assert host.out.startswith("sink-build unpublished\n")
 
 
+def test_a_registry_may_have_an_address_of_another_partition(host: Host) -> None:
+    host.variables["ECR_REGISTRY"] = "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn"
+
+    calls = host.run()
+
+    addresses = {found for call in calls for found in re.findall(r"[\w.-]+\.dkr\.ecr\.[\w.-]+", call)}
+    assert addresses == {"123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn"}
+
+
 def test_a_build_asks_aws_five_times(host: Host) -> None:
     """Each call of the command line costs the better part of a second."""
     assert [call.split()[:3] for call in with_moving(host).run() if call.startswith("aws ")] == [

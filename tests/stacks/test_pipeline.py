@@ -202,6 +202,7 @@ def test_builds_get_the_variables_of_the_contract(stack: Callable[..., Any]) -> 
         "APP_ENV": "stage",
         "PLATFORM_ECR_REPOSITORY": "<import the-sink-RuntimeRepositoryName>",
         "RUNTIME_VERSION": "3.12",
+        "ECR_REGISTRY": "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
         "ECR_REPOSITORY": "<Repository>",
         "ECR_TAG": "latest",
         "SECRETS_DELIVERY": "task",

@@ -37,6 +37,7 @@ class Build:
         folder: Of this build alone and outside the sources: what one command leaves for the next, and
             ``.env``.
         bucket: The platform's.
+        registry: The registry's host.
         runtimes: The repository of runtime images for the processor that is built for.
         default_runtime: The Python of a configuration file that names none.
         repository: Of the app in this environment.
@@ -48,10 +49,10 @@ class Build:
     environ: Mapping[str, str]
     folder: Path
     region: str
-    account: str
     app: str
     env: str
     bucket: str
+    registry: str
     runtimes: str
     default_runtime: str
     repository: str
@@ -68,11 +69,6 @@ class Build:
     def ledger(self) -> Ledger:
         """What the app's pipelines have admitted and released; a build only reads it."""
         return Ledger(self.aws, self.bucket, self.app)
-
-    @property
-    def registry(self) -> str:
-        """The registry's host."""
-        return f"{self.account}.dkr.ecr.{self.region}.amazonaws.com"
 
     def address(self, reference: str) -> str:
         """Return the whole address of ``<repository>:<tag>`` or ``<repository>@<digest>``."""
@@ -130,10 +126,12 @@ def read_build(environ: Mapping[str, str], command: str, arguments: Sequence[str
         environ=environ,
         folder=Path(folder),
         region=environ["AWS_REGION"],
-        account=environ["AWS_ACCOUNT_ID"],
         app=environ["APP_NAME"],
         env=environ["APP_ENV"],
         bucket=environ["PLATFORM_BUCKET"],
+        # A pipeline that was bootstrapped before there was the variable is in a region where this holds.
+        registry=environ.get("ECR_REGISTRY")
+        or f"{environ['AWS_ACCOUNT_ID']}.dkr.ecr.{environ['AWS_REGION']}.amazonaws.com",
         runtimes=environ["PLATFORM_ECR_REPOSITORY"],
         default_runtime=environ["RUNTIME_VERSION"],
         repository=environ["ECR_REPOSITORY"],
