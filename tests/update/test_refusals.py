@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from the_sink.local.template_source import check_folder
+
 from .conftest import APP, CURRENT, NEXT, App, add_build_command, commit, git
 
 ANSWERS = ".copier-answers.yml"
@@ -136,6 +138,27 @@ def test_a_source_that_is_no_repository(app: App, tmp_path: Path) -> None:
         f"{ANSWERS}: _src_path is {tmp_path}/plain, which is not a git repository: it has no versions.",
         "Write the template's URL or absolute path as _src_path, and commit.",
     ]
+
+
+def test_a_folder_inside_a_repository_is_not_a_source(app: App, platform: Path) -> None:
+    inside = platform / "template"
+    write_answers(app.folder, f"_commit: v{CURRENT}\n_src_path: {inside}\n")
+
+    assert refusal(app)[0] == (
+        f"{ANSWERS}: _src_path is {inside}, which is not a git repository: it has no versions."
+    )
+
+
+@pytest.mark.parametrize(
+    "command", [("worktree", "add", "--quiet", "--detach"), ("clone", "--quiet", "--bare", ".")]
+)
+def test_worktrees_and_bare_clones_are_sources(
+    platform: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    other = tmp_path / "other"
+    git(platform, *command, str(other))
+
+    assert check_folder(str(other)) == str(other)
 
 
 def test_a_source_that_cannot_be_reached(app: App, free_port: Any) -> None:

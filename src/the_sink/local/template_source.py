@@ -155,9 +155,10 @@ def check_folder(name: str) -> str:
             f"{answers.FILE}: _src_path is {name}, and there is no such folder on this machine.",
             _REPAIR_SOURCE,
         )
-    found = git.call(folder, "rev-parse", "--git-dir")
+    found = git.call(folder, "rev-parse", "--is-inside-work-tree", "--show-cdup", "--git-dir")
     git.require_trusted(folder, found.error_text)
-    if found.text not in {".git", "."}:
+    # The top of a work tree, whose .git is a file in a worktree of "git worktree", or a bare repository.
+    if not (found.text.startswith("true\n\n") or found.text == "false\n."):
         raise InputError(
             f"{answers.FILE}: _src_path is {name}, which is not a git repository: it has no versions.",
             _REPAIR_SOURCE,
