@@ -79,7 +79,7 @@ PATCHES = (
     ),
     Patch(
         "codebuild/builds",
-        "services.codebuild.patch",
+        "services.codebuild.patch.service",
         "ministack records builds; here they run.",
     ),
     Patch(
@@ -211,7 +211,7 @@ PATCHES = (
     ),
     Patch(
         "rds/instances",
-        "services.rds.patch",
+        "services.rds.patch.servers",
         "ministack starts databases as containers; here they are servers of this machine.",
     ),
 )

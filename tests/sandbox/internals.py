@@ -112,6 +112,7 @@ FUNCTIONS = {
         "_build_id": ["project_name"],
         "_create_project": ["data"],
         "_make_build_record": ["project", "build_id", "source_version"],
+        "_project_arn": ["name"],
         "_project_shape": ["project"],
         "_start_build": ["data"],
         "_stop_build": ["data"],
@@ -290,7 +291,6 @@ FUNCTIONS = {
         "_rds_db_instance_attrs": ["instance"],
         "_rds_db_instance_create": ["logical_id", "props", "stack_name"],
         "_rds_db_instance_delete": ["physical_id", "props"],
-        "_rds_db_instance_update": ["physical_id", "old_props", "new_props", "stack_name", "logical_id"],
         "_update_resource": [
             "resource_type",
             "physical_id",
@@ -385,6 +385,7 @@ HANDLERS = {
     "AWS::ECS::TaskDefinition": {"create", "update", "update_with_logical_id"},
     "AWS::ElasticLoadBalancingV2::LoadBalancer": {"create", "update", "delete"},
     "AWS::IAM::Policy": {"create", "delete"},
+    "AWS::IAM::Role": {"create", "update", "update_with_logical_id", "delete"},
     "AWS::Logs::LogGroup": {"create", "update"},
     "AWS::RDS::DBInstance": {"create", "update", "delete"},
     "AWS::SecretsManager::Secret": {"create", "update", "update_with_logical_id", "delete"},

@@ -49,7 +49,7 @@ class Services:
             transforms,
             update_events,
         )
-        from sink_sandbox.services.codebuild import patch as codebuild
+        from sink_sandbox.services.codebuild.patch import service as codebuild
         from sink_sandbox.services.codepipeline import patch as pipelines
         from sink_sandbox.services.ecr.patch import access as registry_access
         from sink_sandbox.services.ecr.patch import registry
@@ -66,7 +66,7 @@ class Services:
         from sink_sandbox.services.events import patch as events
         from sink_sandbox.services.iam.patch import authorization, boundaries, role_reach, roles
         from sink_sandbox.services.logs import patch as logs
-        from sink_sandbox.services.rds import patch as rds
+        from sink_sandbox.services.rds.patch import servers as rds
 
         clients = Clients(endpoint_url, secret)
         self.accesses = AccessLog()
@@ -112,7 +112,8 @@ class Services:
                 "cloudformation/property-types": property_types.install,
                 "cloudformation/requests": stacks.install,
                 "cloudformation/resource-types": partial(
-                    resource_types.install, resource_types.resource_types(self._pipelines)
+                    resource_types.install,
+                    resource_types.resource_types(self._pipelines, self.balancers, self._databases),
                 ),
                 "cloudformation/stack-roles": partial(stack_roles.install, self._roles),
                 "cloudformation/template-gate": partial(template_gate.install, gate),

@@ -54,5 +54,5 @@ class ResourceType(Protocol):
         """Delete the resource; one that does not exist is deleted already."""
 
     @abstractmethod
-    def attributes(self, physical_id: str, properties: Properties) -> dict[str, str]:
+    def attributes(self, physical_id: str, properties: Properties) -> dict[str, Any]:
         """Return what ``Fn::GetAtt`` gives; asked after creation and after each update."""

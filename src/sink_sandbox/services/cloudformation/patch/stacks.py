@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from ministack.services import cloudformation, secretsmanager
+from ministack.services import cloudformation
 from ministack.services.cloudformation import (
     _ACTION_HANDLERS,
     _change_sets,
@@ -22,7 +22,6 @@ from ministack.services.cloudformation import (
     engine,
     handlers,
     helpers,
-    provisioners,
 )
 
 NESTED = "AWS::CloudFormation::Stack"
@@ -60,7 +59,6 @@ def install() -> None:
     _never_overlook_nested_stacks()
     _diff_by_condition()
     _change_outputs()
-    _refer_to_secrets_by_arn()
     _settle_what_was_interrupted()
 
 
@@ -306,41 +304,3 @@ def _change_outputs() -> None:
 
     changesets._diff_resources = diff_resources
     _ACTION_HANDLERS["CreateChangeSet"] = create_change_set
-
-
-def _refer_to_secrets_by_arn() -> None:
-    """``Ref`` of a secret is its ARN.
-
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-secretsmanager-secret.html
-    """
-    entry = provisioners._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"]
-    create, update, delete = entry["create"], entry["update"], entry["delete"]
-
-    def name_of(physical_id: str) -> str:
-        for name, secret in secretsmanager._secrets.items():
-            if secret["ARN"] == physical_id:
-                return str(name)
-        return physical_id
-
-    def by_arn(answer: tuple[str, dict[str, str]]) -> tuple[str, dict[str, str]]:
-        name, attributes = answer
-        return secretsmanager._secrets[name]["ARN"], attributes
-
-    def create_secret(logical_id: str, props: dict[str, Any], stack_name: str) -> Any:
-        name = props.get("Name")
-        known = secretsmanager._secrets.get(name) if name else None
-        if known is not None:
-            state = "is already scheduled for deletion" if known.get("DeletedDate") else "already exists"
-            raise ValueError(
-                f'Resource handler returned message: "The operation failed because the secret {name} '
-                f'{state}. (Service: SecretsManager)" (HandlerErrorCode: AlreadyExists)'
-            )
-        return by_arn(create(logical_id, props, stack_name))
-
-    def update_secret(physical_id: str, *rest: Any, **named: Any) -> Any:
-        return by_arn(update(name_of(physical_id), *rest, **named))
-
-    def delete_secret(physical_id: str, props: dict[str, Any]) -> None:
-        delete(name_of(physical_id), props)
-
-    entry.update(create=create_secret, update=update_secret, delete=delete_secret)

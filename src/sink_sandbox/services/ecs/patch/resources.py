@@ -12,9 +12,9 @@ import time
 from typing import Any
 
 from ministack.services import ecs
-from ministack.services.cloudformation import provisioners
 
-from sink_sandbox.services.cloudformation.resource_type import Place, Properties, ResourceType
+from sink_sandbox.services.cloudformation.patch.handlers import EmulatedType
+from sink_sandbox.services.cloudformation.resource_type import Place, Properties
 from sink_sandbox.services.ecs.casing import api_shape
 
 TASK_DEFINITION = "AWS::ECS::TaskDefinition"
@@ -30,11 +30,11 @@ _NOT_IN_UPDATE = frozenset(
 """What UpdateService does not take; a change of it replaces the service, which its fixed name refuses."""
 
 
-class TaskDefinition(ResourceType):
+class TaskDefinition(EmulatedType):
     """``AWS::ECS::TaskDefinition``: each change registers another revision."""
 
     def __init__(self) -> None:
-        self._delete = provisioners._RESOURCE_HANDLERS[TASK_DEFINITION]["delete"]
+        super().__init__(TASK_DEFINITION)
 
     def create(self, place: Place, properties: Properties) -> str:
         """Register the definition."""
@@ -54,22 +54,18 @@ class TaskDefinition(ResourceType):
         ecs._tags[physical_id] = api_shape(new.get("Tags") or [])
         return physical_id
 
-    def delete(self, physical_id: str, properties: Properties) -> None:
-        """Let the emulator deregister the revision."""
-        self._delete(physical_id, properties)
-
     def attributes(self, physical_id: str, properties: Properties) -> dict[str, str]:
         """Return TaskDefinitionArn."""
         return {"TaskDefinitionArn": physical_id}
 
 
-class Service(ResourceType):
+class Service(EmulatedType):
     """``AWS::ECS::Service``: complete when it is steady."""
 
     waits = True
 
     def __init__(self) -> None:
-        self._delete = provisioners._RESOURCE_HANDLERS[SERVICE]["delete"]
+        super().__init__(SERVICE)
 
     def create(self, place: Place, properties: Properties) -> str:
         """Create the service and wait until it is steady.
@@ -125,10 +121,6 @@ class Service(ResourceType):
         service = _checked(SERVICE, ecs._update_service(request))["service"]
         _await_steady(service["clusterArn"], name)
         return physical_id
-
-    def delete(self, physical_id: str, properties: Properties) -> None:
-        """Let the emulator delete the service and end its tasks."""
-        self._delete(physical_id, properties)
 
     def attributes(self, physical_id: str, properties: Properties) -> dict[str, str]:
         """Return ServiceArn and Name."""

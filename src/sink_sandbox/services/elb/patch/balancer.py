@@ -18,7 +18,6 @@ from urllib.parse import parse_qs
 from ministack import app as ministack_app
 from ministack.core.responses import StreamingResponse, request_scope
 from ministack.services import alb
-from ministack.services.cloudformation import provisioners
 
 from sink_sandbox.services.elb import peer as peers
 from sink_sandbox.services.elb.target_exchange import Address, Answer, TargetFailed, bridge_websocket
@@ -145,26 +144,19 @@ class Balancers:
                 return account, region, load_balancer
         return None
 
+    def name_address(self, load_balancer: dict[str, Any]) -> str:
+        """Let a load balancer's record say its address here, and return it."""
+        load_balancer["DNSName"] = f"{load_balancer['LoadBalancerName'].lower()}{SUFFIX}:{self._port}"
+        return str(load_balancer["DNSName"])
+
     def _name_load_balancers(self) -> None:
         render = alb._lb_xml
-        handlers = provisioners._RESOURCE_HANDLERS["AWS::ElasticLoadBalancingV2::LoadBalancer"]
-        create, update = handlers["create"], handlers["update"]
-
-        def address(load_balancer: dict[str, Any]) -> str:
-            load_balancer["DNSName"] = f"{load_balancer['LoadBalancerName'].lower()}{SUFFIX}:{self._port}"
-            return str(load_balancer["DNSName"])
 
         def lb_xml(load_balancer: dict[str, Any]) -> Any:
-            address(load_balancer)
+            self.name_address(load_balancer)
             return render(load_balancer)
 
-        def named(answer: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-            arn, attributes = answer
-            return arn, {**attributes, "DNSName": address(alb._lbs[arn])}
-
         alb._lb_xml = lb_xml
-        handlers["create"] = lambda *arguments: named(create(*arguments))
-        handlers["update"] = lambda *arguments: named(update(*arguments))
 
     def _proxy_to_processes(self) -> None:
         target_headers = alb._target_headers

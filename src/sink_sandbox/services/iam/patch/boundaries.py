@@ -10,14 +10,12 @@ from typing import Any
 
 from ministack.core import iam_evaluator
 from ministack.services import iam
-from ministack.services.cloudformation import provisioners
 
 from sink_sandbox.services.iam.patch.role_reach import find_document
 
 
 def install() -> None:
     """Apply the corrections."""
-    _bound_roles_of_stacks()
     _find_boundaries()
     _name_roles()
 
@@ -30,25 +28,6 @@ def unread_boundaries() -> list[str]:
         for role in iam._roles.values()
         if (arn := role.get("PermissionsBoundary")) and find_document(arn) is None
     ]
-
-
-def _bound_roles_of_stacks() -> None:
-    entry = provisioners._RESOURCE_HANDLERS["AWS::IAM::Role"]
-    create, update = entry["create"], entry["update"]
-
-    def create_role(logical_id: str, props: dict[str, Any], stack_name: str) -> Any:
-        return bound(create(logical_id, props, stack_name), props)
-
-    def update_role(
-        physical_id: str, old_props: dict[str, Any], new_props: dict[str, Any], *rest: Any, **named: Any
-    ) -> Any:
-        return bound(update(physical_id, old_props, new_props, *rest, **named), new_props)
-
-    def bound(made: Any, props: dict[str, Any]) -> Any:
-        iam._roles[made[0]]["PermissionsBoundary"] = props.get("PermissionsBoundary")
-        return made
-
-    entry.update(create=create_role, update=update_role)
 
 
 def _find_boundaries() -> None:

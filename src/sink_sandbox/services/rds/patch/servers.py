@@ -15,7 +15,7 @@ from typing import Any
 from ministack.core.concurrency import spawn_background
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import rds
-from ministack.services.cloudformation import _stacks, engine, provisioners, stacks
+from ministack.services.cloudformation import _stacks, provisioners
 
 from sink_host.postgres_programs import ADMIN
 from sink_sandbox.errors import SinkError
@@ -30,7 +30,7 @@ _ATTACHMENT = "AWS::SecretsManager::SecretTargetAttachment"
 
 _ONLY_RECORDED = "The sandbox only records this database: none runs at its address."
 
-_NO_DATA = "The sandbox records snapshots and replicas without their data: nothing can be made from one."
+NO_DATA = "The sandbox records snapshots and replicas without their data: nothing can be made from one."
 
 Instance = dict[str, Any]
 Answer = tuple[int, dict[str, str], bytes]
@@ -46,7 +46,6 @@ class DatabaseInstances:
     def install(self) -> None:
         """Put servers behind the emulator's instances."""
         rds._get_docker = lambda: None  # its own containers for databases are not wanted beside ours
-        self._install_resource_type()
         self._install_api()
         _own_up()
 
@@ -84,64 +83,6 @@ class DatabaseInstances:
             notes.append("AWS::RDS::*: a database of another engine than postgres is recorded; none runs")
         return notes + [f"{INSTANCE} {key}: {problem}" for key, problem in self._problems.items()]
 
-    # CloudFormation
-
-    def _install_resource_type(self) -> None:
-        handlers = provisioners._RESOURCE_HANDLERS[INSTANCE]
-        create, update = provisioners._rds_db_instance_create, provisioners._rds_db_instance_update
-        delete = provisioners._rds_db_instance_delete
-        on_worker = stacks._runs_on_worker_thread
-
-        def create_instance(logical_id: str, props: Instance, stack_name: str) -> Any:
-            props = _resolved(props)
-            name = props.get("DBInstanceIdentifier")
-            if name and name in rds._instances:
-                raise ValueError("DB instance already exists")
-            if snapshot := props.get("DBSnapshotIdentifier"):
-                raise ValueError(_NO_DATA if _is_kept(snapshot) else f"DBSnapshot {snapshot} not found.")
-            physical_id, attributes = create(logical_id, props, stack_name)
-            instance = rds._instances[physical_id]
-            if not _is_real(instance):
-                return physical_id, attributes
-            try:
-                self._bring_up(instance)
-            except SinkError as error:
-                delete(physical_id, props)
-                raise ValueError(_sentence(error)) from error
-            return physical_id, provisioners._rds_db_instance_attrs(instance)
-
-        def update_instance(
-            physical_id: str, old: Instance, new: Instance, stack_name: str, logical_id: str | None = None
-        ) -> Any:
-            old, new = _resolved(old), _resolved(new)
-            _refuse_replacement(old, new)
-            before = rds._instances.get(physical_id)
-            endpoint = dict(before["Endpoint"]) if before else {}
-            new_id, attributes = update(physical_id, old, new, stack_name, logical_id)
-            instance = rds._instances[new_id]
-            if new_id != physical_id or not _is_real(instance):
-                return new_id, attributes
-            instance["Endpoint"].update(endpoint)  # the port is the server's, whatever Port says
-            self._rotate(instance, "", instance["_MasterUserPassword"])
-            return new_id, provisioners._rds_db_instance_attrs(instance)
-
-        def delete_instance(physical_id: str, props: Instance) -> None:
-            instance = rds._instances.get(physical_id)
-            if instance and instance.get("DeletionProtection"):
-                raise ValueError(
-                    "Cannot delete protected DB Instance, please disable deletion protection and try again."
-                )
-            delete(physical_id, props)
-            if instance and _is_real(instance):
-                self._forget(instance)
-
-        provisioners._rds_db_instance_create = create_instance
-        provisioners._rds_db_instance_update = update_instance
-        provisioners._rds_db_instance_delete = delete_instance
-        handlers.update(create=create_instance, update=update_instance, delete=delete_instance)
-        # Everything else would stand still while a server starts.
-        stacks._runs_on_worker_thread = lambda kind: kind == INSTANCE or on_worker(kind)
-
     # The API
 
     def _install_api(self) -> None:
@@ -150,14 +91,14 @@ class DatabaseInstances:
         actions["DeleteDBInstance"] = self._delete(actions["DeleteDBInstance"])
         actions["DescribeDBInstances"] = self._describe(actions["DescribeDBInstances"])
         actions["StopDBInstance"] = self._switch(actions["StopDBInstance"], self._halt)
-        actions["StartDBInstance"] = self._switch(actions["StartDBInstance"], self._bring_up)
+        actions["StartDBInstance"] = self._switch(actions["StartDBInstance"], self.bring_up)
         for action in ("RestoreDBInstanceFromDBSnapshot", "CreateDBInstanceReadReplica"):
             actions[action] = _refuse_without_data
-        rds._rotate_instance_password = self._rotate
+        rds._rotate_instance_password = self.rotate
         finish = rds._finish_instance_reboot
 
         def finish_reboot(instance: Instance, cluster: Any) -> None:
-            if _is_real(instance):
+            if is_real(instance):
                 self._halt(instance)
                 self._try_up(instance)
             finish(instance, cluster)
@@ -174,7 +115,7 @@ class DatabaseInstances:
                 )
             answer = create(params)
             instance = rds._resolve_instance(rds._p(params, "DBInstanceIdentifier"))
-            if answer[0] != 200 or not instance or not _is_real(instance):
+            if answer[0] != 200 or not instance or not is_real(instance):
                 return answer
             instance["DBInstanceStatus"] = "creating"
             account, region = get_account_id(), get_region()
@@ -195,8 +136,8 @@ class DatabaseInstances:
         def delete_instance(params: Any) -> Answer:
             instance = rds._resolve_instance(rds._p(params, "DBInstanceIdentifier"))
             answer = delete(params)
-            if answer[0] == 200 and instance and _is_real(instance):
-                self._forget(instance)
+            if answer[0] == 200 and instance and is_real(instance):
+                self.forget(instance)
             return answer
 
         return delete_instance
@@ -204,7 +145,7 @@ class DatabaseInstances:
     def _describe(self, describe: Callable[[Any], Answer]) -> Callable[[Any], Answer]:
         def describe_instances(params: Any) -> Answer:
             for instance in list(rds._instances.values()):
-                if _is_real(instance) and instance["DBInstanceStatus"] in ("available", "failed"):
+                if is_real(instance) and instance["DBInstanceStatus"] in ("available", "failed"):
                     answers = self._servers.is_running(_key(instance))
                     instance["DBInstanceStatus"] = "available" if answers else "failed"
             return describe(params)
@@ -216,18 +157,18 @@ class DatabaseInstances:
     ) -> Callable[[Any], Answer]:
         def switch_instance(params: Any) -> Answer:
             instance = rds._resolve_instance(rds._p(params, "DBInstanceIdentifier"))
-            if instance and _is_real(instance):
+            if instance and is_real(instance):
                 try:
                     change(instance)
                 except SinkError as error:
-                    return rds._error("InvalidDBInstanceState", _sentence(error), 400)
+                    return rds._error("InvalidDBInstanceState", make_sentence(error), 400)
             return switch(params)
 
         return switch_instance
 
     # Servers
 
-    def _bring_up(self, instance: Instance) -> None:
+    def bring_up(self, instance: Instance) -> None:
         """Start its server; the instance then says where it is and that it is available."""
         if instance["MasterUsername"] == ADMIN:
             raise SinkError(
@@ -243,13 +184,13 @@ class DatabaseInstances:
 
     def _try_up(self, instance: Instance) -> None:
         try:
-            self._bring_up(instance)
+            self.bring_up(instance)
         except SinkError as error:
-            self._problems[_key(instance)] = _sentence(error)
+            self._problems[_key(instance)] = make_sentence(error)
             instance["DBInstanceStatus"] = "failed"
-            logger.warning("%s does not run: %s", _key(instance), _sentence(error))
+            logger.warning("%s does not run: %s", _key(instance), make_sentence(error))
         if instance.get("_deleting"):
-            self._forget(instance)
+            self.forget(instance)
 
     def _take_up(self, found: tuple[tuple[str, str], Instance]) -> None:
         (account, region), instance = found
@@ -264,24 +205,26 @@ class DatabaseInstances:
     def _halt(self, instance: Instance) -> None:
         self._servers.stop(_key(instance))
 
-    def _forget(self, instance: Instance) -> None:
+    def forget(self, instance: Instance) -> None:
+        """Remove its server and its data."""
         self._problems.pop(_key(instance), None)
         self._servers.remove(_key(instance))
 
-    def _rotate(self, instance: Instance, _old: str, new: str) -> None:
-        """A server that does not run gets its password when it starts."""
-        if _is_real(instance) and self._servers.is_running(_key(instance)):
+    def rotate(self, instance: Instance, _old: str, new: str) -> None:
+        """Give its server another password; one that does not run gets it when it starts."""
+        if is_real(instance) and self._servers.is_running(_key(instance)):
             self._servers.change_password(_key(instance), instance["MasterUsername"], new)
 
 
 def _instances() -> Iterator[tuple[tuple[str, str], Instance]]:
     """Every instance with a server, with its account and region."""
     for key, instance in list(rds._instances.all_items()):
-        if _is_real(instance):
+        if is_real(instance):
             yield (key[0], key[1]), instance
 
 
-def _is_real(instance: Instance) -> bool:
+def is_real(instance: Instance) -> bool:
+    """Whether a server stands behind the instance."""
     return instance.get("Engine") == "postgres" and not instance.get("DBClusterIdentifier")
 
 
@@ -290,37 +233,13 @@ def _key(instance: Instance) -> str:
     return f"{account}-{region}-{name}"
 
 
-def _resolved(props: Instance) -> Instance:
-    """Properties with the values of secrets; inside a nested stack the emulator leaves the references."""
-    return dict(engine._resolve_dynamic_references(props)[0])
-
-
-def _sentence(error: SinkError) -> str:
+def make_sentence(error: SinkError) -> str:
+    """Return an error with its next step."""
     return f"{error.message} {error.hint}".strip()
 
 
-def _refuse_replacement(old: Instance, new: Instance) -> None:
-    """Refuse what CloudFormation would make another instance for, under a name that the old one has.
-
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-name.html
-    """
-    name, snapshot = "DBInstanceIdentifier", "DBSnapshotIdentifier"
-    is_another = provisioners._requires_replacement(INSTANCE, old, new) or old.get(snapshot) != new.get(
-        snapshot
-    )
-    if is_another and old.get(name) and old.get(name) == new.get(name):
-        raise ValueError(
-            "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename "
-            f"{old[name]} and update the stack again."
-        )
-
-
-def _is_kept(snapshot: str) -> bool:
-    return snapshot.rpartition(":snapshot:")[2] in rds._snapshots
-
-
 def _refuse_without_data(_params: Any) -> Answer:
-    return rds._error("InvalidDBSnapshotState", _NO_DATA, 400)
+    return rds._error("InvalidDBSnapshotState", NO_DATA, 400)
 
 
 def _tell_secrets(identifier: str) -> None:
@@ -343,7 +262,7 @@ def _own_up() -> None:
             "UPDATE_COMPLETE",
         ):
             instance = rds._instances.get(event.physical_id) if event.resource_type == INSTANCE else None
-            if not instance or not _is_real(instance):
+            if not instance or not is_real(instance):
                 event = replace(event, reason=event.reason or _ONLY_RECORDED)
         tell(event)
 

@@ -12,12 +12,11 @@ from typing import Any
 
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
 from ministack.services import codebuild
-from ministack.services.cloudformation import provisioners
 
 from sink_sandbox.services.codebuild.builds import Builds
 from sink_sandbox.services.codebuild.job import Input, Job, Output, Record, Variable
 
-_KEPT = (
+KEPT = (
     "logsConfig",
     "cache",
     "vpcConfig",
@@ -42,7 +41,7 @@ def install(builds: Builds) -> None:
     def keep(data: dict[str, Any]) -> None:
         project = codebuild._projects.get(data.get("name", ""))
         if project is not None:
-            project.update({key: copy.deepcopy(data[key]) for key in _KEPT if key in data})
+            project.update({key: copy.deepcopy(data[key]) for key in KEPT if key in data})
 
     def create_project(data: dict[str, Any]) -> Any:
         answer = create(data)
@@ -57,7 +56,7 @@ def install(builds: Builds) -> None:
         return answer if answer[0] >= 400 else _project_answer(data["name"])
 
     def project_shape(project: dict[str, Any]) -> dict[str, Any]:
-        return {**shape(project), **{key: project[key] for key in _KEPT if key in project}}
+        return {**shape(project), **{key: project[key] for key in KEPT if key in project}}
 
     def start_build(data: dict[str, Any]) -> Any:
         project = codebuild._projects.get(data.get("projectName", ""))
@@ -86,36 +85,10 @@ def install(builds: Builds) -> None:
     codebuild._project_shape = project_shape
     codebuild._start_build = start_build
     codebuild._stop_build = stop_build
-    _keep_cloudformation_settings()
 
 
 def _project_answer(name: str) -> Any:
     return json_response({"project": codebuild._project_shape(codebuild._projects[name])})
-
-
-def _keep_cloudformation_settings() -> None:
-    """CloudFormation's handler creates projects from fewer members than it is given."""
-    handlers = provisioners._RESOURCE_HANDLERS["AWS::CodeBuild::Project"]
-    create, update = handlers["create"], handlers["update"]
-
-    def keep(name: str, props: dict[str, Any]) -> None:
-        project = codebuild._projects.get(name)
-        if project is None:
-            return
-        settings = provisioners._codebuild_cfn_to_api(props)
-        project.update({key: settings[key] for key in _KEPT if key in settings})
-
-    def create_project(logical_id: str, props: dict[str, Any], stack_name: str) -> Any:
-        physical_id, attributes = create(logical_id, props, stack_name)
-        keep(physical_id, props)
-        return physical_id, attributes
-
-    def update_project(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str) -> Any:
-        updated_id, attributes = update(physical_id, old, new, stack_name)
-        keep(updated_id, new)
-        return updated_id, attributes
-
-    handlers.update(create=create_project, update=update_project)
 
 
 def _prepare(project: dict[str, Any], data: dict[str, Any]) -> tuple[dict[str, Any], Job]:

@@ -1,0 +1,1 @@
+"""What is added to ministack's RDS, and corrected."""
