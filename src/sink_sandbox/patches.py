@@ -116,6 +116,12 @@ PATCHES = (
         after=("ecs/services",),
     ),
     Patch(
+        "ecs/stop-deployment",
+        "services.ecs.patch.stop_deployment",
+        "ministack cannot end a service's deployment.",
+        after=("ecs/history",),
+    ),
+    Patch(
         "ecs/stopping",
         "services.ecs.patch.stopping",
         "ministack's scheduler does not replace a task of a service that StopTask has ended.",

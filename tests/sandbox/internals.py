@@ -18,7 +18,7 @@ FUNCTIONS = {
         "save_all": ["services"],
     },
     "ministack.core.arn": {"parse_arn": None},
-    "ministack.core.concurrency": {"spawn_background": None},
+    "ministack.core.concurrency": {"resource_lock": None, "spawn_background": None},
     "ministack.core.iam_actions": {
         "_s3_object_context": ["iam_action", "query_params", "path", "headers"],
         "access_denied_response": None,

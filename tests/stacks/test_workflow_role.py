@@ -53,6 +53,7 @@ ACTIONS: dict[tuple[str, str], set[str]] = {
     ("ecs", "describe_tasks"): {"ecs:DescribeTasks"},
     ("ecs", "list_service_deployments"): {"ecs:ListServiceDeployments"},
     ("ecs", "list_tasks"): {"ecs:ListTasks"},
+    ("ecs", "stop_service_deployment"): {"ecs:StopServiceDeployment"},
     ("ecs", "update_service"): {"ecs:UpdateService"},
     ("elbv2", "describe_target_groups"): {"elasticloadbalancing:DescribeTargetGroups"},
     ("elbv2", "describe_target_health"): {"elasticloadbalancing:DescribeTargetHealth"},

@@ -57,6 +57,7 @@ class Services:
             containers,
             fargate,
             history,
+            stop_deployment,
             stopping,
             task_roles,
         )
@@ -127,6 +128,7 @@ class Services:
                 "ecs/fargate": fargate.install,
                 "ecs/history": history.install,
                 "ecs/services": self._tasks.install,
+                "ecs/stop-deployment": stop_deployment.install,
                 "ecs/stopping": stopping.install,
                 "ecs/task-roles": partial(task_roles.install, self._roles),
                 "elb/balancers": self.balancers.install,

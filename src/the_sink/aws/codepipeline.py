@@ -102,11 +102,20 @@ class Pipelines:
         )
         return answer["pipelineExecutionId"]
 
-    def stop(self, name: str, execution_id: str, reason: str) -> bool:
-        """Abandon a run; return False if it had ended already."""
+    def stop(self, name: str, execution_id: str, reason: str, *, abandon: bool = True) -> bool:
+        """Stop an execution; return False if it had ended already, or is stopping.
+
+        Args:
+            name: The pipeline's.
+            execution_id: The execution.
+            reason: Why; AWS shows it.
+            abandon: Whether actions at work are left to themselves; else it is "Stopping" until they
+                have ended
+                (https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-stop.html).
+        """
         try:
             self._client.stop_pipeline_execution(
-                pipelineName=name, pipelineExecutionId=execution_id, abandon=True, reason=reason
+                pipelineName=name, pipelineExecutionId=execution_id, abandon=abandon, reason=reason
             )
         except ClientError as error:
             if error_code(error) in {

@@ -103,6 +103,19 @@ class Services:
         ]
         return tuple(sorted(found, key=lambda each: arns.index(each.arn)))
 
+    def stop_deployment(self, arn: str) -> bool:
+        """Let a service go back from a deployment; return False if it cannot, or the deployment has ended.
+
+        https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopServiceDeployment.html
+        """
+        try:
+            self._client.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK")
+        except ClientError as error:
+            if error_code(error) in {"ConflictException", "ServiceDeploymentNotFoundException"}:
+                return False
+            raise
+        return True
+
     def tasks(
         self, cluster: str, service: str, container: str, status: Literal["RUNNING", "STOPPED"] = "RUNNING"
     ) -> tuple[Task, ...]:

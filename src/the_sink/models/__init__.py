@@ -32,7 +32,7 @@ from the_sink.models.pipelines import (
     Pipeline,
     WaitingRelease,
 )
-from the_sink.models.releases import Deployed, EnvironmentStatus, Release, Serving
+from the_sink.models.releases import Aborted, Deployed, EnvironmentStatus, Release, Serving
 from the_sink.models.services import Service, ServiceDeployment, TargetsHealth, Task, UnhealthyTarget
 from the_sink.models.stacks import ChangeSet, ResourceChange, Stack, StackApplied, StackEvent, StackStatus
 from the_sink.models.storage import Image, Secret, SecretValue, StoredObject
@@ -40,6 +40,7 @@ from the_sink.models.versions import Version, parse_version
 
 __all__ = [
     "UNKNOWN_COMMIT",
+    "Aborted",
     "ActionChanged",
     "ActionRun",
     "Build",

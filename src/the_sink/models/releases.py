@@ -65,6 +65,29 @@ class Deployed:
 
 
 @dataclass(frozen=True)
+class Aborted:
+    """A deploy that was ended before its release served.
+
+    Attributes:
+        env: The environment.
+        execution_id: Of the pipeline.
+        commit: That it carried, "" where nothing names it.
+        release: What people call it: short commit and subject.
+        serving: What the environment runs then; None where it has no service.
+        serving_commit: The commit of that, by the ledger; "" where that does not know it.
+        next_release: The release that goes on now, having stood behind it; "" for none.
+    """
+
+    env: str
+    execution_id: str
+    commit: str
+    release: str
+    serving: Serving | None
+    serving_commit: str = ""
+    next_release: str = ""
+
+
+@dataclass(frozen=True)
 class EnvironmentStatus:
     """One line of ``status``: an environment's delivery and what it serves."""
 

@@ -1,11 +1,11 @@
-"""An environment's history as text (pure)."""
+"""An environment's history, and how a deploy was ended, as text (pure)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from the_sink.models import HistoryEntry
-from the_sink.report.wording import format_duration, format_time
+from the_sink.models import Aborted, HistoryEntry
+from the_sink.report.wording import format_duration, format_time, shorten_digest
 
 
 def render_history(app: str, env: str, entries: Iterable[HistoryEntry]) -> str:
@@ -39,3 +39,14 @@ def _render_entry(entry: HistoryEntry) -> str:
 def shorten_person(arn: str) -> str:
     """Return who an ARN names, as people quote it: ``jane`` of ``arn:aws:iam::1:user/jane``."""
     return arn.rpartition(":")[2].rpartition("/")[2] if arn.startswith("arn:") else arn
+
+
+def render_aborted(aborted: Aborted) -> str:
+    """Return what became of a deploy that was ended, and what serves then."""
+    serving = aborted.serving
+    serves = "nothing serves"
+    if serving is not None and serving.running:
+        what = aborted.serving_commit[:8] or shorten_digest(serving.digest) or "two releases side by side"
+        serves = f"{what} serves, {serving.running}/{serving.desired} tasks"
+    after = f" {aborted.next_release} goes on now." if aborted.next_release else ""
+    return f"The deploy of {aborted.release} to {aborted.env} is stopped; {serves}.{after}"

@@ -1,4 +1,4 @@
-"""``rollback``: an environment goes back to a release that served.
+"""``rollback`` and ``abort``: an environment goes back to a release that served, or stays with it.
 
 Imported by ``invoke --list``: whatever is more than Invoke and the errors is imported inside the tasks.
 """
@@ -140,3 +140,43 @@ def _pick(past: Past, env: str) -> str:
     if not (answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(offered)):
         raise InputError(f"{answer} is not a number from 1 to {len(offered)}. Nothing was done.")
     return offered[int(answer) - 1].commit
+
+
+@task
+def abort(_c: Context, env: str = "", sandbox: bool = False, yes: bool = False, timeout: str = "") -> None:
+    """End the deploy that is under way, a rollout that hangs too; what served before serves on.
+
+    Args:
+        env: The environment.
+        sandbox: End it in the sandbox of this machine instead of AWS.
+        yes: Do not ask.
+        timeout: Stop waiting for its end after this many seconds; it goes on stopping.
+    """
+    from the_sink.config import load_app
+    from the_sink.naming import Names
+    from the_sink.report import lines
+    from the_sink.report.events import watch
+    from the_sink.report.history import render_aborted
+    from the_sink.tasks.asking import confirm
+    from the_sink.tasks.connection import connect_to
+    from the_sink.verbs import abort as verb
+    from the_sink.verbs.deploy import require_bootstrapped
+    from the_sink.verbs.platform.stack import describe_platform
+
+    settings = load_app()
+    environment = settings.environment(flags.required_env(env, settings.environment_names))
+    timeout_s = flags.seconds(timeout)
+    aws = connect_to(environment, sandbox=sandbox, quiet=True)
+    names = Names(settings.app, environment.name)
+    require_bootstrapped(aws, names)
+    bucket = describe_platform(aws, settings.platform).bucket
+    found = verb.find_under_way(aws, names)
+    confirm(f"Stop the deploy of {found.release} in {names.env}", yes=yes)
+    try:
+        ended = watch(verb.abort(aws, names, bucket, found, timeout_s))
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"Stopped watching; the execution {found.execution.execution_id} may be stopping.",
+            f"See what became of it: invoke explain --env {names.env}{aws.target.flags}",
+        ) from None
+    lines.data(render_aborted(ended))

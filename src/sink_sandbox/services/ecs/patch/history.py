@@ -130,7 +130,7 @@ def _describe_service_deployments(data: dict[str, Any]) -> Any:
     found = []
     failures = []
     for arn in data.get("serviceDeploymentArns", []):
-        match = _find_entry(arn)
+        match = find_entry(arn)
         if match is None:
             failures.append({"arn": arn, "reason": "MISSING"})
         else:
@@ -142,7 +142,7 @@ def _describe_service_revisions(data: dict[str, Any]) -> Any:
     found = []
     failures = []
     for arn in data.get("serviceRevisionArns", []):
-        match = _find_entry(arn)
+        match = find_entry(arn)
         if match is None:
             failures.append({"arn": arn, "reason": "MISSING"})
         else:
@@ -159,7 +159,8 @@ def _find(data: dict[str, Any]) -> tuple[dict[str, Any], Any]:
     return service, None
 
 
-def _find_entry(arn: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+def find_entry(arn: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return a service and the entry of its history that a service deployment's ARN names, or None."""
     parts = arn.split("/")
     if len(parts) != 4:
         return None

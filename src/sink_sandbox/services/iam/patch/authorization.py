@@ -196,6 +196,8 @@ def _ecs(request: _Request) -> str:
     if operation == "DescribeClusters":
         cluster = request.value("clusters") or "default"
         return cluster if cluster.startswith("arn:") else request.arn("ecs", f"cluster/{cluster}")
+    if operation == "StopServiceDeployment":
+        return request.value("serviceDeploymentArn")
     return ""
 
 
