@@ -69,7 +69,7 @@ def change_platform(checkout: Path, version: str) -> None:
     _replace(
         app_stack, r"^( +)RDSInstanceClass: !Ref.*\n", rf"\1{NEW_PARAMETER}: !Ref {NEW_PARAMETER}\n\g<0>"
     )
-    for configuration in (checkout / "template" / "aws").glob("cfn-template-configuration-*.json.jinja"):
+    for configuration in (checkout / "template" / "aws").glob("*cfn-template-configuration-*.jinja"):
         _replace(configuration, r'^( +)"RDSInstanceClass":', rf'\1"{NEW_PARAMETER}": "{NEW_VALUE}",\n\g<0>')
 
 

@@ -24,6 +24,7 @@ from sink_sandbox.docker_cli.engine.login import write_login
 from sink_sandbox.services.codebuild.buildspec import parse_buildspec
 from tests.docker.fresh_engine import fresh_engine, why_not
 from the_sink.local.sink_build import pack_sink_build
+from the_sink.local.template_locks import lock_path
 from the_sink.naming import SINK_BUILD
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -55,7 +56,7 @@ class Pipeline:
         (folder / "aws/cfn-template-configuration-stage.json").write_text('{"Parameters": {}}')
         (folder / "app/src").mkdir(parents=True)
         (folder / "app/Procfile").write_text("web: python -m http.server\n")
-        shutil.copy(CHECKOUT / "template/app/locks/flask-none.lock", folder / "app/requirements.lock")
+        shutil.copy(CHECKOUT / lock_path("flask", "none"), folder / "app/requirements.lock")
 
     def client(self, service: str) -> Any:
         return boto3.client(

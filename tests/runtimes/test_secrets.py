@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sink_host import uv
+from the_sink.local.template_locks import lock_path
 
 from .conftest import SCRIPTS, Image, refusal
 
@@ -62,7 +63,7 @@ for line in sys.stdin:
 def read_with_dotenv(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], dict[str, str]]]:
     """Have python-dotenv, at the version of the generated service's lock, read a .env."""
     folder = tmp_path_factory.mktemp("dotenv")
-    lock = Path(SCRIPTS.parents[1], "template/app/locks/fastapi-none.lock").read_text()
+    lock = Path(SCRIPTS.parents[1], lock_path("fastapi", "none")).read_text()
     pin = next(block for block in lock.split("\n    # via") if "\npython-dotenv==" in block)
     (folder / "dotenv.lock").write_text(pin[pin.index("python-dotenv==") :] + "\n")
     uv.make_environment(folder / ".venv", Path(sys.executable))

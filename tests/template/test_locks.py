@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from the_sink.local import tools_lock
-from the_sink.local.template_locks import FOLDER, resolve_template_locks
+from the_sink.local.template_locks import ENDINGS, list_variants, lock_path, resolve_template_locks
 
-from .conftest import CHECKOUT, VARIANTS
+from .conftest import CHECKOUT
 
 
 @pytest.mark.long
@@ -21,9 +21,9 @@ def test_the_locks_of_the_template_are_resolved_as_an_app_resolves_its_own(
     """Nothing is left to resolve: `invoke lock` in a new service changes nothing."""
     resolved = resolve_template_locks(CHECKOUT)
 
-    assert set(resolved) == set((CHECKOUT / FOLDER).iterdir())
-    assert {path.name for path in resolved} == {
-        f"{variant}{ending}" for variant in VARIANTS for ending in (".lock", "-dev.lock")
+    assert set(resolved) == set((CHECKOUT / "template/app").glob("*.lock*"))
+    assert set(resolved) == {
+        CHECKOUT / lock_path(*variant, ending) for variant in list_variants(CHECKOUT) for ending in ENDINGS
     }
     for path, (content, changes) in resolved.items():
         assert changes == []

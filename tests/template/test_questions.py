@@ -13,7 +13,6 @@ import pytest
 from copier import run_copy
 
 from the_sink.errors import InputError
-from the_sink.local.template_locks import FOLDER
 from the_sink.naming import PYTHON_RUNTIMES, check_app_name, check_platform_name
 
 from .conftest import APP, CHECKOUT, VARIANTS, copy_template, questions
@@ -97,7 +96,7 @@ def test_an_app_cannot_hide_a_python_module(refuse: Refuse, name: str) -> None:
 
 def test_every_module_that_an_app_could_hide_is_known() -> None:
     """The interpreter at hand and the locks have no module that app_name would let through."""
-    locks = [path.read_text() for path in (CHECKOUT / FOLDER).glob("*-dev.lock")]
+    locks = [path.read_text() for path in (CHECKOUT / "template/app").glob("*requirements-dev.lock*")]
     assert len(locks) == len(VARIANTS)
     locked = re.findall(r"^([a-z0-9-]+)==", "\n".join(locks), re.MULTILINE)
     # Distributions whose module has another name, or none that can be imported.
@@ -105,7 +104,7 @@ def test_every_module_that_an_app_could_hide_is_known() -> None:
     names = {*sys.stdlib_module_names, *keyword.kwlist, *(modules.get(name, name) for name in locked)}
     as_apps = {name.replace("_", "-") for name in names}
     possible = {name for name in as_apps if re.fullmatch(r"[a-z][a-z0-9-]{4,23}", name)}
-    known = set(questions()["module_names"]["default"].split())
+    known = set((CHECKOUT / "template/includes/module-names.txt").read_text().split())
 
     # Command-line tools only: nothing of the service imports them.
     assert possible - known - {"colorama"} == set()
@@ -198,6 +197,10 @@ def test_the_folder_names_the_app_where_it_can(
     else:
         run_copy(str(source), target, defaults=True, quiet=True)
         assert f"app_name: {expected}\n" in (target / ".copier-answers.yml").read_text()
+
+
+def test_the_first_thing_in_the_file_is_the_first_question() -> None:
+    assert next(iter(questions())) == "app_name"
 
 
 def test_questions_say_type_help_default_validator_in_that_order() -> None:

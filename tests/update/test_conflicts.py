@@ -66,7 +66,7 @@ def theirs(platform: Path) -> None:
     (template / "EDITED.md").unlink()
     (template / "GONE.md").unlink()
     append(template / "DELETED.md", "Changed\n")
-    for path in (template / "app").glob("**/*none*.lock"):
+    for path in (template / "app").glob("*none*requirements*.lock*"):
         path.write_text(f"# resolved later\n{path.read_text()}")
 
 

@@ -1,7 +1,7 @@
-"""The template's own locks: resolved as an app resolves its own, then kept under ``template/app/locks/``.
+"""The template's own locks: resolved as an app resolves its own, then kept in ``template/app/``.
 
-There is one for each framework with each database; an app's ``requirements.lock`` takes in the one that its
-answers name. An app starts with locks that are ready: an ``invoke lock`` in it changes nothing until its
+There is one for each framework with each database; its file's name says for which answers it is there. An app
+starts with locks that are ready: an ``invoke lock`` in it changes nothing until its
 team changes its dependencies. The template holds no ``pyproject.toml`` that uv could read, so it is
 rendered.
 """
@@ -18,7 +18,8 @@ import yaml
 
 from sink_host.uv import LockChange, resolve_lock
 
-FOLDER = "template/app/locks"
+ENDINGS = (".lock", "-dev.lock")
+"""What production installs, and what tests and lint need besides."""
 
 _APP = "any-app-name"
 
@@ -27,6 +28,12 @@ def list_variants(checkout: Path) -> list[tuple[str, str]]:
     """Return each framework with each database that ``copier.yml`` offers."""
     questions = yaml.safe_load((checkout / "copier.yml").read_text(encoding="utf-8"))
     return list(product(_choices(questions["framework"]), _choices(questions["database"])))
+
+
+def lock_path(framework: str, database: str, ending: str = ".lock") -> str:
+    """Return where the template keeps the lock of a variant, relative to the checkout."""
+    condition = f"framework == '{framework}' and database == '{database}'"
+    return f"template/app/{{% if {condition} %}}requirements{ending}{{% endif %}}.jinja"
 
 
 def resolve_template_locks(
@@ -50,7 +57,7 @@ def resolve_template_locks(
             app = Path(scratch) / f"{framework}-{database}"
             _render(source, app, framework=framework, database=database)
             production, changes = resolve_lock(app / "app", "requirements.lock", upgrade=upgrade)
-            resolved[checkout / FOLDER / f"{framework}-{database}.lock"] = (_named(production), changes)
+            resolved[checkout / lock_path(framework, database)] = (_named(production), changes)
             development, changes = resolve_lock(
                 app / "app",
                 "requirements-dev.lock",
@@ -59,7 +66,8 @@ def resolve_template_locks(
                 agree_with=production,
                 upgrade=upgrade,
             )
-            resolved[checkout / FOLDER / f"{framework}-{database}-dev.lock"] = (_named(development), changes)
+            path = checkout / lock_path(framework, database, "-dev.lock")
+            resolved[path] = (_named(development), changes)
     return resolved
 
 
@@ -79,8 +87,8 @@ def _copy(checkout: Path, target: Path) -> Path:
     shutil.copytree(checkout / "template", target / "template")
     # The lock of a variant that is new: empty, as that of an app without one.
     for framework, database in list_variants(checkout):
-        for ending in (".lock", "-dev.lock"):
-            (target / FOLDER / f"{framework}-{database}{ending}").touch()
+        for ending in ENDINGS:
+            (target / lock_path(framework, database, ending)).touch()
     return target
 
 

@@ -5,9 +5,7 @@ from dataclasses import asdict
 from flask import Flask
 
 from . import notes
-{%- if database == 'postgres' %}
 from .database import check_database, make_engine
-{%- endif %}
 from .errors import answer_errors_as_json
 from .limits import limit_bodies
 from .logs import configure_logging, log_requests
@@ -25,13 +23,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     # Keys in the order in which the code names them, as everywhere else.
     app.json.sort_keys = False
-{%- if database == 'postgres' %}
     engine = make_engine(settings)
     app.extensions["database"] = engine
     app.extensions["notes"] = NoteStore(engine, limit=settings.notes_limit)
-{%- else %}
-    app.extensions["notes"] = NoteStore(limit=settings.notes_limit)
-{%- endif %}
     app.register_blueprint(notes.blueprint)
     log_requests(app)
     limit_bodies(app, settings.max_body_bytes)
@@ -45,14 +39,9 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     @app.get("/health")
     def health() -> dict[str, str]:
-{%- if database == 'postgres' %}
         """Answer the load balancer: this task can take requests, and its database answers."""
         check_database(settings)
         return {"status": "ok"}
-{%- else %}
-        """Answer the load balancer: this task can take requests."""
-        return {"status": "ok"}
-{%- endif %}
 
     @app.get("/version")
     def version() -> dict[str, str]:

@@ -1,5 +1,5 @@
 """The service: its routes, put together. `uvicorn <package>.main:app` serves it."""
-{% if database == 'postgres' %}
+
 import asyncio
 import logging
 from collections.abc import AsyncIterator
@@ -7,23 +7,17 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-{% else %}
-from fastapi import FastAPI
-{% endif %}
+
 from . import notes
-{%- if database == 'postgres' %}
 from .database import NOT_ANSWERING, check_database, make_engine
-{%- endif %}
 from .errors import answer_invalid_input
 from .logs import RequestLog, configure_logging
 from .middleware import BodyLimit, HeadAsGet
 from .release import Release, read_release
 from .settings import Settings
-{%- if database == 'postgres' %}
 from .store import NoteStore
 
 logger = logging.getLogger(__name__)
-{%- endif %}
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -31,7 +25,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     release = read_release()
     configure_logging(settings.log_level)
-{% if database == 'postgres' %}
+
     engine = make_engine(settings)
 
     @asynccontextmanager
@@ -41,10 +35,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(title=release.app, version=release.commit, lifespan=lifespan)
     app.state.notes = NoteStore(engine, limit=settings.notes_limit)
-{%- else %}
-    app = FastAPI(title=release.app, version=release.commit)
-    app.state.notes = notes.NoteStore(limit=settings.notes_limit)
-{%- endif %}
     app.include_router(notes.router)
     answer_invalid_input(app)
     # The last one added is the first to see a request.
@@ -57,7 +47,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         """Say who answers, and where to go on."""
         links = {"health": "/health", "version": "/version", "notes": "/notes", "docs": "/docs"}
         return {"app": release.app, "commit": release.commit, "links": links}
-{% if database == 'postgres' %}
+
     # Routes that wait for the database are plain functions: FastAPI runs those in its threads. This one
     # takes a thread apart from them, so that requests that wait cannot keep it waiting.
     @app.get("/health")
@@ -65,18 +55,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         """Answer the load balancer: this task can take requests, and its database answers."""
         await asyncio.to_thread(check_database, settings)
         return {"status": "ok"}
-{%- else %}
-    @app.get("/health")
-    async def health() -> dict[str, str]:
-        """Answer the load balancer: this task can take requests."""
-        return {"status": "ok"}
-{%- endif %}
 
     @app.get("/version")
     async def version() -> Release:
         """Name the release that answers."""
         return release
-{% if database == 'postgres' %}
+
     async def answer_without_database(_request: Request, error: Exception) -> JSONResponse:
         # The reason names host and user: it is for the log, not for callers.
         logger.error("the database does not answer: %s", error)
@@ -84,7 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     for kind in NOT_ANSWERING:
         app.add_exception_handler(kind, answer_without_database)
-{% endif %}
+
     return app
 
 

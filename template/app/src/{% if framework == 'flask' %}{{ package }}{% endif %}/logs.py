@@ -11,15 +11,9 @@ import time
 import uuid
 from contextvars import ContextVar
 from logging.config import dictConfig
-{%- if framework == 'flask' %}
 from typing import Any
-{%- endif %}
 
-{% if framework == 'flask' -%}
 from flask import Flask, Response, g, request
-{%- else -%}
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-{%- endif %}
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 logger = logging.getLogger(__name__)
@@ -53,7 +47,6 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(fields, default=str)
 
 
-{% if framework == 'flask' -%}
 def configure_logging(level: str) -> None:
     """Send every log line of the process, the server's included, to standard error as JSON."""
     dictConfig(logging_config(level))
@@ -112,91 +105,3 @@ def _log_request(status: int, duration_ms: float) -> None:
             "duration_ms": round(duration_ms, 1),
         },
     )
-{%- else -%}
-def configure_logging(level: str) -> None:
-    """Send every log line of the process, the server's included, to standard error as JSON."""
-    dictConfig(
-        {
-            "version": 1,
-            "disable_existing_loggers": False,
-            "formatters": {"json": {"()": JsonFormatter}},
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-            "root": {"handlers": ["stderr"], "level": level},
-            # The server has set up handlers of its own by the time it imports the service. Its access
-            # log would say again, without the fields, what RequestLog says.
-            "loggers": {
-                "uvicorn": {"handlers": [], "propagate": True},
-                "uvicorn.error": {"handlers": [], "propagate": True},
-                "uvicorn.access": {"handlers": [], "propagate": False},
-            },
-        }
-    )
-
-
-class RequestLog:
-    """Middleware: an id for each request, one line about it, and a plain 500 for what nobody caught."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and log how it ended."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        token = request_id.set(_request_id(scope))
-        began = time.perf_counter()
-        status = 0
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [
-                    *message.get("headers", []),
-                    (b"x-request-id", request_id.get().encode()),
-                ]
-            await send(message)
-
-        try:
-            await self.app(scope, receive, send_with_id)
-        except Exception:
-            logger.exception("unhandled error")
-            if status:
-                raise  # The response has begun: only closing the connection tells the caller.
-            await _send_error(send_with_id)
-        finally:
-            _log_request(scope, status, (time.perf_counter() - began) * 1000)
-            request_id.reset(token)
-
-
-def _request_id(scope: Scope) -> str:
-    headers = dict(scope["headers"])
-    given = headers.get(b"x-request-id", b"").decode("latin-1")
-    return given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex
-
-
-async def _send_error(send: Send) -> None:
-    body = b'{"detail":"Internal Server Error"}'
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 500, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-def _log_request(scope: Scope, status: int, duration_ms: float) -> None:
-    # The load balancer asks for /health every few seconds: nobody wants to read that.
-    level = logging.DEBUG if scope["path"] == "/health" and status == 200 else logging.INFO
-    logger.log(
-        level,
-        "%s %s %s",
-        scope["method"],
-        scope["path"],
-        status,
-        extra={
-            "method": scope["method"],
-            "path": scope["path"],
-            "status": status,
-            "duration_ms": round(duration_ms, 1),
-        },
-    )
-{%- endif %}
