@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 from the_sink.errors import InputError
-from the_sink.report import lines
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -22,5 +21,7 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise InputError(f"{question}? There is no terminal to ask at.", "If you mean it, add --yes.")
+    from the_sink.report import lines  # the menu imports this module, and shows no question
+
     if lines.ask(f"{question}? [y/N]").strip().lower() not in {"y", "yes"}:
         raise InputError("Nothing was done.")
