@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -259,3 +262,42 @@ def test_nothing_is_restarted_where_nothing_runs(secret: Secret) -> None:
     assert ended.err.splitlines()[0] == (
         "my-app has no service in stage yet; its first deploy takes the values along."
     )
+
+
+def type_at_a_terminal(folder: Path, answers: list[tuple[bytes, bytes]], *arguments: str) -> tuple[int, str]:
+    """Run a task at a terminal of its own, answer each prompt, and return its exit code and the screen."""
+    (folder / "tasks.py").write_text("from the_sink.tasks import app_namespace\n\nns = app_namespace()\n")
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(folder)
+        os.execv(str(Path(sys.executable).parent / "invoke"), ["invoke", *arguments])  # noqa: S606 (a list, no shell)
+    screen, waiting = b"", list(answers)
+    while True:
+        try:
+            said = os.read(terminal, 4096)
+        except OSError:  # Linux's way to say that the other end is closed
+            said = b""
+        if not said:
+            break
+        screen += said
+        if waiting and waiting[0][0] in screen:
+            os.write(terminal, waiting.pop(0)[1])
+    _, status = os.waitpid(child, 0)
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(status), screen.decode()
+
+
+def test_at_a_terminal_the_value_is_asked_for_and_not_shown(secret: Secret, app: Path) -> None:
+    secret.create(HELD)
+
+    code, screen = type_at_a_terminal(
+        app,
+        [(b"Value of API_KEY in stage (not shown):", b"typ3d-s3cret\n"), (b"[y/N]", b"n\n")],
+        *("secrets.set", "--name", "API_KEY", "--env", "stage", "--sandbox"),
+    )
+
+    assert code == 0, screen
+    assert secret.values()["API_KEY"] == "typ3d-s3cret"
+    assert "typ3d" not in screen
+    assert "Restart the tasks of stage now, so that they get it? [y/N]" in screen
+    assert "Next: invoke deploy --env stage --again --sandbox" in screen
