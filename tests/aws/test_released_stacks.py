@@ -63,7 +63,9 @@ def test_an_apps_stack_of_a_released_version(version: str, apply: Callable[..., 
         return str(made["StackResourceDetail"]["PhysicalResourceId"])
 
     app = {"AppName": NAMES.app, "AppEnv": NAMES.env}
+    # Without a database: AWS refuses the password that version 1.0.0 asked for, and so does the sandbox.
     nested = {**app, "RuntimeVersion": "3.13", "InstancesCount": "0", "SecretsDelivery": "image"}
+    nested["RDSInstanceClass"] = "none"
     stack = f"{NAMES.app_stack}-StackPython-1A2B"
     apply("create", "the-sink-platform", old(PLATFORM))
     apply(

@@ -32,6 +32,8 @@ GROUPS = (
     "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatchlogs.html has a "
     "group without its streams; the sandbox names a stream of it"
 )
+IN_SHELL = "for buildspecs that take over by the tag, as those of version 1 do"
+ORIGIN = "for an image that the ledger does not name: whether it came from the environment before"
 EXEC = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html; the sandbox has no agent"
 
 UNPLAYED: dict[Permission, str] = {
@@ -66,6 +68,12 @@ UNPLAYED: dict[Permission, str] = {
     ("BuildRole", "PullRuntime", "ecr:GetDownloadUrlForLayer"): LAYERS,
     ("BuildRole", "PushImage", "ecr:GetDownloadUrlForLayer"): LAYERS,
     ("BuildRole", "TakeOverPromotedImage", "ecr:GetDownloadUrlForLayer"): LAYERS,
+    ("BuildRole", "TakeOverPromotedImage", "ecr:DescribeImages"): IN_SHELL,
+    ("PipelineRole", "ReadPromotedImages", "ecr:DescribeImages"): ORIGIN,
+    ("PipelineRole", "ReadPromotedImages", "ecr:BatchGetImage"): ORIGIN,
+    ("BuildRole", "ReadLedger", "Resource 2"): (
+        "for an image that was admitted and never released, which none of this walk deploys again"
+    ),
     ("TaskRole", "OpenShells", "ssmmessages:CreateControlChannel"): EXEC,
     ("TaskRole", "OpenShells", "ssmmessages:CreateDataChannel"): EXEC,
     ("TaskRole", "OpenShells", "ssmmessages:OpenControlChannel"): EXEC,

@@ -172,7 +172,9 @@ def _block(text: str, logical_id: str) -> str:
 def _render(file: str, **answers: str) -> str:
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701 - YAML and JSON
     environment.filters["to_json"] = to_json
-    text = (REPOSITORY / "template" / "aws" / f"{file}.jinja").read_text()
+    # A file that not every app has shows its condition in its name, around what it is called.
+    (source,) = (each for each in (REPOSITORY / "template" / "aws").glob("*.jinja") if file in each.name)
+    text = source.read_text()
     return environment.from_string(text).render({**ANSWERS, **answers})
 
 

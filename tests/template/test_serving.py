@@ -216,7 +216,7 @@ def port_of_task(sandbox: lifecycle.Sandbox) -> int:
     """Where the process of the sandbox's one task listens."""
     found = {
         int(process.environ()["PORT"])
-        for process in psutil.Process(sandbox.pid).children(recursive=True)
+        for process in psutil.Process(lifecycle.require(sandbox.name).pid).children(recursive=True)
         if "hello_sink.main:app" in process.cmdline()
     }
     (port,) = found

@@ -70,7 +70,9 @@ class Workflow:
 
 def read(folder: Path) -> list[Workflow]:
     """Return the workflows and actions below a repository's ``.github``."""
-    paths = sorted(folder.glob(".github/**/*.yml"))
+    paths = sorted(
+        each for kind in ("workflows", "actions") for each in folder.glob(f".github/{kind}/**/*.yml")
+    )
     return [Workflow(path, yaml.safe_load(path.read_text())) for path in paths]
 
 

@@ -248,7 +248,7 @@ def test_a_server_that_is_killed_over_and_over_stays_down(start: Callable[..., p
 HOLDER = """
 import json, sys, time
 from pathlib import Path
-from the_sink.local import postgres
+from sink_host import postgres
 database = postgres.start(Path(sys.argv[1]), throw_away=sys.argv[2] == "throw")
 print(json.dumps([database.pid, database.port]), flush=True)
 time.sleep(60)

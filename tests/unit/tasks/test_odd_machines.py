@@ -114,7 +114,7 @@ import sys
 from pathlib import Path
 
 from the_sink.errors import SinkError
-from the_sink.local import postgres
+from sink_host import postgres
 
 try:
     postgres.start(Path(sys.argv[1]), throw_away=True).stop()
