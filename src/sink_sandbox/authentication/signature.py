@@ -88,7 +88,10 @@ def read_signature(request: Request) -> Signature:
             "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
         )
     if not authorization:
-        raise Refused("MissingAuthenticationToken", "The sandbox answers signed requests only.")
+        raise Refused(
+            "MissingAuthenticationToken",
+            "The sandbox answers signed requests only; a shell gets its keys by: eval $(invoke sandbox.env)",
+        )
     return _read_header(authorization, request.headers)
 
 

@@ -92,7 +92,7 @@ def test_the_templates_default_counts_where_the_file_is_silent(app):
 
     assert [message for message, _ in found(app)] == [
         f'{TEMPLATE}: PermissionsBoundaryArn is "{BOUNDARY}" by its default, and '
-        'environments.stage.permissions_boundary of sink.toml is "": both stacks need the same.'
+        'environments.stage.permissions_boundary of sink.toml is "none": both stacks need the same.'
     ]
     set_values(app, Bound="")
     assert found(app) == []
