@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import docker
-from docker.errors import APIError, DockerException, NotFound
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from requests.exceptions import RequestException
 
 from sink_host.docker_engine import FoundEngine
@@ -182,6 +182,11 @@ class Containers:
         if _PUBLISHES:
             options["ports"] = {f"{port}/tcp": ("127.0.0.1", None) for port in ports.split()}
         name = str(options.pop("name", "") or "").replace("ministack-ecs-", f"sink-{engine.state_dir.name}-")
+        try:
+            engine.images.get(image)
+        except ImageNotFound:
+            # docker-py would pull it too, and sign in nowhere.
+            engine.images.pull(image)
         with engine.images.registry_words():
             started = engine.client.containers.run(
                 engine.names.to_engine(image),

@@ -99,9 +99,9 @@ class RegistryAccess:
         source = (query_params.get("from") or [""])[0]
         if caller.get() == ACCOUNT_ID or "mount" not in query_params:
             return query_params
-        try:
-            for action in ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"):
-                self._roles.check_key(caller.get(), action, ecr._repo_arn(source), get_region())
-        except RoleRefused:
-            return {name: values for name, values in query_params.items() if name not in ("mount", "from")}
-        return query_params
+        needed = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+        if all(
+            self._roles.allows_key(caller.get(), each, ecr._repo_arn(source), get_region()) for each in needed
+        ):
+            return query_params
+        return {name: values for name, values in query_params.items() if name not in ("mount", "from")}

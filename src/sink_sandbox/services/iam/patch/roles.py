@@ -41,6 +41,10 @@ _REFUSALS = {
 }
 
 
+_is_question: contextvars.ContextVar[bool] = contextvars.ContextVar("is_question", default=False)
+"""Whether a request would go on without what is asked for: a no is then an answer, and not a refusal."""
+
+
 class ServiceRoles:
     """Hands out sessions, one for each role and service, and checks what services do under them."""
 
@@ -63,7 +67,7 @@ class ServiceRoles:
         ) -> Any:
             denied = enforce(access_key_id, iam_action, service, region, resource_arn, service_context)
             role = _role_of(access_key_id)
-            if role and not isinstance(denied, iam_evaluator.AuthError):
+            if role and not _is_question.get() and not isinstance(denied, iam_evaluator.AuthError):
                 self._log.record(Access(role, iam_action, resource_arn, allowed=denied is None))
             return denied
 
@@ -132,18 +136,13 @@ class ServiceRoles:
         Raises:
             RoleRefused: its policies do not allow it.
         """
-
-        def evaluate() -> Any:
-            iam_evaluator.pin_request_origin("127.0.0.1", True)
-            with request_scope(ACCOUNT_ID, region):
-                return iam_evaluator.enforce(
-                    access_key_id, action, action.partition(":")[0], region, resource, context
-                )
-
-        # In a context of its own: that of a request holds its caller's signature.
-        denied = contextvars.Context().run(evaluate)
+        denied = _evaluate(access_key_id, action, resource, region, context)
         if denied is not None:
             raise RoleRefused(denial(action, resource, denied))
+
+    def allows_key(self, access_key_id: str, action: str, resource: str, region: str) -> bool:
+        """Return whether a key may do what its request can do without; a no is not recorded as refused."""
+        return _evaluate(access_key_id, action, resource, region, is_question=True) is None
 
     def check_reach(self, credentials: Credentials, actions: Sequence[str], resource: str) -> None:
         """See :class:`sink_sandbox.services.iam.access.Roles`."""
@@ -152,6 +151,29 @@ class ServiceRoles:
             self._log.record(Access(credentials.role, actions[0], resource, allowed=False))
             who = sts._sessions[credentials.access_key_id]["Arn"]
             raise RoleRefused(_sentence(who, actions[0], resource, why))
+
+
+def _evaluate(
+    access_key_id: str,
+    action: str,
+    resource: str,
+    region: str,
+    context: dict[str, Any] | None = None,
+    *,
+    is_question: bool = False,
+) -> Any:
+    """Return why a key may not do something; None if it may."""
+
+    def evaluate() -> Any:
+        _is_question.set(is_question)
+        iam_evaluator.pin_request_origin("127.0.0.1", True)
+        with request_scope(ACCOUNT_ID, region):
+            return iam_evaluator.enforce(
+                access_key_id, action, action.partition(":")[0], region, resource, context
+            )
+
+    # In a context of its own: that of a request holds its caller's signature.
+    return contextvars.Context().run(evaluate)
 
 
 def denial(action: str, resource: str, denied: Any) -> str:
