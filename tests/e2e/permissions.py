@@ -81,6 +81,16 @@ UNPLAYED: dict[Permission, str] = {
 }
 """Permissions that no action of the walk uses, and why a role has them all the same."""
 
+WHERE_LAYERS_ARE_PACKED_ANEW: frozenset[Permission] = frozenset(
+    {
+        ("PipelineRole", "ReadPromotedImages", "ecr:DescribeImages"),
+        ("PipelineRole", "ReadPromotedImages", "ecr:BatchGetImage"),
+        ("BuildRole", "TakeOverPromotedImage", "ecr:DescribeImages"),
+        ("BuildRole", "ReadLedger", "Resource 2"),
+    }
+)
+"""Those of them that an engine's push may bring into use: it changes a digest, which is then not the ledger's."""
+
 
 ENGINE = "a Docker Engine sends credentials only to a registry that asks for them; the sandbox's does not"
 BY_ENGINE: dict[Permission, str] = {
