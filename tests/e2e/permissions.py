@@ -89,7 +89,7 @@ WHERE_LAYERS_ARE_PACKED_ANEW: frozenset[Permission] = frozenset(
         ("BuildRole", "ReadLedger", "Resource 2"),
     }
 )
-"""Those of them that an engine's push may bring into use: it changes a digest, which is then not the ledger's."""
+"""Those that an engine's push may bring into use: it changes a digest, which is then not the ledger's."""
 
 
 ENGINE = "a Docker Engine sends credentials only to a registry that asks for them; the sandbox's does not"
