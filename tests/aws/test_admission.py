@@ -14,6 +14,8 @@ import pytest
 from .conftest import commit, git
 from .deploying import BUILDS
 
+pytestmark = pytest.mark.long  # a further combination of what the journey walks
+
 REPOSITORY = "my-app-stage"
 REGISTRY = "000000000000.dkr.ecr.eu-west-1.amazonaws.com"
 ROGUE = '{"build": "of a laptop"}'

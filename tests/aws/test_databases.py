@@ -19,6 +19,8 @@ from the_sink.verbs.databases import find_taken
 from .conftest import APP_FILES, commit
 from .deploying import BUILDS
 
+pytestmark = pytest.mark.long  # a further combination of what the journey walks
+
 NAMES = Names("my-app", "stage")
 CONFIGURATION = "aws/cfn-template-configuration-stage.json"
 

@@ -25,6 +25,8 @@ from .conftest import CLOCK, commit, git
 from .deploying import BUILDS, NAMES, PIPELINE, close_build, releases, versions
 from .test_platform import run
 
+pytestmark = pytest.mark.long  # a further combination of what the journey walks
+
 
 def test_a_build_that_fails_is_explained_down_to_its_command(
     invoke: Any, app: Path, stage: str, aws: Any

@@ -14,6 +14,8 @@ from .deploying import PIPELINE, close_build, open_build, releases
 from .test_approval import until
 from .walking import Walk, walk
 
+pytestmark = pytest.mark.long  # a further combination of what the journey walks
+
 __all__ = ["walk"]
 
 

@@ -16,6 +16,8 @@ from .test_approval import until
 from .test_promotion import put_archive
 from .walking import Walk, at_a_terminal, push_image, walk
 
+pytestmark = pytest.mark.long  # a further combination of what the journey walks
+
 __all__ = ["walk"]
 
 

@@ -12,6 +12,8 @@ from the_sink.verbs.rollback import compare_releases
 from .deploying import releases
 from .walking import Walk, at_a_terminal, walk
 
+pytestmark = pytest.mark.long  # a further combination of what the journey walks
+
 __all__ = ["walk"]
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from .conftest import DIGEST, STAGE, Play, tag_of
 
+pytestmark = pytest.mark.long  # a further combination of what the journey walks
+
 
 @pytest.fixture(autouse=True)
 def sources(tmp_path: Path) -> None:

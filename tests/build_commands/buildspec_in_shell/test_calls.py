@@ -13,6 +13,8 @@ from the_sink.naming import runtime_repository
 
 from .conftest import DIGEST, SECRET_VALUE, STAGE, Play, tag_of
 
+pytestmark = pytest.mark.long  # a further combination of what the journey walks
+
 
 @pytest.mark.parametrize("delivery", ["task", "image"])
 def test_the_runtime_is_taken_by_the_digest_that_the_tag_names(play: Play, delivery: str) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from .conftest import DIGEST, STAGE, UAT, Play, tag_of
 
+pytestmark = pytest.mark.long  # a further combination of what the journey walks
+
 
 def made(digest: str, *beside: str) -> str:
     """The tag of an image that ``TOOL`` has: its commit, and a hash of what it was made from."""

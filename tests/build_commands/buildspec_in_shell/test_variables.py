@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from the_sink.config.stack_template import parse_template
 from the_sink.resources import resource_path
 
 from .conftest import BY_THE_PIPELINE
+
+pytestmark = pytest.mark.long  # a further combination of what the journey walks
 
 OF_CODEBUILD = {"AWS_REGION"}
 """https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html"""
