@@ -10,7 +10,6 @@ import pytest
 
 from sink_sandbox.client import lifecycle
 from sink_sandbox.containers.docker.names import sandbox_id
-from tests.e2e import permissions
 from tests.e2e import test_journey as e2e
 from tests.e2e.walks import eventually
 
@@ -33,8 +32,6 @@ def compute(base_image: Any, runtime: str) -> str:
 
 class TestJourneyOnDocker(e2e.TestJourney):  # type: ignore[misc]
     RUNTIME = "3.13"
-    unplayed = permissions.BY_ENGINE
-
     where_secrets_are: ClassVar = {"state/secretsmanager.json"}
 
     @pytest.fixture(autouse=True)

@@ -92,18 +92,6 @@ WHERE_LAYERS_ARE_PACKED_ANEW: frozenset[Permission] = frozenset(
 """Those that an engine's push may bring into use: it changes a digest, which is then not the ledger's."""
 
 
-ENGINE = "a Docker Engine sends credentials only to a registry that asks for them; the sandbox's does not"
-BY_ENGINE: dict[Permission, str] = {
-    ("BuildRole", "TakeOverPromotedImage", "ecr:BatchGetImage"): ENGINE,
-    ("BuildRole", "PushImage", "ecr:BatchCheckLayerAvailability"): ENGINE,
-    ("BuildRole", "PushImage", "ecr:CompleteLayerUpload"): ENGINE,
-    ("BuildRole", "PushImage", "ecr:InitiateLayerUpload"): ENGINE,
-    ("BuildRole", "PushImage", "ecr:PutImage"): ENGINE,
-    ("BuildRole", "PushImage", "ecr:UploadLayerPart"): ENGINE,
-}
-"""What is not played either where an engine pushes and pulls by itself."""
-
-
 def roles_of(client: Callable[[str], Any], stack: str) -> Iterator[tuple[str, str]]:
     """(logical id, name) of the roles of a stack and of those nested in it."""
     resources = client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar
@@ -321,7 +321,7 @@ class TestJourney:
     def test_every_permission_was_used_or_has_its_reason(self, walk: Walk) -> None:
         """All that happened until here, in three environments, under the roles that AWS would take."""
         accesses = sink_sandbox.accesses(walk.journey.sandbox)
-        unplayed = {**permissions.UNPLAYED, **self.unplayed}
+        unplayed = permissions.UNPLAYED
         everything, unused = permissions.find_unused(walk.client, APP, ("stage", "uat", "prod"), accesses)
 
         refused = {access["action"] for access in accesses if not access["allowed"]}
@@ -329,9 +329,6 @@ class TestJourney:
         assert {role for role, _, _ in everything} == set(permissions.ROLES)
         assert unused - unplayed.keys() == set()
         assert unplayed.keys() - unused - permissions.WHERE_LAYERS_ARE_PACKED_ANEW == set()
-
-    unplayed: Mapping[permissions.Permission, str] = {}
-    """What else is not used where another compute plays containers."""
 
     def test_everything_is_back_after_a_stop(self, walk: Walk) -> None:
         """Nothing runs after the stop; after a start the same release serves at the same address."""
